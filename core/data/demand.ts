@@ -1,0 +1,111 @@
+import { fail } from '../errors.ts';
+import { MeterSet } from '../meter.ts';
+
+/**
+ * Demand bounds a pipeline. RxJS pushes: nothing in it keeps a fast source from filling memory. So every sample carries a
+ * lease on a place in the pipeline; the source lets one in only while there is room, and a place is free again once
+ * nobody holds the lease: its batch was consumed, or a `filter` or `take` dropped it on the way.
+ *
+ * The rule for a stage that keeps a sample beyond its own `next`: hold its lease inside `next`, release it when done, and
+ * declare at the first sample how many it may keep, so that the bound suffices. Foreign operators need to know nothing.
+ */
+export class Demand {
+  #inside = 0;
+  #peak = 0;
+  #declared = new Map<string, number>();
+  #base: number;
+  #waiting: (() => void) | undefined;
+
+  /** @param limit the most samples that may ever be inside; by default the sum of what the stages declare. */
+  constructor(
+    readonly meters: MeterSet = new MeterSet(),
+    readonly limit = Number.POSITIVE_INFINITY,
+    base = 1,
+  ) {
+    this.#base = base;
+  }
+
+  /** Samples inside now, and the most there ever were. */
+  get inside(): number {
+    return this.#inside;
+  }
+  get peak(): number {
+    return this.#peak;
+  }
+  /** The stated bound: one on its way, and what each stage may keep. */
+  get bound(): number {
+    let sum = this.#base;
+    for (const count of this.#declared.values()) sum += count;
+    return Math.min(sum, this.limit);
+  }
+
+  /** A stage says how many samples it keeps at most. More than the limit would stall, so it is an error at once. */
+  declare(stage: string, count: number): void {
+    this.#declared.set(stage, count);
+    let sum = this.#base;
+    for (const each of this.#declared.values()) sum += each;
+    if (sum > this.limit) {
+      const list = [...this.#declared].map(([name, each]) => `${name} ${each}`).join(', ');
+      throw fail('state', stage, `a pipeline that keeps at most ${this.limit} samples`, `stages that need ${sum} (${list})`, `Raise the source's bound to at least ${sum}, or make the stages smaller.`);
+    }
+    this.#wake();
+  }
+
+  /** Lets one sample in; the caller holds the lease and releases it after its `next` returned. */
+  enter(): Lease {
+    this.#reenter();
+    return new Lease(this, this.#reenter, this.#leave);
+  }
+
+  get room(): boolean {
+    return this.#inside < this.bound;
+  }
+  /** Resolves when a sample may enter; one waiter at a time (the source). */
+  whenRoom(): Promise<void> {
+    return this.room
+      ? Promise.resolve()
+      : new Promise(resolve => {
+          this.#waiting = resolve;
+        });
+  }
+
+  readonly #reenter = (): void => {
+    this.#inside++;
+    if (this.#inside > this.#peak) this.#peak = this.#inside;
+  };
+  readonly #leave = (): void => {
+    this.#inside--;
+    this.#wake();
+  };
+  #wake(): void {
+    if (!this.#waiting || !this.room) return;
+    const resolve = this.#waiting;
+    this.#waiting = undefined;
+    resolve();
+  }
+}
+
+/** A place in the pipeline, held by everyone who keeps the sample. */
+export class Lease {
+  #holders = 1;
+  constructor(
+    readonly demand: Demand,
+    private readonly reenter: () => void,
+    private readonly leave: () => void,
+  ) {}
+  get held(): boolean {
+    return this.#holders > 0;
+  }
+  get holders(): number {
+    return this.#holders;
+  }
+  /** Held again after it was free (a foreign operator kept the sample across time): counts again from here. */
+  hold(): this {
+    if (this.#holders++ === 0) this.reenter();
+    return this;
+  }
+  release(): void {
+    if (this.#holders === 0) throw new Error('a lease was released more often than it was held');
+    if (--this.#holders === 0) this.leave();
+  }
+}

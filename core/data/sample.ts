@@ -1,0 +1,133 @@
+import type { Lease } from './demand.ts';
+
+/** Where a sample's picture comes from. Bytes are read in the worker where that is possible. */
+export type Picture =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'encoded'; readonly bytes: Uint8Array }
+  /** uint8, HWC. */
+  | { readonly kind: 'raw'; readonly pixels: Uint8Array; readonly height: number; readonly width: number; readonly channels: number };
+
+/**
+ * One labelled picture on its way. A plain object: `map(s => ({ ...s, label: 0 }))` keeps everything.
+ * `(seed, epoch, index)` is all that its randomness depends on.
+ */
+export interface Sample {
+  /** For people and errors: the path, or shard and name within it. */
+  readonly key: string;
+  readonly label: number;
+  /** Position in the data set, before any shuffling. */
+  readonly index: number;
+  readonly epoch: number;
+  readonly seed: number;
+  readonly picture: Picture;
+  readonly lease: Lease;
+  /** Set by `decode`, extended by `augment`. */
+  readonly job?: ImageJob;
+}
+
+/**
+ * The work that turns a picture into pixels. `decode` creates it; the `augment` stages that the sample passes in the same
+ * `next` add their transforms; it starts when that `next` has returned, in one worker task, so that crop and resize can
+ * happen while decoding and a sample dropped on the way costs nothing.
+ */
+export interface ImageJob {
+  /** Adds transforms; after the job has started they run as a second task on its pixels. */
+  add(transforms: readonly Transform[]): void;
+  /** Resolves with pixels in shared memory, or with the reason why there are none; never rejects. */
+  readonly result: Promise<Pixels | Bad>;
+  /** What `normalize` asked for, applied on the device. */
+  readonly normalization: Normalization | undefined;
+  readonly onError: 'skip' | 'replace' | 'throw';
+  /** A bad sample is told to whoever listens (`decode`'s `bad` observer), once. */
+  report(bad: Bad): void;
+  /** Takes queued work back and gives the slot back. Safe at any time. */
+  dispose(): void;
+}
+export interface Pixels {
+  readonly ok: true;
+  /** A view on shared memory, uint8 [H,W,C]; valid until the sample's job is disposed of. */
+  readonly data: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+/** A sample that could not be had. */
+export interface Bad {
+  readonly ok: false;
+  readonly key: string;
+  readonly stage: string;
+  readonly reason: string;
+}
+
+/** One step of augmentation with its random numbers already drawn: plain data that crosses to the worker. */
+export type Transform =
+  | { readonly kind: 'resize'; readonly height: number; readonly width: number }
+  | { readonly kind: 'resizeShortSide'; readonly size: number }
+  | { readonly kind: 'centerCrop'; readonly height: number; readonly width: number }
+  /** Zero padding first; `u`, `v` in [0,1) choose the place. */
+  | { readonly kind: 'randomCrop'; readonly height: number; readonly width: number; readonly padding: number; readonly u: number; readonly v: number }
+  /** Ten candidates of (area, log ratio, u, v), as torchvision draws them; then the central crop. */
+  | {
+      readonly kind: 'randomResizedCrop';
+      readonly height: number;
+      readonly width: number;
+      readonly scale: readonly [number, number];
+      readonly ratio: readonly [number, number];
+      readonly draws: readonly number[];
+    }
+  | { readonly kind: 'horizontalFlip' };
+
+/** y = (x / 255 - mean[c]) / std[c], applied on the device. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/**
+ * Samples ready for the device. The pixels of sample i lie in `cells[i]`, each in shared memory of its own: the copy to
+ * the device is the only one.
+ */
+export interface Batch {
+  readonly cells: readonly Uint8Array[];
+  readonly labels: Int32Array;
+  readonly keys: readonly string[];
+  /** Samples in it; less than asked for in a last, partial batch. */
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly epoch: number;
+  /** Position within the epoch. */
+  readonly index: number;
+  /** Samples of this epoch that had arrived when the batch was full, bad ones too: where a resumed run goes on. */
+  readonly consumed: number;
+  readonly normalization: Normalization | undefined;
+  /** Holds the leases and cells of all its samples. */
+  readonly lease: SharedLease;
+}
+/** What batches, passes and steps carry: hold it inside `next` to keep them, release it when done. */
+export interface SharedLease {
+  readonly demand: import('./demand.ts').Demand;
+  hold(): SharedLease;
+  release(): void;
+}
+
+/** What a source found out about a data set without reading it all. */
+export interface DataSet {
+  /** For people: `WebDataset, 4 shards`. */
+  readonly description: string;
+  readonly classes: readonly string[];
+  /** Number of samples, when known without a scan. */
+  readonly size: number | undefined;
+  /** One cold pass over it in its natural order. */
+  samples(options?: SourceOptions): import('rxjs').Observable<Sample>;
+}
+export interface SourceOptions {
+  readonly seed?: number;
+  readonly epoch?: number;
+  /** Most samples that may be inside the pipeline; by default what its stages declare. */
+  readonly bound?: number;
+  readonly meters?: import('../meter.ts').MeterSet;
+  /** Shared between sources (epochs), so that the bound holds across them. */
+  readonly demand?: import('./demand.ts').Demand;
+}

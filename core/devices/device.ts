@@ -1,0 +1,53 @@
+import type { Launch } from '../kernels/kernel.ts';
+import type { VariantLaunch } from '../kernels/variant.ts';
+
+export type DeviceKind = 'webgpu' | 'webgpu:software' | 'wasm' | 'cpu';
+
+/**
+ * A device compiles launches and runs them on buffers that it never allocates by itself.
+ *
+ * Ordering: `run`, `write` and `read` take effect in the order in which they were called. `run` resolves when the host
+ * may write the segment's inputs again; `read` resolves with what every earlier `run` left. Nothing is allocated per call
+ * except the array that `read` returns. The host's thread is never blocked for long.
+ */
+export interface Device {
+  readonly kind: DeviceKind;
+  /** For people: `wasm, 2 threads, SIMD`, `NVIDIA H200 (Vulkan)`. Printed and stored with every result. */
+  readonly description: string;
+  readonly threads?: number;
+  /** Which hand-written bodies it takes. */
+  readonly language: 'wgsl' | 'wasm' | 'none';
+  /** Bytes in buffers now. Zero after `destroy`. */
+  readonly allocatedBytes: number;
+  /** Rejects when the device is lost; never resolves. */
+  readonly lost: Promise<never>;
+  allocate(bytes: number, label: string): DeviceBuffer;
+  compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment>;
+  run(segment: CompiledSegment): Promise<void>;
+  /** Copies host data (never shared memory for WebGPU: the device copies first) to the start of a buffer, or to `byteOffset`. */
+  write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset?: number): void;
+  read(buffer: DeviceBuffer, byteLength: number, byteOffset?: number): Promise<Float32Array>;
+  free(buffer: DeviceBuffer): void;
+  destroy(): Promise<void>;
+}
+
+export interface DeviceBuffer {
+  readonly bytes: number;
+  readonly label: string;
+}
+export interface Argument {
+  readonly buffer: DeviceBuffer;
+  readonly length: number;
+  readonly dtype: 'f32' | 'u8';
+}
+/** A launch with its tensors placed. Inputs and output share no buffer, except the `inout` argument with the output. */
+export interface PlacedLaunch {
+  /** `layer1.0.conv1 conv2d`, for traces and errors. */
+  readonly label: string;
+  readonly launch: Launch | VariantLaunch;
+  readonly inputs: readonly Argument[];
+  readonly output: Argument;
+}
+export interface CompiledSegment {
+  readonly launches: number;
+}
