@@ -6,7 +6,8 @@
  *    `integers`, integer literals, and `const` locals made of those;
  *  - a loop starts at a literal and ends at an integer constant: `for (let i = 0; i < this.constants.n; i++)`;
  *  - `const i = <integer expression>` stays an exact 32-bit integer (gpu.js alone would make it a float); `let` is always a float;
- *  - `Math.floor(a / b)` of two integers is an exact integer division; there is no `%`: write `a - b * Math.floor(a / b)`;
+ *  - `Math.floor(a / b)` of two integers is an exact integer division, and `Math.min(a, b)`, `Math.max(a, b)` of two integers
+ *    is an integer; there is no `%`: write `a - b * Math.floor(a / b)`;
  *  - `Math.pow`, `Math.tanh`, `log1p` and `expm1` differ between devices: build them from exp and log, clamp their arguments;
  *  - no helper functions, no local arrays except the returned `[a, b, c, d]`, no captured variables: constants only;
  *  - in the inner loop, an index that is `<uniform> + this.thread.x` loads four lanes at once on wasm: keep channels on x.
@@ -41,4 +42,13 @@ export interface Launch {
   readonly kernel: Kernel;
   readonly inputs: readonly string[];
   readonly output: string;
+}
+
+/** What gpu.js is told about a kernel, on every device. */
+export function settings(kernel: Kernel): Record<string, unknown> {
+  const constants = { ...kernel.integers, ...kernel.floats };
+  const constantTypes: Record<string, string> = {};
+  for (const name of Object.keys(kernel.integers ?? {})) constantTypes[name] = 'Integer';
+  for (const name of Object.keys(kernel.floats ?? {})) constantTypes[name] = 'Float';
+  return { output: [...kernel.threads], constants, constantTypes, ...(kernel.rows !== undefined && { returnType: 'Array(4)' }) };
 }

@@ -1,0 +1,23 @@
+import { fail } from '../errors.ts';
+
+/** Runs asynchronous pieces of work one after the other, in the order in which they were asked for. */
+export class Ordered {
+  #tail: Promise<unknown> = Promise.resolve();
+  #pending = 0;
+
+  get idle(): boolean {
+    return this.#pending === 0;
+  }
+
+  enqueue<T>(work: () => T | Promise<T>): Promise<T> {
+    this.#pending++;
+    const result = this.#tail.then(work).finally(() => {
+      this.#pending--;
+    });
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** The error for a use of a device or buffer that is gone. */
+export const destroyed = (where: string) => fail('state', where, 'a device in use', 'one that was destroyed', 'Open the device again.');

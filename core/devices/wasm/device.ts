@@ -1,0 +1,192 @@
+import { Worker } from 'node:worker_threads';
+import { fail } from '../../errors.ts';
+import { WasmCompiler } from '../../kernels/gpujsWasm.ts';
+import type { VariantLaunch } from '../../kernels/variant.ts';
+import { threadEntry } from '../../thread.ts';
+import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
+import { destroyed, Ordered } from '../ordered.ts';
+import { Arena, type ArenaBuffer, MAXIMUM_PAGES } from './arena.ts';
+import { action, cell, type DoneMessage, type LoadedLaunch, type LoadMessage, type WorkerSetup } from './protocol.ts';
+
+/**
+ * WebAssembly SIMD on N compute threads over one shared memory. Kernels come from gpu.js's web-assembly back end, compiled
+ * against the arena, so that a segment runs in place from its first launch to its last without the main thread.
+ */
+export async function openWasm({ threads }: { threads: number }): Promise<Device> {
+  const device = new WasmDevice(threads);
+  await device.ready;
+  return device;
+}
+
+interface WasmSegment extends CompiledSegment {
+  readonly index: number;
+}
+
+class WasmDevice implements Device {
+  readonly kind = 'wasm';
+  readonly language = 'wasm';
+  readonly description: string;
+  readonly lost: Promise<never>;
+  readonly ready: Promise<void>;
+  readonly #arena = new Arena();
+  readonly #compiler = new WasmCompiler();
+  readonly #cells = new Int32Array(new SharedArrayBuffer(cell.count * 4));
+  readonly #workers: Worker[] = [];
+  readonly #order = new Ordered();
+  #commands = 0;
+  #segments = 0;
+  #destroyed = false;
+  #settle: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  #lose: (error: Error) => void = () => undefined;
+  #failure: Error | undefined;
+
+  constructor(readonly threads: number) {
+    this.description = `wasm, ${threads} thread${threads === 1 ? '' : 's'}, SIMD`;
+    this.lost = new Promise<never>((_, reject) => {
+      this.#lose = reject;
+    });
+    this.lost.catch(() => undefined);
+    const started: Promise<void>[] = [];
+    for (let thread = 0; thread < threads; thread++) {
+      const setup: WorkerSetup = { control: this.#cells.buffer, memory: this.#arena.memory, thread, threads };
+      const worker = new Worker(threadEntry(import.meta.url, './worker'), { workerData: setup, name: `compute ${thread}` });
+      worker.on('message', (message: DoneMessage) => this.#finish('failed' in message ? new Error(message.failed) : undefined));
+      worker.on('error', error => this.#finish(error));
+      worker.on('exit', () => {
+        if (!this.#destroyed) this.#finish(new Error(`compute thread ${thread} stopped`));
+      });
+      started.push(new Promise((resolve, reject) => worker.once('online', resolve).once('error', reject)));
+      this.#workers.push(worker);
+    }
+    this.ready = Promise.all(started).then(() => {
+      for (const worker of this.#workers) worker.unref();
+    });
+  }
+
+  get allocatedBytes(): number {
+    return this.#arena.allocatedBytes;
+  }
+
+  allocate(bytes: number, label: string): DeviceBuffer {
+    if (this.#destroyed) throw destroyed('wasm');
+    return this.#arena.allocate(bytes, label);
+  }
+
+  free(buffer: DeviceBuffer): void {
+    if (!this.#destroyed) this.#arena.free(buffer as ArenaBuffer);
+  }
+
+  async compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment> {
+    const index = this.#segments++;
+    const loaded = launches.map(launch => this.#assemble(launch));
+    await this.#order.enqueue(() => {
+      const message: LoadMessage = { segment: index, launches: loaded };
+      for (const worker of this.#workers) worker.postMessage(message);
+      return this.#command(action.load);
+    });
+    return { launches: launches.length, index } as WasmSegment;
+  }
+
+  #assemble({ label, launch, inputs, output }: PlacedLaunch): LoadedLaunch {
+    const places = inputs.map(({ buffer, length, dtype }) => ({ offset: (buffer as ArenaBuffer).offset, length, dtype }));
+    const outputOffset = (output.buffer as ArenaBuffer).offset;
+    try {
+      const body = 'body' in launch ? (launch as VariantLaunch).body : undefined;
+      if (body?.language === 'wasm') {
+        const bytes = body.build({
+          inputs: places.map(place => place.offset),
+          output: outputOffset,
+          initialPages: 1,
+          maximumPages: MAXIMUM_PAGES,
+          shared: true,
+        });
+        return { module: new WebAssembly.Module(bytes), math: [], units: body.units };
+      }
+      const { bytes, math, units } = this.#compiler.compile(launch.kernel, {
+        inputs: places,
+        outputOffset,
+        maximumPages: MAXIMUM_PAGES,
+        shared: true,
+      });
+      return { module: new WebAssembly.Module(bytes), math, units };
+    } catch (error) {
+      throw new Error(`${label}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  run(segment: CompiledSegment): Promise<void> {
+    return this.#order.enqueue(() => this.#command((segment as WasmSegment).index));
+  }
+
+  write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset = 0): void {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const put = (from: Uint8Array) =>
+      new Uint8Array(this.#arena.memory.buffer, (buffer as ArenaBuffer).offset + byteOffset, from.length).set(from);
+    if (this.#order.idle) put(bytes);
+    else {
+      const copy = bytes.slice();
+      void this.#order.enqueue(() => put(copy));
+    }
+  }
+
+  read(buffer: DeviceBuffer, byteLength: number, byteOffset = 0): Promise<Float32Array> {
+    return this.#order.enqueue(() => {
+      const { offset } = buffer as ArenaBuffer;
+      return new Float32Array(new Uint8Array(this.#arena.memory.buffer, offset + byteOffset, byteLength).slice().buffer);
+    });
+  }
+
+  async destroy(): Promise<void> {
+    if (this.#destroyed) return;
+    // what is running finishes first: a segment is short, and a thread killed inside one would leave the others waiting
+    await this.#order.enqueue(() => undefined);
+    this.#destroyed = true;
+    const gone = this.#workers.map(worker => {
+      worker.ref();
+      return new Promise(resolve => worker.once('exit', resolve));
+    });
+    this.#tell(action.stop);
+    if (this.#failure) for (const worker of this.#workers) void worker.terminate();
+    await Promise.all(gone);
+    this.#arena.allocatedBytes = 0;
+    await this.#compiler.destroy();
+  }
+
+  #tell(what: number): void {
+    Atomics.store(this.#cells, cell.action, what);
+    Atomics.store(this.#cells, cell.command, ++this.#commands);
+    Atomics.notify(this.#cells, cell.command);
+  }
+
+  /** Gives a command to all compute threads; resolves when the last one has finished it. */
+  #command(what: number): Promise<void> {
+    if (this.#destroyed) return Promise.reject(destroyed('wasm'));
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      // the process must not end while a segment runs, and may end between segments
+      this.#workers[0]!.ref();
+      this.#tell(what);
+    });
+  }
+
+  #finish(error: Error | undefined): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    this.#workers[0]?.unref();
+    if (!error) {
+      settle?.resolve();
+      return;
+    }
+    this.#failure ??= fail(
+      'device',
+      'wasm',
+      'compute threads that finish their work',
+      error.message,
+      'Report the kernel and the shapes; run again with --device cpu to compare.',
+      error,
+    );
+    this.#lose(this.#failure);
+    settle?.reject(this.#failure);
+  }
+}

@@ -1,0 +1,15 @@
+import { extname } from 'node:path';
+
+/**
+ * Address of a worker thread's entry that lies beside the caller: `threadEntry(import.meta.url, './worker')`. In the
+ * compiled package that is a .js file. In a checkout it is TypeScript, which a new thread cannot load by itself: tsx's
+ * loader is not inherited by threads on every Node, so a one-line module registers it first.
+ */
+export function threadEntry(caller: string, name: string): URL {
+  const extension = extname(new URL(caller).pathname);
+  const entry = new URL(`${name}${extension}`, caller);
+  if (extension !== '.ts') return entry;
+  const tsx = import.meta.resolve('tsx/esm/api');
+  const source = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(entry.href)});`;
+  return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+}
