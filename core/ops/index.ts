@@ -7,5 +7,6 @@ import './conv2d/op.ts';
 import './flatten.ts';
 import './linear.ts';
 import './maxPool2d.ts';
+import './padChannels.ts';
 
 export * from './registry.ts';
