@@ -6,10 +6,14 @@
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';
+import type { KernelThis } from '../kernels/kernel.ts';
 import { elements, type Shape, text } from '../shape.ts';
-import { count, defaultInit, init } from './attributes.ts';
+import { count, defaultInit, init, traffic } from './attributes.ts';
+import { lowerChannelSums } from './conv2d/biasGradient.ts';
+import { correlation } from './conv2d/correlate.ts';
+import { filterCorrelation } from './conv2d/correlateFilters.ts';
 import type { ParameterSpec, Tensor } from './op.ts';
-import { registerOp } from './registry.ts';
+import { registerOp, registerPrimitive } from './registry.ts';
 
 const attributes = z.strictObject({ features: count, bias: z.boolean().default(true), init });
 export type LinearAttributes = z.output<typeof attributes>;
@@ -49,4 +53,57 @@ export const linear = registerOp<LinearAttributes>({
     const dx = needs[0] ? program.emit('linear.inputGradient', `${name}.dx`, x.shape, [dy, weight]) : undefined;
     return { inputs: [dx], parameters: gradients };
   },
+});
+
+/** transposed[o, i] = weight[i, o]; x is i, y is o. */
+function transpose(this: KernelThis, weight: Float32Array): number {
+  return weight[this.thread.x * this.constants.O + this.thread.y];
+}
+
+/** A matrix product of N rows as a 1×1 convolution. */
+const asConvolution = (N: number, I: number, O: number) => ({
+  input: [1, 1, N, I] as const,
+  output: [1, 1, N, O] as const,
+  kernel: [1, 1] as const,
+  stride: 1,
+  dilation: 1,
+  groups: 1,
+});
+const flops = ([I, O]: Shape, [N]: Shape): number => 2 * N * I * O;
+
+registerPrimitive({
+  name: 'linear',
+  cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
+  lower({ inputs: [x, weight, bias], output }) {
+    const [I, O] = weight.shape;
+    const kernel = correlation(bias ? 'linear.biased' : 'linear', bias !== undefined, asConvolution(x.shape[0], I, O));
+    return [{ kernel, inputs: bias ? [x.name, weight.name, bias.name] : [x.name, weight.name], output: output.name }];
+  },
+});
+registerPrimitive({
+  name: 'linear.inputGradient',
+  cost: (_, inputs, dx) => traffic(flops(inputs[1], dx), inputs, dx),
+  lower({ inputs: [dy, weight], output, scratch }) {
+    const [I, O] = weight.shape;
+    const transposed = scratch([O, I]);
+    const turn = { name: 'linear.transpose', run: transpose, threads: [I, O] as const, integers: { O } };
+    const product = correlation('linear.inputGradient', false, asConvolution(dy.shape[0], O, I));
+    return [
+      { kernel: turn, inputs: [weight.name], output: transposed.name },
+      { kernel: product, inputs: [dy.name, transposed.name], output: output.name },
+    ];
+  },
+});
+registerPrimitive({
+  name: 'linear.filterGradient',
+  cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[0]), inputs, dweight),
+  lower({ inputs: [x, dy], output, scratch }) {
+    const [I, O] = output.shape;
+    return filterCorrelation('linear.filterGradient', asConvolution(x.shape[0], I, O), x.name, dy.name, { output, scratch });
+  },
+});
+registerPrimitive({
+  name: 'linear.biasGradient',
+  cost: (_, inputs, dbias) => traffic(elements(inputs[0]), inputs, dbias),
+  lower: context => lowerChannelSums('linear.biasGradient', context),
 });
