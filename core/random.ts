@@ -20,7 +20,7 @@ export function hash(...counters: number[]): number {
 }
 
 /** The purposes that draw random numbers; each its own stream, so that adding one changes no other. */
-export const purpose = { shuffle: 1, augment: 2, dropout: 3, init: 4, replace: 5, synthetic: 6 } as const;
+export const purpose = { shuffle: 1, augment: 2, dropout: 3, init: 4, replace: 5, synthetic: 6, order: 7 } as const;
 
 /** A stream of uniform numbers in [0, 1) that depends on nothing but its counters. */
 export function uniforms(...counters: number[]): () => number {

@@ -14,7 +14,7 @@ export class Demand {
   #peak = 0;
   #declared = new Map<string, number>();
   #base: number;
-  #waiting: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
 
   /** @param limit the most samples that may ever be inside; by default the sum of what the stages declare. */
   constructor(
@@ -46,7 +46,13 @@ export class Demand {
     for (const each of this.#declared.values()) sum += each;
     if (sum > this.limit) {
       const list = [...this.#declared].map(([name, each]) => `${name} ${each}`).join(', ');
-      throw fail('state', stage, `a pipeline that keeps at most ${this.limit} samples`, `stages that need ${sum} (${list})`, `Raise the source's bound to at least ${sum}, or make the stages smaller.`);
+      throw fail(
+        'state',
+        stage,
+        `a pipeline that keeps at most ${this.limit} samples`,
+        `stages that need ${sum} (${list})`,
+        `Raise the source's bound to at least ${sum}, or make the stages smaller.`,
+      );
     }
     this.#wake();
   }
@@ -60,12 +66,12 @@ export class Demand {
   get room(): boolean {
     return this.#inside < this.bound;
   }
-  /** Resolves when a sample may enter; one waiter at a time (the source). */
+  /** Resolves when a sample may enter. Sources that were merged may wait together: look at `room` again before entering. */
   whenRoom(): Promise<void> {
     return this.room
       ? Promise.resolve()
       : new Promise(resolve => {
-          this.#waiting = resolve;
+          this.#waiting.push(resolve);
         });
   }
 
@@ -78,16 +84,17 @@ export class Demand {
     this.#wake();
   };
   #wake(): void {
-    if (!this.#waiting || !this.room) return;
-    const resolve = this.#waiting;
-    this.#waiting = undefined;
-    resolve();
+    if (this.#waiting.length === 0 || !this.room) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 }
 
 /** A place in the pipeline, held by everyone who keeps the sample. */
 export class Lease {
   #holders = 1;
+  #whenFree: (() => void)[] | undefined;
   constructor(
     readonly demand: Demand,
     private readonly reenter: () => void,
@@ -106,6 +113,13 @@ export class Lease {
   }
   release(): void {
     if (this.#holders === 0) throw new Error('a lease was released more often than it was held');
-    if (--this.#holders === 0) this.leave();
+    if (--this.#holders > 0) return;
+    if (this.#whenFree) for (const action of this.#whenFree) action();
+    this.leave();
+  }
+  /** Runs each time that nobody holds the sample any more: what was kept for it (pixels, queued work) is given back here. */
+  whenFree(action: () => void): void {
+    if (this.#whenFree) this.#whenFree.push(action);
+    else this.#whenFree = [action];
   }
 }

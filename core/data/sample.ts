@@ -26,26 +26,40 @@ export interface Sample {
 }
 
 /**
- * The work that turns a picture into pixels. `decode` creates it; the `augment` stages that the sample passes in the same
- * `next` add their transforms; it starts when that `next` has returned, in one worker task, so that crop and resize can
- * happen while decoding and a sample dropped on the way costs nothing.
+ * The work that turns a picture into pixels. `decode` creates it; each `augment` passes on a job with its transforms added
+ * (so branches of a `share` do not disturb each other). It starts when a stage first asks for the pixels, and then runs all
+ * its transforms in one worker task: crop and resize happen while decoding, and a sample dropped on the way costs nothing.
  */
 export interface ImageJob {
-  /** Adds transforms; after the job has started they run as a second task on its pixels. */
-  add(transforms: readonly Transform[]): void;
-  /** Resolves with pixels in shared memory, or with the reason why there are none; never rejects. */
+  /** The same picture with more transforms. If this job has started already, they run as a second task on its pixels. */
+  with(more: Augmented): ImageJob;
+  /** Entries of all augmentation lists passed so far: each one draws from a random stream of its own. */
+  readonly entries: number;
+  /**
+   * Starts the work and calls back once with pixels in shared memory, or with the reason why there are none; at once if it
+   * is done already. Hold the sample's lease while asking and for as long as the pixels are used.
+   */
+  ask(listener: (outcome: Pixels | Bad) => void): void;
+  /** `ask` as a promise; never rejects. */
   readonly result: Promise<Pixels | Bad>;
   /** What `normalize` asked for, applied on the device. */
   readonly normalization: Normalization | undefined;
   readonly onError: 'skip' | 'replace' | 'throw';
   /** A bad sample is told to whoever listens (`decode`'s `bad` observer), once. */
   report(bad: Bad): void;
-  /** Takes queued work back and gives the slot back. Safe at any time. */
+  /** Takes queued work back and gives the slot back. Safe at any time; happens by itself when nobody holds the lease. */
   dispose(): void;
+}
+/** What one `augment` adds to a job. */
+export interface Augmented {
+  readonly transforms: readonly Transform[];
+  /** Length of its list, including the entries that drew no transform this time. */
+  readonly entries: number;
+  readonly normalization?: Normalization;
 }
 export interface Pixels {
   readonly ok: true;
-  /** A view on shared memory, uint8 [H,W,C]; valid until the sample's job is disposed of. */
+  /** A view on shared memory, uint8 [H,W,C]; valid while the sample's lease is held. */
   readonly data: Uint8Array;
   readonly height: number;
   readonly width: number;
@@ -65,7 +79,14 @@ export type Transform =
   | { readonly kind: 'resizeShortSide'; readonly size: number }
   | { readonly kind: 'centerCrop'; readonly height: number; readonly width: number }
   /** Zero padding first; `u`, `v` in [0,1) choose the place. */
-  | { readonly kind: 'randomCrop'; readonly height: number; readonly width: number; readonly padding: number; readonly u: number; readonly v: number }
+  | {
+      readonly kind: 'randomCrop';
+      readonly height: number;
+      readonly width: number;
+      readonly padding: number;
+      readonly u: number;
+      readonly v: number;
+    }
   /** Ten candidates of (area, log ratio, u, v), as torchvision draws them; then the central crop. */
   | {
       readonly kind: 'randomResizedCrop';
@@ -130,4 +151,10 @@ export interface SourceOptions {
   readonly meters?: import('../meter.ts').MeterSet;
   /** Shared between sources (epochs), so that the bound holds across them. */
   readonly demand?: import('./demand.ts').Demand;
+  /**
+   * 'random' visits the samples in a permutation drawn from (seed, epoch), where a source can reach any sample at no cost
+   * (image folders, which are sorted by class otherwise); sources that read front to back ignore it. `index` is the place in
+   * the natural order all the same.
+   */
+  readonly order?: 'natural' | 'random';
 }

@@ -1,0 +1,120 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Observable, type Subscriber } from 'rxjs';
+import { Demand } from './demand.ts';
+import { currentPass } from './pass.ts';
+import type { Sample, SourceOptions } from './sample.ts';
+
+/** What a source finds; `pull` adds the place in the pipeline, the epoch and the seed. */
+export type Found = Pick<Sample, 'key' | 'label' | 'index' | 'picture'>;
+
+/** How one pass is read: told its counters, and stopped by the signal (close files, throw or return, as is easiest). */
+export type Reader = (
+  pass: { readonly epoch: number; readonly seed: number },
+  signal: AbortSignal,
+) => Iterable<Found> | AsyncIterable<Found>;
+
+/** How long samples may flow before timers and input get their turn, in milliseconds. */
+const turnMs = 8;
+
+/**
+ * Turns a way of reading into a cold source, one pass per subscription.
+ *
+ * A place is taken before the next sample is read, so nothing is read ahead of demand. Unsubscribing aborts the signal at
+ * once and returns the iterator, also while waiting for room. The bound belongs to one subscription: two independent
+ * subscribers never slow each other, while the passes that `epochs` subscribes to share one demand. `options.demand` shares
+ * one on purpose. Nothing is emitted before `subscribe` has returned.
+ *
+ * Meters itself as stage `source`: samples out, time spent reading, time without room.
+ */
+export function pull(read: Reader, options: SourceOptions = {}): Observable<Sample> {
+  return new Observable<Sample>(subscriber => {
+    const pass = currentPass();
+    const demand = options.demand ?? pass?.demand ?? new Demand(options.meters, options.bound);
+    if (pass) pass.demand ??= demand;
+    const counters = { epoch: pass?.epoch ?? options.epoch ?? 0, seed: pass?.seed ?? options.seed ?? 0 };
+    const gate = new Gate(demand);
+    const stop = new AbortController();
+    // Registered before the loop starts: the sample that makes a `take` unsubscribe may be the first one.
+    subscriber.add(() => {
+      stop.abort();
+      gate.open();
+    });
+    void flow(() => read(counters, stop.signal), counters, demand, gate, subscriber);
+  });
+}
+
+async function flow(
+  start: () => Iterable<Found> | AsyncIterable<Found>,
+  { epoch, seed }: { epoch: number; seed: number },
+  demand: Demand,
+  gate: Gate,
+  subscriber: Subscriber<Sample>,
+): Promise<void> {
+  const meter = demand.meters.stage('source');
+  let iterator: Iterator<Found> | AsyncIterator<Found> | undefined;
+  let turnEnds = performance.now() + turnMs;
+  try {
+    await null;
+    while (!subscriber.closed) {
+      const asked = performance.now();
+      if (!demand.room) {
+        while (!demand.room && !subscriber.closed) await gate.whenRoom();
+        meter.waitDownstreamMs += performance.now() - asked;
+        if (subscriber.closed) break;
+      } else if (asked > turnEnds) {
+        await nextTurn();
+        turnEnds = performance.now() + turnMs;
+        continue;
+      }
+      const lease = demand.enter();
+      try {
+        const began = performance.now();
+        iterator ??= begin(start());
+        const pending = iterator.next();
+        const result = 'then' in pending ? await pending : pending;
+        meter.busyMs += performance.now() - began;
+        if (subscriber.closed) break;
+        if (result.done) {
+          iterator = undefined;
+          break;
+        }
+        const { key, label, index, picture } = result.value;
+        meter.itemsIn++;
+        meter.itemsOut++;
+        meter.bytes += picture.kind === 'encoded' ? picture.bytes.length : picture.kind === 'raw' ? picture.pixels.length : 0;
+        subscriber.next({ key, label, index, epoch, seed, picture, lease });
+      } finally {
+        lease.release();
+      }
+    }
+    // Before completing, so that whoever subscribes next finds the files of this pass closed.
+    await iterator?.return?.();
+    subscriber.complete();
+  } catch (error) {
+    // After unsubscribing this is only the reader saying that it was stopped; a closed subscriber ignores it.
+    subscriber.error(error);
+  }
+}
+
+function begin(found: Iterable<Found> | AsyncIterable<Found>): Iterator<Found> | AsyncIterator<Found> {
+  return Symbol.asyncIterator in found ? found[Symbol.asyncIterator]() : found[Symbol.iterator]();
+}
+
+/** Waits for room, or until it is opened for good because the subscriber left. */
+class Gate {
+  #wake: (() => void) | undefined;
+  #opened = false;
+  constructor(private readonly demand: Demand) {}
+  open(): void {
+    this.#opened = true;
+    this.#wake?.();
+  }
+  whenRoom(): Promise<void> {
+    if (this.#opened) return Promise.resolve();
+    // Not Promise.race with one long-lived promise: that would keep a reaction for every sample of the pass.
+    return new Promise(resolve => {
+      this.#wake = resolve;
+      void this.demand.whenRoom().then(resolve);
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import { type MonoTypeOperatorFunction, Observable, type Subscription } from 'rxjs';
+import type { Demand } from '../core/data/demand.ts';
+import { type Pass, withinPass } from '../core/data/pass.ts';
+import type { Sample } from '../core/data/sample.ts';
+import { fail } from '../core/errors.ts';
+
+/** Repeats a cold source once per epoch, and stamps every sample with its epoch and the seed of the run.
+ *
+ *      in: --a--b|
+ *   epochs(2)
+ *     out: --a--b--A--B|      a, b: epoch 0; A, B: epoch 1
+ *
+ * `count` epochs, Infinity allowed, numbered from `from`: a run of 30 that stopped after 12 goes on with `epochs(18, { seed, from: 12 })`.
+ * The next epoch starts as soon as the source has completed; samples of the last one may still be inside.
+ *
+ *  Shapes: as they come.  Order: kept, epoch after epoch.  Holds: nothing.  Runs: main thread.
+ *  Owns: one subscription to the source at a time. Sources subscribed to in here share one demand, that of the first, so that the
+ *  bound holds across epochs. A source that subscribes later than its epoch began (the second of a `concat`) brings its own
+ *  demand and epoch 0; its samples are stamped here all the same.
+ *  Errors: those of the source, at once; with Infinity also an epoch without a sample, which would go round for ever.
+ *  See also: {@link shuffle}. */
+export function epochs(count: number, { seed = 0, from = 0 }: { seed?: number; from?: number } = {}): MonoTypeOperatorFunction<Sample> {
+  if (!(count >= 0) || (count !== Number.POSITIVE_INFINITY && !Number.isInteger(count))) {
+    throw fail('usage', 'epochs', 'a count from 0, or Infinity', String(count), 'Say how many times to go through the data.');
+  }
+  return source =>
+    new Observable(subscriber => {
+      let epoch = from;
+      let demand: Demand | undefined;
+      let running = false;
+      let again = false;
+
+      // A source that completes while it is being subscribed to must not recurse: it only asks the loop to go round.
+      const advance = () => {
+        again = true;
+        if (running) return;
+        running = true;
+        while (again && !subscriber.closed) {
+          again = false;
+          if (epoch - from >= count) subscriber.complete();
+          else subscriber.add(start(epoch));
+        }
+        running = false;
+      };
+
+      const start = (current: number): Subscription => {
+        let samples = 0;
+        const pass: Pass = { epoch: current, seed, demand };
+        return withinPass(pass, () => {
+          const subscription = source.subscribe({
+            next: sample => {
+              samples++;
+              subscriber.next(sample.epoch === current && sample.seed === seed ? sample : { ...sample, epoch: current, seed });
+            },
+            error: error => subscriber.error(error),
+            complete: () => {
+              demand = pass.demand;
+              if (samples === 0 && count === Number.POSITIVE_INFINITY) {
+                const fix = 'Check the data and the filters before epochs.';
+                subscriber.error(fail('data', 'epochs(Infinity)', 'at least one sample an epoch', `none in epoch ${current}`, fix));
+                return;
+              }
+              epoch++;
+              advance();
+            },
+          });
+          return subscription;
+        });
+      };
+
+      advance();
+    });
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import type { Observable } from 'rxjs';
+import { type ImageListing, listImages } from '../core/data/listing.ts';
+import { type Found, pull } from '../core/data/pull.ts';
+import type { Sample, SourceOptions } from '../core/data/sample.ts';
+import { hash, purpose } from '../core/random.ts';
+
+/** The images of a folder with one folder per class: `photos/train/cat/1.jpg`, `photos/train/dog/2.jpg`.
+ *
+ *   imageFolder(dir)
+ *     out: --a--b----c--|      pulled: each as soon as there is room; c waited for it
+ *
+ * Classes are the folder names in code unit order (as torchvision's ImageFolder sorts them); images may lie in folders below,
+ * in any format that sharp reads. Files starting with a dot and other types are left out.
+ *
+ *  Shapes: picture kind `file`; nothing is opened here, workers read it.  Order: by class, then by path; with
+ *  `order: 'random'` a permutation of all of them drawn from (seed, epoch), which suits a folder sorted by class better than a shuffle buffer.
+ *  Holds: a path and a label for every image, listed once when first subscribed to; with 'random' also four bytes each.
+ *  Runs: main thread.  Owns: nothing open between samples.
+ *  Errors: a missing, unreadable or empty folder; fewer than two classes; a class without images.
+ *  See also: {@link webDataset}, {@link idx}, {@link openDataSet}. */
+export function imageFolder(dir: string, options: SourceOptions = {}): Observable<Sample> {
+  let listing: ImageListing | undefined;
+  return pull(async function* ({ epoch, seed }) {
+    listing ??= await listImages(dir);
+    yield* visit(listing, options.order, seed, epoch);
+  }, options);
+}
+
+/** The same from a listing that was made before; used for the parts of a folder that `openDataSet` split. */
+export function listedImages(listing: ImageListing, options: SourceOptions = {}): Observable<Sample> {
+  return pull(({ epoch, seed }) => visit(listing, options.order, seed, epoch), options);
+}
+
+function* visit({ dir, files, labels }: ImageListing, order: SourceOptions['order'], seed: number, epoch: number): Generator<Found> {
+  const places = order === 'random' ? permutation(files.length, seed, epoch) : undefined;
+  for (let i = 0; i < files.length; i++) {
+    const index = places ? places[i] : i;
+    const path = join(dir, files[index]);
+    yield { key: path, label: labels[index], index, picture: { kind: 'file', path } };
+  }
+}
+
+/** Fisher and Yates's shuffle of 0..count-1, as Durstenfeld (1964) does it in place. */
+function permutation(count: number, seed: number, epoch: number): Uint32Array {
+  const places = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor((hash(seed, epoch, i, purpose.order) / 2 ** 32) * (i + 1));
+    const kept = places[i];
+    places[i] = places[j];
+    places[j] = kept;
+  }
+  return places;
+}

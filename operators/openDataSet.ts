@@ -1,0 +1,191 @@
+import { basename, dirname, join } from 'node:path';
+import { lastValueFrom, reduce } from 'rxjs';
+import { type IdxPair, type Layout, partOf, recognise, type Split } from '../core/data/layout.ts';
+import { type ImageListing, listFolder, listImages } from '../core/data/listing.ts';
+import type { DataSet } from '../core/data/sample.ts';
+import { readClassNames, readShardCounts } from '../core/data/shards.ts';
+import { fail } from '../core/errors.ts';
+import { openIdx, readIdxHeader } from '../core/formats/idx.ts';
+import { hash } from '../core/random.ts';
+import { idx } from './idx.ts';
+import { listedImages } from './imageFolder.ts';
+import { webDataset } from './webDataset.ts';
+
+/** Of a folder without a split, one in this many images of each class is held out. */
+const heldOutShare = 10;
+
+/**
+ * Opens a data folder, whichever of these it is, and says so in `description`:
+ *
+ * - image folders: `train/` and `test/`, `val/` or `validation/`, each with one folder per class;
+ * - an image folder without a split: a tenth of each class is held out, chosen by a hash of the names, so that the choice is
+ *   the same on every machine;
+ * - WebDataset shards: in such folders, or side by side as `train-*.tar[.gz]` and `test-*` or `val-*.tar[.gz]`;
+ * - MNIST-style IDX files: `train-images-idx3-ubyte[.gz]`, `train-labels-idx1-ubyte[.gz]`, `t10k-…`.
+ *
+ * Class names come from class folders or from `classes.txt` (one a line, in the order of the labels) beside shards or IDX
+ * files; without it the training labels are read once and the classes are called "0", "1", …. Shards tell their size if an
+ * `index.json` (`{ "shards": { "train-000.tar.gz": 1500 } }`) lies beside them.
+ *
+ * Errors: a folder that is none of these, with the list of what was looked for; a missing part; and what the sources say.
+ */
+export async function openDataSet(dir: string, { split }: { split: Split }): Promise<DataSet> {
+  const layout = await recognise(dir);
+  if (layout.kind === 'idx') return openIdxPair(layout, split);
+  if (layout.kind === 'shards') return openShards(layout, split);
+  if (layout.kind === 'folders') return openSplitFolders(layout, split);
+  return openWholeFolder(layout.dir, split);
+}
+
+async function openIdxPair({ dir, parts }: Layout & { kind: 'idx' }, split: Split): Promise<DataSet> {
+  const pair = whole(dir, parts[split]);
+  const named = await readClassNames(dir);
+  const classes = named ?? numbered(await largestIdxLabel(whole(dir, parts.train).labels), parts.train.labels);
+  const { dims } = await readIdxHeader(pair.images, [3, 4]);
+  const origin = named ? 'from classes.txt' : 'counted in the training labels';
+  return {
+    description: `IDX files, ${split} split: ${number(dims[0])} images of ${dims.slice(1).join('×')}, ${classes.length} classes (${origin})`,
+    classes,
+    size: dims[0],
+    samples: options => idx(pair.images, { ...options, labels: pair.labels, classes: classes.length }),
+  };
+}
+
+function whole(dir: string, pair: IdxPair): IdxPair {
+  if (pair.missing.length === 0) return pair;
+  throw fail(
+    'data',
+    `data folder ${dir}`,
+    `the IDX file ${pair.missing[0]}`,
+    'the others without it',
+    'Fetch the missing file into the folder.',
+  );
+}
+
+async function largestIdxLabel(path: string): Promise<number> {
+  const file = await openIdx(path, [1]);
+  let largest = 0;
+  for await (const [label] of file.items()) largest = Math.max(largest, label);
+  return largest;
+}
+
+async function openShards({ dir, parts }: Layout & { kind: 'shards' }, split: Split): Promise<DataSet> {
+  const shards = partOf(parts[split], dir, split, name => `${name}/*.tar[.gz] or ${name}-*.tar[.gz]`);
+  const beside = dirname(shards[0]);
+  const counts = (await readShardCounts(dir)) ?? (await readShardCounts(beside));
+  const sizes = shards.map(shard => counts?.get(shard));
+  const size = sizes.every(count => count !== undefined) ? sizes.reduce((sum, count) => sum + count, 0) : undefined;
+  const named = (await readClassNames(dir)) ?? (await readClassNames(beside));
+  const classes = named ?? (await countShardClasses(dir, parts.train));
+  const images = size === undefined ? '' : `, ${number(size)} images`;
+  const origin = named ? 'from classes.txt' : 'counted by reading all training labels; a classes.txt would spare that';
+  return {
+    description: `WebDataset, ${split} split: ${shards.length} shard${shards.length === 1 ? '' : 's'}${images}, ${classes.length} classes (${origin})`,
+    classes,
+    size,
+    samples: options => webDataset(shards, { ...options, classes: classes.length, counts }),
+  };
+}
+
+async function countShardClasses(dir: string, part: readonly string[] | undefined): Promise<string[]> {
+  const shards = partOf(part, dir, 'train', name => `${name}/*.tar[.gz] or ${name}-*.tar[.gz]`);
+  const largest = await lastValueFrom(webDataset(shards).pipe(reduce((max, sample) => Math.max(max, sample.label), 0)));
+  return numbered(largest, dir);
+}
+
+/** "0" to `largest`; errors where that is a single class, or so many that a label must be wrong. */
+function numbered(largest: number, where: string): string[] {
+  if (largest === 0) {
+    throw fail(
+      'data',
+      where,
+      'labels of at least two classes',
+      'only 0',
+      'A classifier needs two classes: check the labels, or name the classes in classes.txt.',
+    );
+  }
+  if (largest >= 1_000_000) {
+    throw fail('data', where, 'labels below 1,000,000', String(largest), 'Number the classes from 0 without gaps.');
+  }
+  return Array.from({ length: largest + 1 }, (_, label) => String(label));
+}
+
+async function openSplitFolders({ dir, parts }: Layout & { kind: 'folders' }, split: Split): Promise<DataSet> {
+  const part = partOf(parts[split], dir, split, name => `${name}/`);
+  const listing = await listImages(part);
+  const reference = parts.train === undefined || split === 'train' ? listing.classes : (await listFolder(parts.train)).folders;
+  const shown = join(dir, basename(part));
+  return fromListing(relabel(listing, reference), `image folder ${shown}, ${split} split: ${number(listing.files.length)} images`);
+}
+
+/** Labels by the classes of the training part: a held-out part may lack one, and then its own numbering would be off. */
+function relabel(listing: ImageListing, classes: readonly string[]): ImageListing {
+  const places = listing.classes.map(name => {
+    const place = classes.indexOf(name);
+    if (place >= 0) return place;
+    const fix = 'Name the class folders alike in both parts.';
+    throw fail(
+      'data',
+      `class folder ${join(listing.dir, name)}`,
+      `one of the training classes (${classes.slice(0, 8).join(', ')}${classes.length > 8 ? ', …' : ''})`,
+      name,
+      fix,
+    );
+  });
+  return { ...listing, classes, labels: listing.labels.map(label => places[label]) };
+}
+
+async function openWholeFolder(dir: string, split: Split): Promise<DataSet> {
+  const listing = await listImages(dir);
+  const heldOut = chooseHeldOut(listing);
+  const chosen = [...listing.files.keys()].filter(i => heldOut.has(i) === (split === 'test'));
+  if (chosen.length === 0) {
+    const fix = 'Add images, or put a train and a test folder into it.';
+    throw fail(
+      'data',
+      `image folder ${dir}`,
+      'a class with at least two images, so that one can be held out',
+      `${listing.files.length} classes of one image`,
+      fix,
+    );
+  }
+  const part: ImageListing = {
+    ...listing,
+    files: chosen.map(i => listing.files[i]),
+    labels: Int32Array.from(chosen, i => listing.labels[i]),
+  };
+  const rule = `one in ${heldOutShare} of each class is held out, chosen by a hash of its name`;
+  return fromListing(
+    part,
+    `image folder ${dir} without a split, ${split} part: ${number(chosen.length)} of ${number(listing.files.length)} images (${rule})`,
+  );
+}
+
+/** Of each class the images whose paths hash lowest: a tenth, but at least one if the class has two. */
+function chooseHeldOut({ files, labels, classes }: ImageListing): ReadonlySet<number> {
+  const ranks = files.map((file, i) => ({ i, rank: hash(...Buffer.from(file)) }));
+  const byClass: (typeof ranks)[] = classes.map(() => []);
+  for (const entry of ranks) byClass[labels[entry.i]].push(entry);
+  return new Set(
+    byClass.flatMap(entries => {
+      const share = entries.length < 2 ? 0 : Math.max(1, Math.round(entries.length / heldOutShare));
+      return entries
+        .sort((a, b) => a.rank - b.rank || a.i - b.i)
+        .slice(0, share)
+        .map(entry => entry.i);
+    }),
+  );
+}
+
+function fromListing(listing: ImageListing, description: string): DataSet {
+  return {
+    description: `${description}, ${listing.classes.length} classes`,
+    classes: listing.classes,
+    size: listing.files.length,
+    samples: options => listedImages(listing, options),
+  };
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
