@@ -27,7 +27,7 @@ export const adaptiveAvgPool2d = registerOp<AdaptiveAvgPool2dAttributes>({
   },
   gradient(program, { name, inputs: [x], outputGradient: dy, needs }) {
     if (!needs[0]) return { inputs: [undefined], parameters: {} };
-    return { inputs: [program.emit('adaptiveAvgPool2d.inputGradient', `${name}.dx`, x.shape, [dy])], parameters: {} };
+    return { inputs: [program.emit('adaptiveAvgPool2d.inputGradient', `${name}:dx`, x.shape, [dy])], parameters: {} };
   },
 });
 

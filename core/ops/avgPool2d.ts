@@ -34,7 +34,7 @@ export const avgPool2d = registerOp<AvgPool2dAttributes>({
   },
   gradient(program, { name, attributes: a, inputs: [x], outputGradient: dy, needs }) {
     if (!needs[0]) return { inputs: [undefined], parameters: {} };
-    return { inputs: [program.emit('avgPool2d.inputGradient', `${name}.dx`, x.shape, [dy], place(a))], parameters: {} };
+    return { inputs: [program.emit('avgPool2d.inputGradient', `${name}:dx`, x.shape, [dy], place(a))], parameters: {} };
   },
 });
 

@@ -48,7 +48,7 @@ export const concat = registerOp<Record<string, never>>({
     const gradients = inputs.map((tensor, i) => {
       const start = from;
       from += channels(tensor.shape);
-      return needs[i] ? program.emit('concat.slice', `${name}.dx${i}`, tensor.shape, [dy], { from: start }) : undefined;
+      return needs[i] ? program.emit('concat.slice', `${name}:dx${i}`, tensor.shape, [dy], { from: start }) : undefined;
     });
     return { inputs: gradients, parameters: {} };
   },

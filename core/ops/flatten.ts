@@ -25,7 +25,7 @@ export const flatten = registerOp<Record<string, never>>({
   },
   gradient(program, { name, inputs: [x], outputGradient: dy, needs }) {
     if (!needs[0]) return { inputs: [undefined], parameters: {} };
-    return { inputs: [program.emit('flatten.inputGradient', `${name}.dx`, x.shape, [dy])], parameters: {} };
+    return { inputs: [program.emit('flatten.inputGradient', `${name}:dx`, x.shape, [dy])], parameters: {} };
   },
 });
 

@@ -48,9 +48,9 @@ export const linear = registerOp<LinearAttributes>({
     return { output: program.emit('linear', name, shape, bias ? [x, weight, bias] : [x, weight]) };
   },
   gradient(program, { name, inputs: [x], parameters: { weight, bias }, outputGradient: dy, needs }) {
-    const gradients: Record<string, Tensor> = { weight: program.emit('linear.filterGradient', `${name}.dweight`, weight.shape, [x, dy]) };
-    if (bias) gradients.bias = program.emit('linear.biasGradient', `${name}.dbias`, bias.shape, [dy]);
-    const dx = needs[0] ? program.emit('linear.inputGradient', `${name}.dx`, x.shape, [dy, weight]) : undefined;
+    const gradients: Record<string, Tensor> = { weight: program.emit('linear.filterGradient', `${name}:dweight`, weight.shape, [x, dy]) };
+    if (bias) gradients.bias = program.emit('linear.biasGradient', `${name}:dbias`, bias.shape, [dy]);
+    const dx = needs[0] ? program.emit('linear.inputGradient', `${name}:dx`, x.shape, [dy, weight]) : undefined;
     return { inputs: [dx], parameters: gradients };
   },
 });

@@ -44,11 +44,11 @@ export const maxPool2d = registerOp<MaxPool2dAttributes>({
     const shape = pooledShape(a, [x.shape], `maxPool2d "${name}"`);
     const output = program.emit('maxPool2d', name, shape, [x], place(a));
     if (mode === 'evaluate') return { output };
-    return { output, saved: { indices: program.emit('maxPool2d.indices', `${name}.indices`, shape, [x], place(a)) } };
+    return { output, saved: { indices: program.emit('maxPool2d.indices', `${name}:indices`, shape, [x], place(a)) } };
   },
   gradient(program, { name, attributes: a, inputs: [x], saved, outputGradient: dy, needs }) {
     if (!needs[0]) return { inputs: [undefined], parameters: {} };
-    return { inputs: [program.emit('maxPool2d.inputGradient', `${name}.dx`, x.shape, [dy, saved.indices], place(a))], parameters: {} };
+    return { inputs: [program.emit('maxPool2d.inputGradient', `${name}:dx`, x.shape, [dy, saved.indices], place(a))], parameters: {} };
   },
 });
 

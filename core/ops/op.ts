@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { Kernel, Launch } from '../kernels/kernel.ts';
-import type { Shape } from '../shape.ts';
-import type { ProgramBuilder } from '../program/builder.ts';
 import type { Variant } from '../kernels/variant.ts';
+import type { ProgramBuilder } from '../program/builder.ts';
+import type { Shape } from '../shape.ts';
 
 /** Multiply-accumulates counted as two FLOPs; bytes if every operand crossed memory exactly once. */
 export interface Cost {

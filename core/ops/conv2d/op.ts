@@ -79,10 +79,10 @@ export const conv2d = registerOp<Conv2dAttributes>({
   },
   gradient(program, { name, attributes: a, inputs: [x], parameters: { weight, bias }, outputGradient: dy, needs }) {
     const gradients: Record<string, Tensor> = {
-      weight: program.emit('conv2d.filterGradient', `${name}.dweight`, weight.shape, [x, dy], place(a)),
+      weight: program.emit('conv2d.filterGradient', `${name}:dweight`, weight.shape, [x, dy], place(a)),
     };
-    if (bias) gradients.bias = program.emit('conv2d.biasGradient', `${name}.dbias`, bias.shape, [dy]);
-    const dx = needs[0] ? program.emit('conv2d.inputGradient', `${name}.dx`, x.shape, [dy, weight], place(a)) : undefined;
+    if (bias) gradients.bias = program.emit('conv2d.biasGradient', `${name}:dbias`, bias.shape, [dy]);
+    const dx = needs[0] ? program.emit('conv2d.inputGradient', `${name}:dx`, x.shape, [dy, weight], place(a)) : undefined;
     return { inputs: [dx], parameters: gradients };
   },
 });
