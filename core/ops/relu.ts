@@ -1,12 +1,13 @@
 /** Rectifier: y = max(x, 0), elementwise on any shape. Source: Nair and Hinton 2010. */
 import { z } from 'zod';
-import type { Op } from './op.ts';
+import type { Kernel, KernelThis } from '../kernels/kernel.ts';
+import { elements } from '../shape.ts';
+import { traffic } from './attributes.ts';
+import { registerOp, registerPrimitive } from './registry.ts';
 
-const attributes = z.strictObject({});
-
-export const relu: Op<z.infer<typeof attributes>> = {
+export const relu = registerOp<Record<string, never>>({
   name: 'relu',
-  attributes,
+  attributes: z.strictObject({}),
   inputs: ['x'],
   shape: (_, [x]) => x,
   forward: (program, { name, inputs: [x] }) => ({ output: program.emit('relu', name, x.shape, [x]) }),
@@ -15,4 +16,32 @@ export const relu: Op<z.infer<typeof attributes>> = {
     inputs: [needs[0] ? program.emit('relu.inputGradient', `${name}:dx`, output.shape, [output, outputGradient]) : undefined],
     parameters: {},
   }),
-};
+});
+
+/** A comparison rather than a maximum: NaN passes through, so that it shows in the loss. */
+function rectify(this: KernelThis, x: Float32Array): number {
+  // biome-ignore lint/complexity/useMathMinMax: Math.max loses NaN on some devices
+  return x[this.thread.x] < 0.0 ? 0.0 : x[this.thread.x];
+}
+
+/** dx = dy where y > 0, otherwise 0. */
+function pass(this: KernelThis, y: Float32Array, dy: Float32Array): number {
+  return y[this.thread.x] > 0.0 ? dy[this.thread.x] : 0.0;
+}
+
+registerPrimitive({
+  name: 'relu',
+  cost: (_, inputs, y) => traffic(elements(y), inputs, y),
+  lower({ inputs: [x], output }) {
+    const kernel: Kernel = { name: 'relu', run: rectify, threads: [elements(output.shape)] };
+    return [{ kernel, inputs: [x.name], output: output.name }];
+  },
+});
+registerPrimitive({
+  name: 'relu.inputGradient',
+  cost: (_, inputs, dx) => traffic(elements(dx), inputs, dx),
+  lower({ inputs: [y, dy], output }) {
+    const kernel: Kernel = { name: 'relu.inputGradient', run: pass, threads: [elements(output.shape)] };
+    return [{ kernel, inputs: [y.name, dy.name], output: output.name }];
+  },
+});

@@ -1,0 +1,86 @@
+/**
+ * Batch normalisation (Ioffe and Szegedy 2015) as PyTorch computes it, per channel over all pixels of all images:
+ *
+ *   y = (x - mean) / sqrt(variance + eps) · weight + bias
+ *
+ * Training takes mean and biased variance of the batch, and moves the running statistics towards the mean and the unbiased
+ * variance by `momentum`; evaluation takes the running statistics. Shapes: [N,H,W,C] or [N,C], to the same.
+ *
+ * The mean is kept as two rows, [shift, offset]: the channel's first value and the mean distance from it. In f32 that keeps
+ * the digits of x - mean when the mean is large beside the deviation, where one rounded mean would lose them.
+ */
+import { z } from 'zod';
+import { fail } from '../../errors.ts';
+import { type Shape, text } from '../../shape.ts';
+import { channelsOf, pixelsOf } from '../channelSums.ts';
+import type { ParameterSpec } from '../op.ts';
+import { registerOp } from '../registry.ts';
+import './forward.ts';
+import './inputGradient.ts';
+import './parameterGradients.ts';
+import './running.ts';
+import './statistics.ts';
+
+const attributes = z.strictObject({
+  eps: z.number().positive().default(1e-5),
+  momentum: z.number().min(0).max(1).default(0.1),
+});
+export type BatchNorm2dAttributes = z.output<typeof attributes>;
+
+function parameters(_: BatchNorm2dAttributes, [x]: readonly Shape[]): ParameterSpec[] {
+  const each = (name: string, role: 'parameter' | 'state', value: number): ParameterSpec => ({
+    name,
+    role,
+    shape: [channelsOf(x)],
+    layout: 'plain',
+    init: { kind: 'constant', value },
+  });
+  return [each('weight', 'parameter', 1), each('bias', 'parameter', 0), each('running_mean', 'state', 0), each('running_var', 'state', 1)];
+}
+
+export const batchNorm2d = registerOp<BatchNorm2dAttributes>({
+  name: 'batchNorm2d',
+  attributes,
+  inputs: ['x'],
+  shape(_, [x], where) {
+    if (x.length === 4 || x.length === 2) return x;
+    throw fail('graph', where, 'an input of shape [N,H,W,C] or [N,C]', text(x), 'Put it after a convolution or a linear layer.');
+  },
+  parameters,
+  forward(program, { name, attributes: { eps, momentum }, inputs: [x], parameters, mode }) {
+    const { weight, bias, running_mean, running_var } = parameters;
+    if (mode === 'evaluate') {
+      return { output: program.emit('batchNorm2d.evaluate', name, x.shape, [x, running_mean, running_var, weight, bias], { eps }) };
+    }
+    const [channels, pixels] = [channelsOf(x.shape), pixelsOf(x.shape)];
+    if (pixels === 1) {
+      const where = `batchNorm2d "${name}"`;
+      throw fail('graph', where, 'more than one value per channel when training', text(x.shape), 'Use a larger batch or a larger image.');
+    }
+    const mean = program.emit('batchNorm2d.mean', `${name}:mean`, [2, channels], [x]);
+    const variance = program.emit('batchNorm2d.variance', `${name}:variance`, [channels], [x, mean]);
+    program.update('batchNorm2d.runningMean', running_mean, [running_mean, mean], { momentum });
+    program.update('batchNorm2d.runningVariance', running_var, [running_var, variance], { momentum, pixels });
+    return { output: program.emit('batchNorm2d', name, x.shape, [x, mean, variance, weight, bias], { eps }), saved: { mean, variance } };
+  },
+  gradient(
+    program,
+    { name, attributes: { eps }, inputs: [x], parameters: { weight: w, ...running }, mode, saved, outputGradient: dy, needs },
+  ) {
+    const shape = w.shape;
+    const bias = program.emit('batchNorm2d.biasGradient', `${name}:dbias`, shape, [dy]);
+    if (mode === 'evaluate') {
+      const statistics = [running.running_mean, running.running_var];
+      const weight = program.emit('batchNorm2d.evaluate.weightGradient', `${name}:dweight`, shape, [x, dy, ...statistics], { eps });
+      const dx = needs[0]
+        ? program.emit('batchNorm2d.evaluate.inputGradient', `${name}:dx`, x.shape, [dy, statistics[1], w], { eps })
+        : undefined;
+      return { inputs: [dx], parameters: { weight, bias } };
+    }
+    const statistics = [saved.mean, saved.variance];
+    const weight = program.emit('batchNorm2d.weightGradient', `${name}:dweight`, shape, [x, dy, ...statistics], { eps });
+    const all = [x, dy, ...statistics, w, weight, bias];
+    const dx = needs[0] ? program.emit('batchNorm2d.inputGradient', `${name}:dx`, x.shape, all, { eps }) : undefined;
+    return { inputs: [dx], parameters: { weight, bias } };
+  },
+});

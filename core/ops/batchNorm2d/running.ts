@@ -1,0 +1,48 @@
+/** The running statistics, in place: running = (1 - momentum) · running + momentum · batch. */
+import type { Kernel, KernelThis } from '../../kernels/kernel.ts';
+import { elements } from '../../shape.ts';
+import { traffic } from '../attributes.ts';
+import { registerPrimitive } from '../registry.ts';
+
+function moveMean(this: KernelThis, running: Float32Array, mean: Float32Array): number {
+  const batch = mean[this.thread.x] + mean[this.constants.C + this.thread.x];
+  return this.constants.keep * running[this.thread.x] + this.constants.momentum * batch;
+}
+
+/** `weight` is momentum · n / (n - 1): the running variance is the unbiased one, the batch's is not. */
+function moveVariance(this: KernelThis, running: Float32Array, variance: Float32Array): number {
+  return this.constants.keep * running[this.thread.x] + this.constants.weight * variance[this.thread.x];
+}
+
+registerPrimitive<{ momentum: number }>({
+  name: 'batchNorm2d.runningMean',
+  inPlace: 0,
+  cost: (_, inputs, running) => traffic(4 * elements(running), inputs, running),
+  lower({ attributes: { momentum }, inputs: [running, mean], output }) {
+    const C = elements(running.shape);
+    const kernel: Kernel = {
+      name: 'batchNorm2d.runningMean',
+      run: moveMean,
+      threads: [C],
+      integers: { C },
+      floats: { keep: 1 - momentum, momentum },
+      inout: 'running',
+    };
+    return [{ kernel, inputs: [running.name, mean.name], output: output.name }];
+  },
+});
+registerPrimitive<{ momentum: number; pixels: number }>({
+  name: 'batchNorm2d.runningVariance',
+  inPlace: 0,
+  cost: (_, inputs, running) => traffic(3 * elements(running), inputs, running),
+  lower({ attributes: { momentum, pixels }, inputs: [running, variance], output }) {
+    const kernel: Kernel = {
+      name: 'batchNorm2d.runningVariance',
+      run: moveVariance,
+      threads: [elements(running.shape)],
+      floats: { keep: 1 - momentum, weight: (momentum * pixels) / (pixels - 1) },
+      inout: 'running',
+    };
+    return [{ kernel, inputs: [running.name, variance.name], output: output.name }];
+  },
+});

@@ -1,0 +1,68 @@
+/** Mean and biased variance per channel: the mean first, then the second moment around it, which loses no digits to cancellation. */
+import type { KernelThis } from '../../kernels/kernel.ts';
+import { elements } from '../../shape.ts';
+import { traffic } from '../attributes.ts';
+import { channelsOf, chunkKernel, chunksOf, combineKernel, pixelsOf } from '../channelSums.ts';
+import { registerPrimitive } from '../registry.ts';
+
+/** Σ x - shift over a chunk; the shift is the channel's first value. */
+function sumOfChunk(this: KernelThis, x: Float32Array): number {
+  let sum = 0.0;
+  for (let i = 0; i < this.constants.length; i++) {
+    const pixel = this.thread.y * this.constants.length + i;
+    if (pixel < this.constants.pixels) sum += x[pixel * this.constants.channels + this.thread.x] - x[this.thread.x];
+  }
+  return sum;
+}
+
+/** Row 0: shift. Row 1: mean of x - shift. */
+function combineMean(this: KernelThis, sums: Float32Array, x: Float32Array): number {
+  let sum = 0.0;
+  for (let chunk = 0; chunk < this.constants.chunks; chunk++) sum += sums[chunk * this.constants.channels + this.thread.x];
+  return this.thread.y < 1 ? x[this.thread.x] : sum / this.constants.pixels;
+}
+
+/** Σ (x - mean)² over a chunk. */
+function squaresOfChunk(this: KernelThis, x: Float32Array, mean: Float32Array): number {
+  let sum = 0.0;
+  for (let i = 0; i < this.constants.length; i++) {
+    const pixel = this.thread.y * this.constants.length + i;
+    if (pixel < this.constants.pixels) {
+      const centred =
+        x[pixel * this.constants.channels + this.thread.x] - mean[this.thread.x] - mean[this.constants.channels + this.thread.x];
+      sum += centred * centred;
+    }
+  }
+  return sum;
+}
+
+function combineVariance(this: KernelThis, sums: Float32Array): number {
+  let sum = 0.0;
+  for (let chunk = 0; chunk < this.constants.chunks; chunk++) sum += sums[chunk * this.constants.channels + this.thread.x];
+  return sum / this.constants.pixels;
+}
+
+/** x → [2,C]. */
+registerPrimitive({
+  name: 'batchNorm2d.mean',
+  cost: (_, inputs, mean) => traffic(2 * elements(inputs[0]), inputs, mean),
+  lower({ inputs: [x], output, scratch }) {
+    const sums = scratch([chunksOf(pixelsOf(x.shape)).chunks, channelsOf(x.shape)]);
+    return [
+      { kernel: chunkKernel('batchNorm2d.sum', sumOfChunk, x.shape), inputs: [x.name], output: sums.name },
+      { kernel: combineKernel('batchNorm2d.mean', combineMean, x.shape, 2), inputs: [sums.name, x.name], output: output.name },
+    ];
+  },
+});
+/** x, mean [2,C] → [C]. */
+registerPrimitive({
+  name: 'batchNorm2d.variance',
+  cost: (_, inputs, variance) => traffic(4 * elements(inputs[0]), inputs, variance),
+  lower({ inputs: [x, mean], output, scratch }) {
+    const sums = scratch([chunksOf(pixelsOf(x.shape)).chunks, channelsOf(x.shape)]);
+    return [
+      { kernel: chunkKernel('batchNorm2d.squares', squaresOfChunk, x.shape), inputs: [x.name, mean.name], output: sums.name },
+      { kernel: combineKernel('batchNorm2d.variance', combineVariance, x.shape), inputs: [sums.name], output: output.name },
+    ];
+  },
+});
