@@ -24,7 +24,7 @@ export function imageShape(
     throw fail(
       'graph',
       `model "${model}"`,
-      `images of at least ${defaults.smallest} pixels in height and width`,
+      `images of at least ${defaults.smallest} × ${defaults.smallest} pixels`,
       show(size),
       `Set the size to ${defaults.smallest} or more${defaults.smallest > 32 ? ', or take a model for small images, for instance resnet20' : ''}.`,
     );

@@ -40,7 +40,7 @@ export const resnet152 = (options: ResNetOptions = {}): Graph => resnet('resnet1
 function resnet(name: keyof typeof variants, options: ResNetOptions): Graph {
   const { classes = 1000, shortcut = 'B', strides = 'v1.5', zeroInitResidual = false } = options;
   const { block, layers }: Variant = variants[name];
-  const g = graph(name, imageShape(name, options, { size: 224, channels: 3, smallest: 32 }));
+  const g = graph(name, imageShape(name, options, { size: 224, channels: 3, smallest: 1 }));
   //                                                                             224 × 224 × 3
   let x = convolution(g, 'conv1', g.input, { filters: 64, kernel: 7, stride: 2 }); // 112 × 112 × 64
   x = g.relu('relu', g.batchNorm2d('bn1', x));

@@ -4,6 +4,11 @@
  * an option. The paper trains depths 20, 32, 44, 56 (and 110, 1202); depth 8 is ours, for a first run within minutes.
  *
  *             parameters   multiply-accumulates at 32 × 32 × 3 (resnet8: 28 × 28 × 1), 10 classes, shortcut A
+ *  resnet8        75,002       9,145,216
+ *  resnet20      269,722      40,551,040
+ *  resnet32      464,154      68,862,592
+ *  resnet44      658,586      97,174,144
+ *  resnet56      853,018     125,485,696
  */
 import { graph } from '../core/graph/builder.ts';
 import type { Graph } from '../core/graph/graph.ts';
@@ -32,7 +37,7 @@ function smallResNet(name: keyof typeof variants, options: SmallResNetOptions): 
   const { classes = 10, shortcut = 'A', zeroInitResidual = false } = options;
   const { depth, size, channels } = variants[name];
   const blocks = (depth - 2) / 6;
-  const g = graph(name, imageShape(name, options, { size, channels, smallest: 4 }));
+  const g = graph(name, imageShape(name, options, { size, channels, smallest: 1 }));
   //                                                                          32 × 32 × 3
   let x = convolution(g, 'conv1', g.input, { filters: 16, kernel: 3 }); //     32 × 32 × 16
   x = g.relu('relu', g.batchNorm2d('bn1', x));

@@ -50,6 +50,7 @@ export function infer(graph: Graph, batch = 1): InferredGraph {
     shapes.set(node.name, inferred.output);
     return inferred;
   });
+  checkParameterNames(nodes);
   return { graph, batch, nodes, parameters: nodes.flatMap(node => node.parameters), output: shapes.get(graph.output)! };
 }
 
@@ -75,4 +76,13 @@ function checkSize(where: string, what: string, shape: Shape): void {
     text(shape),
     'Change the attributes, the image size or the batch size.',
   );
+}
+
+/** Nodes and parameters become tensors of one program: `fc.weight` cannot be a node beside a linear layer `fc`. */
+function checkParameterNames(nodes: readonly InferredNode[]): void {
+  const owners = new Map(nodes.flatMap(node => node.parameters.map(parameter => [parameter.name, `${parameter.local} of ${node.where}`])));
+  for (const { name, where } of nodes) {
+    const owner = owners.get(name);
+    if (owner) throw fail('graph', where, 'a name of its own', `the name of the ${owner}`, 'Rename the node.');
+  }
 }
