@@ -1,6 +1,22 @@
+export {
+  type Augmentation,
+  centerCrop,
+  horizontalFlip,
+  type ImageSize,
+  normalize,
+  randomCrop,
+  randomResizedCrop,
+  resize,
+} from '../core/data/transforms.ts';
+export { augment } from './augment.ts';
+export { batch } from './batch.ts';
+export { type DecodeOptions, decode } from './decode.ts';
 export { epochs } from './epochs.ts';
 export { type IdxOptions, idx } from './idx.ts';
 export { imageFolder } from './imageFolder.ts';
+export { meter } from './meter.ts';
 export { openDataSet } from './openDataSet.ts';
+export { pixels } from './pixels.ts';
+export { prefetch } from './prefetch.ts';
 export { shuffle } from './shuffle.ts';
 export { type WebDatasetOptions, webDataset } from './webDataset.ts';

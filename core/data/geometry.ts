@@ -1,0 +1,112 @@
+import type { Transform } from './sample.ts';
+
+/** What every transform comes down to once the image's size is known. Crops may reach beyond the image: zeros there. */
+export type Step =
+  | { readonly kind: 'crop'; readonly top: number; readonly left: number; readonly height: number; readonly width: number }
+  | { readonly kind: 'resize'; readonly height: number; readonly width: number }
+  | { readonly kind: 'flip' };
+
+export interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Which transforms cannot be planned before the size of the image is known and need its resampling. */
+export const resizes = (transform: Transform): boolean =>
+  transform.kind === 'resize' || transform.kind === 'resizeShortSide' || transform.kind === 'randomResizedCrop';
+
+/** The transforms as steps for an image of `height` × `width`, and the size that comes out. Throws where one cannot be applied. */
+export function planSteps(transforms: readonly Transform[], height: number, width: number): Size & { readonly steps: Step[] } {
+  const steps: Step[] = [];
+  let size: Size = { height, width };
+  for (const transform of transforms) {
+    for (const step of lower(transform, size)) {
+      steps.push(step);
+      if (step.kind !== 'flip') size = step;
+    }
+  }
+  return { steps, height: size.height, width: size.width };
+}
+
+function lower(transform: Transform, { height, width }: Size): Step[] {
+  switch (transform.kind) {
+    case 'resize':
+      return [{ kind: 'resize', height: transform.height, width: transform.width }];
+    case 'resizeShortSide': {
+      // torchvision's resize(int): the long side is truncated, not rounded.
+      const { size } = transform;
+      return height <= width
+        ? [{ kind: 'resize', height: size, width: Math.trunc((size * width) / height) }]
+        : [{ kind: 'resize', height: Math.trunc((size * height) / width), width: size }];
+    }
+    case 'centerCrop':
+      return [{ kind: 'crop', ...centered({ height, width }, transform) }];
+    case 'randomCrop': {
+      const { padding, u, v } = transform;
+      const roomDown = height + 2 * padding - transform.height;
+      const roomRight = width + 2 * padding - transform.width;
+      if (roomDown < 0 || roomRight < 0) {
+        const padded = padding > 0 ? ` with padding ${padding}` : '';
+        throw new Error(
+          `it is ${height} x ${width} pixels${padded}, too small for a randomCrop of ${transform.height} x ${transform.width}`,
+        );
+      }
+      const top = Math.floor(u * (roomDown + 1)) - padding;
+      const left = Math.floor(v * (roomRight + 1)) - padding;
+      return [{ kind: 'crop', top, left, height: transform.height, width: transform.width }];
+    }
+    case 'randomResizedCrop': {
+      const region = resizedCropRegion({ height, width }, transform);
+      return [
+        { kind: 'crop', ...region },
+        { kind: 'resize', height: transform.height, width: transform.width },
+      ];
+    }
+    case 'horizontalFlip':
+      return [{ kind: 'flip' }];
+  }
+}
+
+/** torchvision's center_crop: a smaller image is padded with zeros, the odd pixel on the right and at the bottom. */
+function centered(image: Size, crop: Size): Size & { top: number; left: number } {
+  const start = (room: number): number => (room >= 0 ? roundHalfEven(room / 2) : -Math.floor(-room / 2));
+  return { top: start(image.height - crop.height), left: start(image.width - crop.width), height: crop.height, width: crop.width };
+}
+
+/**
+ * The region of torchvision's RandomResizedCrop.get_params (Szegedy et al. 2015, "Going deeper with convolutions", section 6),
+ * given its random numbers: `draws` holds ten times (area, log ratio, vertical place, horizontal place), each in [0,1).
+ */
+export function resizedCropRegion(
+  { height, width }: Size,
+  {
+    scale,
+    ratio,
+    draws,
+  }: { readonly scale: readonly [number, number]; readonly ratio: readonly [number, number]; readonly draws: readonly number[] },
+): Size & { top: number; left: number } {
+  const between = (low: number, high: number, u: number): number => low + (high - low) * u;
+  for (let i = 0; i + 3 < draws.length; i += 4) {
+    const area = height * width * between(scale[0], scale[1], draws[i]);
+    const aspect = Math.exp(between(Math.log(ratio[0]), Math.log(ratio[1]), draws[i + 1]));
+    const w = roundHalfEven(Math.sqrt(area * aspect));
+    const h = roundHalfEven(Math.sqrt(area / aspect));
+    if (w > 0 && w <= width && h > 0 && h <= height) {
+      return { top: Math.floor(draws[i + 2] * (height - h + 1)), left: Math.floor(draws[i + 3] * (width - w + 1)), height: h, width: w };
+    }
+  }
+  // No candidate fitted: the largest central crop whose aspect ratio is allowed.
+  const aspect = width / height;
+  let [h, w] = [height, width];
+  if (aspect < ratio[0]) h = Math.max(1, Math.min(height, roundHalfEven(width / ratio[0])));
+  else if (aspect > ratio[1]) w = Math.max(1, Math.min(width, roundHalfEven(height * ratio[1])));
+  return { top: Math.floor((height - h) / 2), left: Math.floor((width - w) / 2), height: h, width: w };
+}
+
+/** Python's round, which torchvision uses: halves go to the even neighbour. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}

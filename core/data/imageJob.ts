@@ -1,0 +1,191 @@
+import type { Meter } from '../meter.ts';
+import type { TaskEnd, TaskPool, Ticket } from '../pool/taskPool.ts';
+import type { DecodeInput, DecodeOutput } from '../tasks/decodeImage.ts';
+import type { Lease } from './demand.ts';
+import type { Augmented, Bad, ImageJob, Picture, Pixels, Sample, Transform } from './sample.ts';
+import type { Slot, SlotPool } from './slots.ts';
+
+/** What the jobs of one `decode` share. */
+export interface JobContext {
+  /** Opened at first use. */
+  readonly pool: () => TaskPool;
+  readonly slots: SlotPool;
+  readonly channels: 1 | 3;
+  readonly maxPixels: number;
+  readonly onError: 'skip' | 'replace' | 'throw';
+  readonly tell: (bad: Bad) => void;
+  /** A sample with jobs is inside again. */
+  readonly entered: (picture: SamplePicture) => void;
+  readonly left: (picture: SamplePicture) => void;
+}
+
+/** One sample as `decode` received it: all its jobs (a `share` may make several) end with its lease. */
+export class SamplePicture {
+  readonly key: string;
+  readonly picture: Picture;
+  readonly lease: Lease;
+  readonly meter: Meter;
+  readonly #jobs: PictureJob[] = [];
+  #reported = false;
+  #inside = true;
+
+  constructor(
+    { key, picture, lease }: Sample,
+    readonly context: JobContext,
+  ) {
+    this.key = key;
+    this.picture = picture;
+    this.lease = lease;
+    this.meter = lease.demand.meters.stage('decode');
+    lease.whenFree(() => this.#leave());
+    context.entered(this);
+  }
+  job(): ImageJob {
+    return new PictureJob(this, undefined, [], 0, undefined);
+  }
+  /** A job begins: also after the sample had left and came back (kept across time by a foreign operator). */
+  begin(job: PictureJob): void {
+    this.#jobs.push(job);
+    if (this.#inside) return;
+    this.#inside = true;
+    this.context.entered(this);
+  }
+  report(bad: Bad): void {
+    if (this.#reported) return;
+    this.#reported = true;
+    this.meter.dropped++;
+    this.context.tell(bad);
+  }
+  #leave(): void {
+    this.#inside = false;
+    for (const job of this.#jobs.splice(0)) job.dispose();
+    this.context.left(this);
+  }
+}
+
+type Listener = (outcome: Pixels | Bad) => void;
+
+class PictureJob implements ImageJob {
+  #outcome: Pixels | Bad | undefined;
+  #listeners: Listener[] = [];
+  private started = false;
+  #ticket: Ticket | undefined;
+  #slot: Slot | undefined;
+  /** Results of work begun before the last `dispose` are of no use any more. */
+  #attempt = 0;
+
+  constructor(
+    private readonly sample: SamplePicture,
+    private readonly parent: PictureJob | undefined,
+    private readonly transforms: readonly Transform[],
+    readonly entries: number,
+    readonly normalization: ImageJob['normalization'],
+  ) {}
+
+  get onError(): 'skip' | 'replace' | 'throw' {
+    return this.sample.context.onError;
+  }
+  with({ transforms, entries, normalization = this.normalization }: Augmented): ImageJob {
+    return new PictureJob(this.sample, this, transforms, this.entries + entries, normalization);
+  }
+  get result(): Promise<Pixels | Bad> {
+    return new Promise(resolve => this.ask(resolve));
+  }
+  ask(listener: Listener): void {
+    if (this.#outcome) {
+      listener(this.#outcome);
+      return;
+    }
+    this.#listeners.push(listener);
+    if (!this.started) this.#start();
+  }
+  report(bad: Bad): void {
+    this.sample.report(bad);
+  }
+  dispose(): void {
+    if (!this.started) return;
+    this.started = false;
+    this.#attempt++;
+    if (this.#outcome) this.#slot?.give();
+    else if (this.#ticket?.cancel()) {
+      this.#slot?.give();
+      this.sample.meter.keep(-1);
+    }
+    // Work that a worker has begun still writes into its cell, which goes back when it ends.
+    this.#ticket = undefined;
+    this.#slot = undefined;
+    const pending = !this.#outcome;
+    this.#outcome = undefined;
+    if (pending) this.#tellAll(this.#bad('its lease was given back before its pixels were ready'));
+  }
+
+  #start(): void {
+    this.started = true;
+    const { sample, parent } = this;
+    sample.begin(this);
+    if (parent?.started) {
+      const attempt = this.#attempt;
+      parent.ask(pixels => {
+        if (attempt !== this.#attempt) return;
+        if (!pixels.ok) this.#settle(pixels);
+        else
+          this.#submit(
+            { kind: 'raw', pixels: pixels.data, height: pixels.height, width: pixels.width, channels: pixels.channels },
+            this.transforms,
+          );
+      });
+    } else {
+      this.#submit(sendable(sample.picture), this.#allTransforms());
+    }
+  }
+  #allTransforms(): readonly Transform[] {
+    return this.parent ? [...this.parent.#allTransforms(), ...this.transforms] : this.transforms;
+  }
+
+  #submit(picture: Picture, transforms: readonly Transform[]): void {
+    const { context, meter } = this.sample;
+    const attempt = this.#attempt;
+    const slot = context.slots.take();
+    this.#slot = slot;
+    const input: DecodeInput = { picture, transforms, channels: context.channels, maxPixels: context.maxPixels, cell: slot.cell };
+    meter.keep(1);
+    const ticket = context.pool().submit<DecodeInput, DecodeOutput>('decodeImage', input, end => {
+      meter.keep(-1);
+      if (end.ok) meter.busyMs += end.busyMs;
+      if (attempt !== this.#attempt) slot.give();
+      else this.#settle(this.#outcomeOf(end, slot));
+    });
+    if (attempt === this.#attempt && !this.#outcome) this.#ticket = ticket;
+  }
+  #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot): Pixels | Bad {
+    if (!end.ok) return this.#bad(end.reason);
+    if (!end.value.ok) return this.#bad(end.value.reason);
+    const { height, width, channels, larger } = end.value;
+    const data = slot.view(height * width * channels, larger);
+    const { meter } = this.sample;
+    meter.itemsOut++;
+    meter.bytes += data.length;
+    return { ok: true, data, height, width, channels };
+  }
+  #settle(outcome: Pixels | Bad): void {
+    this.#outcome = outcome;
+    this.#ticket = undefined;
+    this.#tellAll(outcome);
+  }
+  #tellAll(outcome: Pixels | Bad): void {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener(outcome);
+  }
+  #bad(reason: string): Bad {
+    return { ok: false, key: this.sample.key, stage: 'decode', reason };
+  }
+}
+
+/** A view on part of a larger buffer would take all of that buffer along to the worker. */
+function sendable(picture: Picture): Picture {
+  if (picture.kind === 'encoded' && isPart(picture.bytes)) return { ...picture, bytes: picture.bytes.slice() };
+  if (picture.kind === 'raw' && isPart(picture.pixels)) return { ...picture, pixels: picture.pixels.slice() };
+  return picture;
+}
+const isPart = ({ buffer, byteLength }: Uint8Array): boolean => buffer instanceof ArrayBuffer && byteLength < buffer.byteLength;

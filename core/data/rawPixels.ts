@@ -1,0 +1,64 @@
+import type { Step } from './geometry.ts';
+
+/** An image in memory: uint8 [H,W,C]. */
+export interface RawPixels {
+  readonly data: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+/** A part of the image; whatever lies outside of it is zero. */
+export function crop(
+  image: RawPixels,
+  { top, left, height, width }: { top: number; left: number; height: number; width: number },
+): RawPixels {
+  const { data, channels } = image;
+  const out = new Uint8Array(height * width * channels);
+  const firstRow = Math.max(0, -top);
+  const endRow = Math.min(height, image.height - top);
+  const firstColumn = Math.max(0, -left);
+  const endColumn = Math.min(width, image.width - left);
+  if (endColumn > firstColumn) {
+    for (let y = firstRow; y < endRow; y++) {
+      const from = ((y + top) * image.width + left + firstColumn) * channels;
+      const run = (endColumn - firstColumn) * channels;
+      out.set(data.subarray(from, from + run), (y * width + firstColumn) * channels);
+    }
+  }
+  return { data: out, height, width, channels };
+}
+
+/** Left and right exchanged. */
+export function flip({ data, height, width, channels }: RawPixels): RawPixels {
+  const out = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + x) * channels;
+      const to = (y * width + width - 1 - x) * channels;
+      for (let c = 0; c < channels; c++) out[to + c] = data[from + c];
+    }
+  }
+  return { data: out, height, width, channels };
+}
+
+/** Everything but resampling. */
+export function applyStep(image: RawPixels, step: Exclude<Step, { kind: 'resize' }>): RawPixels {
+  return step.kind === 'flip' ? flip(image) : crop(image, step);
+}
+
+/**
+ * 1 ↔ 3 channels. Grey is repeated; colours become ITU-R 601-2 luma in the 16-bit integers that Pillow's convert('L') uses,
+ * so that grey to colour to grey gives the same bytes.
+ */
+export function withChannels(image: RawPixels, channels: 1 | 3): RawPixels {
+  if (image.channels === channels) return image;
+  const { data, height, width } = image;
+  const out = new Uint8Array(height * width * channels);
+  if (channels === 3) {
+    for (let i = 0; i < data.length; i++) out.fill(data[i], 3 * i, 3 * i + 3);
+  } else {
+    for (let i = 0; i < out.length; i++) out[i] = (data[3 * i] * 19595 + data[3 * i + 1] * 38470 + data[3 * i + 2] * 7471 + 0x8000) >> 16;
+  }
+  return { data: out, height, width, channels };
+}

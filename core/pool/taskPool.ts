@@ -1,0 +1,19 @@
+/** Runs named tasks elsewhere. Operators know nothing but this, so that specs can run them at once or in an order of their choice. */
+export interface TaskPool {
+  /** How many tasks run at once. */
+  readonly workers: number;
+  /**
+   * Queues a task; they begin in this order. `done` is called exactly once, unless the ticket's `cancel` took it back; a pool may
+   * call it before `submit` returns. Views on shared memory in the input are shared; everything else is copied.
+   */
+  submit<Input, Output>(task: string, input: Input, done: (end: TaskEnd<Output>) => void): Ticket;
+  /** Takes back what has not begun (its `done` is told `closed`) and ends the workers. Settles within a second. */
+  close(): Promise<void>;
+}
+export type TaskEnd<Output> =
+  | { readonly ok: true; readonly value: Output /** In the worker, without the way there and back. */; readonly busyMs: number }
+  | { readonly ok: false; readonly kind: 'failed' | 'crashed' | 'closed'; readonly reason: string };
+export interface Ticket {
+  /** True if the task had not begun: it never will, and `done` is not called. */
+  cancel(): boolean;
+}

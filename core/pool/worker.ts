@@ -1,0 +1,32 @@
+/** Runs inside each worker thread: a few calls in one message, so that small tasks do not pay for the way one by one. */
+export interface Chunk {
+  /** The folder of the tasks as a URL, and how their files' names end. */
+  readonly tasks: string;
+  readonly extension: string;
+  readonly calls: readonly { readonly task: string; readonly input: unknown }[];
+}
+export type CallEnd = { readonly value: unknown; readonly busyMs: number } | { readonly failed: string };
+type Task = (input: unknown) => unknown;
+
+const loaded = new Map<string, Task>();
+
+export default async function runChunk({ tasks, extension, calls }: Chunk): Promise<CallEnd[]> {
+  const ends: CallEnd[] = [];
+  for (const { task, input } of calls) {
+    try {
+      const url = `${tasks}${task}${extension}`;
+      let run = loaded.get(url);
+      if (!run) {
+        const module: { default: Task } = await import(url);
+        run = module.default;
+        loaded.set(url, run);
+      }
+      const began = performance.now();
+      const value = await run(input);
+      ends.push({ value, busyMs: performance.now() - began });
+    } catch (error) {
+      ends.push({ failed: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return ends;
+}

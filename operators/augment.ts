@@ -1,0 +1,42 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import type { Normalization, Sample, Transform } from '../core/data/sample.ts';
+import type { Augmentation } from '../core/data/transforms.ts';
+import { fail } from '../core/errors.ts';
+import { purpose, uniforms } from '../core/random.ts';
+import { through } from './through.ts';
+
+/** Adds transforms to each sample's work, with their random numbers drawn.
+ *      in:  --A--B--C--|
+ *   augment([randomCrop(28, { padding: 4 }), horizontalFlip()])
+ *     out:  --A'-B'-C'-|
+ *  Shapes: uint8 [H,W,C] → uint8 [H',W',C] as the transforms say.  Order: kept, the transforms in the order of the list.
+ *  Random: entry i of a sample depends on (seed, epoch, index, i) alone, so any sample can be replayed. A second `augment` goes on counting.
+ *  Holds: nothing.  Runs: in the same worker task as decoding; `normalize` on the device.  Owns: nothing. */
+export function augment(list: readonly Augmentation[]): OperatorFunction<Sample, Sample> {
+  const normalization = onlyNormalization(list);
+  return source =>
+    new Observable<Sample>(subscriber =>
+      through(source, subscriber, {
+        next(sample) {
+          const { job, seed, epoch, index } = sample;
+          if (!job)
+            throw fail('state', 'augment', 'samples from decode()', `"${sample.key}" without a job`, 'Put decode() before augment().');
+          const meter = sample.lease.demand.meters.stage('augment');
+          meter.itemsIn++;
+          meter.itemsOut++;
+          const transforms: Transform[] = [];
+          for (const [i, entry] of list.entries()) {
+            const transform = entry.draw(uniforms(seed, epoch, index, purpose.augment, job.entries + i), sample);
+            if (transform) transforms.push(transform);
+          }
+          subscriber.next({ ...sample, job: job.with({ transforms, entries: list.length, normalization }) });
+        },
+      }),
+    );
+}
+
+function onlyNormalization(list: readonly Augmentation[]): Normalization | undefined {
+  const all = list.flatMap(entry => entry.normalization ?? []);
+  if (all.length > 1) throw fail('usage', 'augment', 'normalize once', `${all.length} times`, 'Keep one of them.');
+  return all[0];
+}

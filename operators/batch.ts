@@ -1,0 +1,165 @@
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
+import type { Demand } from '../core/data/demand.ts';
+import type { Batch, Normalization, Pixels, Sample } from '../core/data/sample.ts';
+import { HeldLeases } from '../core/data/sharedLease.ts';
+import { fail, show } from '../core/errors.ts';
+import { type Delivery, InOrder } from './inOrder.ts';
+import { through } from './through.ts';
+
+/** Groups samples into batches of `size`, once their pixels are there.
+ *      in:  --A--B--C--D--E|
+ *   batch(2)
+ *     out:  -----x-----y---(z|)      x=[A,B] y=[C,D] z=[E]; with dropLast no z
+ *  Shapes: size × uint8 [H,W,C], all the same → N cells of [H,W,C].  Order: the source's, however many workers. No batch straddles
+ *  two epochs.
+ *  Holds: at most `size` samples of the batch being filled, and those whose pixels are still to come; declares 2 × size, so that
+ *  the next batch is filled while one is in use.
+ *  Runs: main thread.  Owns: a batch's samples go back when its lease has been released by all; what is held, on error or
+ *  unsubscribe. Hold `lease` inside `next` to use a batch longer than that. */
+export function batch(size: number, { dropLast = false }: { readonly dropLast?: boolean } = {}): OperatorFunction<Sample, Batch> {
+  if (!Number.isInteger(size) || size < 1) throw fail('usage', 'batch', 'a size of 1 or more', show(size), 'Change the size.');
+  return source =>
+    new Observable<Batch>(subscriber => {
+      const filling = new Filling(size, dropLast, subscriber);
+      const order = new InOrder(filling.stage, subscriber, filling);
+      let declared: Demand | undefined;
+      subscriber.add(() => {
+        order.close();
+        filling.close();
+      });
+      through(source, subscriber, {
+        next(sample) {
+          const { demand } = sample.lease;
+          if (demand !== declared) {
+            declared = demand;
+            demand.meters.stage('batch').bound = 2 * size;
+            demand.declare(filling.stage, 2 * size + (sample.job?.onError === 'replace' ? 1 : 0));
+          }
+          order.push(sample);
+        },
+        complete: () => order.complete(),
+      });
+    });
+}
+
+/** The batch being filled. */
+class Filling implements Delivery {
+  readonly stage: string;
+  #samples: Sample[] = [];
+  #pixels: Pixels[] = [];
+  /** Position of the next batch within its epoch. */
+  #index = 0;
+  #consumed = 0;
+  #emitted = 0;
+  #fruitlessEpochs = 0;
+  #tooFew = 0;
+
+  constructor(
+    private readonly size: number,
+    private readonly dropLast: boolean,
+    private readonly subscriber: Subscriber<Batch>,
+  ) {
+    this.stage = `batch(${size})`;
+  }
+
+  good(sample: Sample, pixels: Pixels, consumed: number): void {
+    this.#samples.push(sample);
+    this.#pixels.push(pixels);
+    sample.lease.demand.meters.stage('batch').keep(1);
+    this.#consumed = consumed;
+    this.#checkAlike(sample, pixels);
+    if (this.#samples.length === this.size) this.#emit();
+  }
+
+  epochEnd(consumed: number): void {
+    if (this.#samples.length > 0 && !this.dropLast) this.#emit();
+    this.close();
+    this.#index = 0;
+    if (this.#emitted > 0 || !this.dropLast) {
+      this.#fruitlessEpochs = 0;
+      return;
+    }
+    // The first epoch of a resumed run may be but the rest of one, too short for a batch: not yet a mistake if another follows.
+    this.#fruitlessEpochs++;
+    this.#tooFew = consumed;
+    if (this.#fruitlessEpochs > 1) throw this.#tooLarge();
+  }
+  /** No batch at all is a mistake that would otherwise look like an empty data set. */
+  end(): void {
+    if (this.#fruitlessEpochs > 0) throw this.#tooLarge();
+  }
+  #tooLarge(): Error {
+    const fix = `Use a batch of ${this.#tooFew} or fewer, more data, or dropLast: false.`;
+    return fail('data', this.stage, `at least ${this.size} samples an epoch`, String(this.#tooFew), fix);
+  }
+
+  close(): void {
+    this.#pixels = [];
+    for (const sample of this.#samples.splice(0)) {
+      sample.lease.demand.meters.stage('batch').keep(-1);
+      sample.lease.release();
+    }
+  }
+
+  #checkAlike(sample: Sample, pixels: Pixels): void {
+    const [first] = this.#pixels;
+    if (first.height !== pixels.height || first.width !== pixels.width || first.channels !== pixels.channels) {
+      const expected = `images of one size (${shapeOf(first)} as "${this.#samples[0].key}")`;
+      throw fail(
+        'data',
+        this.stage,
+        expected,
+        `${shapeOf(pixels)} in "${sample.key}"`,
+        'Add augment([resize({ height, width })]) or a crop before it.',
+      );
+    }
+    if (!equal(this.#samples[0].job?.normalization, sample.job?.normalization)) {
+      const fix = 'Give all samples of one pipeline the same normalize().';
+      throw fail(
+        'state',
+        this.stage,
+        `one normalization (${show(this.#samples[0].job?.normalization)})`,
+        `${show(sample.job?.normalization)} in "${sample.key}"`,
+        fix,
+      );
+    }
+  }
+
+  #emit(): void {
+    const samples = this.#samples;
+    const [{ height, width, channels }] = this.#pixels;
+    const { demand } = samples[0].lease;
+    const meter = demand.meters.stage('batch');
+    const lease = new HeldLeases(demand, () => {
+      for (const sample of samples) sample.lease.release();
+    });
+    const out: Batch = {
+      cells: this.#pixels.map(pixels => pixels.data),
+      labels: Int32Array.from(samples, sample => sample.label),
+      keys: samples.map(sample => sample.key),
+      count: samples.length,
+      height,
+      width,
+      channels,
+      epoch: samples[0].epoch,
+      index: this.#index++,
+      consumed: this.#consumed,
+      normalization: samples[0].job?.normalization,
+      lease,
+    };
+    this.#samples = [];
+    this.#pixels = [];
+    this.#emitted++;
+    meter.itemsOut += out.count;
+    meter.bytes += out.count * height * width * channels;
+    meter.keep(-out.count);
+    try {
+      this.subscriber.next(out);
+    } finally {
+      lease.release();
+    }
+  }
+}
+
+const shapeOf = ({ height, width, channels }: Pixels): string => `${height} x ${width} x ${channels}`;
+const equal = (a: Normalization | undefined, b: Normalization | undefined): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);

@@ -1,0 +1,114 @@
+import { availableParallelism } from 'node:os';
+import { Observable, type Observer, type OperatorFunction } from 'rxjs';
+import type { Demand } from '../core/data/demand.ts';
+import { type JobContext, SamplePicture } from '../core/data/imageJob.ts';
+import type { Bad, Sample } from '../core/data/sample.ts';
+import { SlotPool } from '../core/data/slots.ts';
+import { fail, show } from '../core/errors.ts';
+import type { TaskPool } from '../core/pool/taskPool.ts';
+import { WorkerPool } from '../core/pool/workerPool.ts';
+import { through } from './through.ts';
+
+export interface DecodeOptions {
+  /** Worker threads; by default one fewer than the machine has cores, and at least one. */
+  readonly workers?: number;
+  /** What comes out, whatever the files hold: 3 (RGB, default) or 1 (grey, ITU-R 601-2 luma). */
+  readonly channels?: 1 | 3;
+  /**
+   * What becomes of a sample that cannot be had: `throw` (default) ends the stream with its key and reason, `skip` goes on
+   * with the next one, `replace` puts the nearest good sample of the same epoch in its place.
+   */
+  readonly onError?: 'skip' | 'replace' | 'throw';
+  /** Told each bad sample once, in order. It is never completed, so that one Subject can serve several pipelines. */
+  readonly bad?: Pick<Observer<Bad>, 'next'> | ((bad: Bad) => void);
+  /** Images with more pixels are bad samples; by default 100 million. */
+  readonly maxPixels?: number;
+  /** Worker threads that outlive this pipeline; whoever made the pool closes it. */
+  readonly pool?: TaskPool;
+  /** Where the pixels lie; to share cells, or to watch them. */
+  readonly slots?: SlotPool;
+}
+
+/** Attaches the work that turns each sample's picture into pixels, done in worker threads by sharp.
+ *      in:  --a--b--c--|
+ *   decode({ workers: 2 })
+ *     out:  --A--B--C--|         A = a with a job; `augment` adds to it, `batch` or `pixels` waits for it
+ *  Shapes: any image → uint8 [H,W,C], C = `channels`. 16-bit is scaled to 8, alpha flattened on black, the EXIF orientation
+ *  applied, the first frame taken.  Order: kept, and the work begins in that order.
+ *  Holds: nothing by itself. A job starts when a stage that holds the sample asks for its pixels, so what a `filter` drops is
+ *  never decoded; declares 2 × workers + 2 samples so that the workers stay busy.
+ *  Runs: worker threads, started at the first picture.  Owns: its pool, closed when the stream has ended and nobody holds
+ *  a sample any more; each sample's cell of shared memory, given back when nobody holds its lease. */
+export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sample> {
+  const {
+    channels = 3,
+    onError = 'throw',
+    maxPixels = 100_000_000,
+    workers = options.pool?.workers ?? Math.max(1, availableParallelism() - 1),
+  } = options;
+  if (!Number.isInteger(workers) || workers < 1)
+    throw fail('usage', 'decode', 'workers to be a whole number, 1 or more', show(workers), 'Change the number of workers.');
+  if (channels !== 1 && channels !== 3)
+    throw fail('usage', 'decode', 'channels to be 1 or 3', show(channels), 'Ask for 3 (RGB) or 1 (grey).');
+  if (!(maxPixels >= 1)) throw fail('usage', 'decode', 'maxPixels to be 1 or more', show(maxPixels), 'Leave it out for 100 million.');
+  return source =>
+    new Observable<Sample>(subscriber => {
+      const { bad, slots = new SlotPool() } = options;
+      const pool = new Lender(options.pool, workers);
+      const inside = new Set<SamplePicture>();
+      let ended = false;
+      const closeWhenLeft = (): void => {
+        if (ended && inside.size === 0) pool.close();
+      };
+      const context: JobContext = {
+        pool: () => pool.open(),
+        slots,
+        channels,
+        maxPixels,
+        onError,
+        tell: each => (typeof bad === 'function' ? bad(each) : bad?.next(each)),
+        entered: picture => inside.add(picture),
+        left: picture => {
+          inside.delete(picture);
+          closeWhenLeft();
+        },
+      };
+      let declared: Demand | undefined;
+      // After `complete` as after `unsubscribe`: samples may still be on their way downstream, and need the pool.
+      subscriber.add(() => {
+        ended = true;
+        closeWhenLeft();
+      });
+      through(source, subscriber, {
+        next(sample) {
+          const { demand } = sample.lease;
+          const meter = demand.meters.stage('decode');
+          meter.itemsIn++;
+          if (demand !== declared) {
+            declared = demand;
+            meter.parallel = workers;
+            demand.declare('decode', 2 * workers + 2);
+          }
+          subscriber.next({ ...sample, job: new SamplePicture(sample, context).job() });
+        },
+      });
+    });
+}
+
+/** Opens a pool when it is needed, unless one was lent. */
+class Lender {
+  #own: WorkerPool | undefined;
+  constructor(
+    private readonly lent: TaskPool | undefined,
+    private readonly workers: number,
+  ) {}
+  open(): TaskPool {
+    if (this.lent) return this.lent;
+    this.#own ??= new WorkerPool({ workers: this.workers });
+    return this.#own;
+  }
+  close(): void {
+    void this.#own?.close();
+    this.#own = undefined;
+  }
+}

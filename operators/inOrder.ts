@@ -1,0 +1,150 @@
+import type { Subscriber } from 'rxjs';
+import type { Demand } from '../core/data/demand.ts';
+import type { Bad, ImageJob, Pixels, Sample } from '../core/data/sample.ts';
+import { fail } from '../core/errors.ts';
+import type { Meter } from '../core/meter.ts';
+
+/** What a stage does with samples whose pixels have come. */
+export interface Delivery {
+  /**
+   * In the order of arrival. The stage now holds the sample's lease and has to release it. `consumed` counts the samples of this epoch
+   * up to here, bad ones too.
+   */
+  good(sample: Sample, pixels: Pixels, consumed: number): void;
+  /** After the last sample of an epoch, also the last one of the stream. */
+  epochEnd?(consumed: number): void;
+  /** Before the stream completes. */
+  end?(): void;
+}
+interface Entry {
+  readonly sample: Sample;
+  readonly job: ImageJob;
+  outcome?: Pixels | Bad;
+}
+
+/**
+ * Waits for the pixels of samples and delivers them in the order in which they came, whatever the order in which the workers
+ * finish. Deals with bad samples as their job says. Holds the lease of everything in it; bounded by the stages' declarations.
+ */
+export class InOrder {
+  readonly #queue: Entry[] = [];
+  /** With `replace`: the nearest good sample so far, its lease held, and how many bad ones wait for a first good one. */
+  #nearest: { sample: Sample; pixels: Pixels } | undefined;
+  #unreplaced = 0;
+  #epoch: number | undefined;
+  #consumed = 0;
+  #draining = false;
+  #completed = false;
+  #idleSince = performance.now();
+  #idleFor: 'waitUpstreamMs' | 'waitDownstreamMs' = 'waitUpstreamMs';
+  #meter: Meter | undefined;
+  #demand: Demand | undefined;
+
+  constructor(
+    private readonly stage: string,
+    private readonly subscriber: Pick<Subscriber<unknown>, 'closed' | 'error' | 'complete'>,
+    private readonly delivery: Delivery,
+  ) {}
+
+  push(sample: Sample): void {
+    const { job } = sample;
+    if (!job)
+      throw fail('state', this.stage, 'samples from decode()', `"${sample.key}" without a job`, `Put decode() before ${this.stage}.`);
+    this.#demand = sample.lease.demand;
+    this.#meter = this.#demand.meters.stage(this.stage.replace(/\(.*/, ''));
+    this.#meter.itemsIn++;
+    const entry: Entry = { sample, job };
+    sample.lease.hold();
+    this.#queue.push(entry);
+    job.ask(outcome => {
+      entry.outcome = outcome;
+      this.#drain();
+    });
+  }
+  complete(): void {
+    this.#completed = true;
+    this.#drain();
+  }
+  /** Gives everything back: after an error, on unsubscribing, at the end. */
+  close(): void {
+    this.#forgetNearest();
+    for (const { sample } of this.#queue.splice(0)) sample.lease.release();
+  }
+
+  #drain(): void {
+    if (this.#draining || this.subscriber.closed) return;
+    this.#draining = true;
+    const began = performance.now();
+    if (this.#meter) this.#meter[this.#idleFor] += began - this.#idleSince;
+    try {
+      while (this.#queue[0]?.outcome && !this.subscriber.closed) this.#take(this.#queue.shift() as Entry);
+      if (this.#completed && this.#queue.length === 0 && !this.subscriber.closed) {
+        this.#endEpoch();
+        this.delivery.end?.();
+        this.subscriber.complete();
+      }
+    } catch (error) {
+      this.subscriber.error(error);
+    } finally {
+      this.#draining = false;
+      this.#idleSince = performance.now();
+      const held = this.#queue.length === 0 && this.#demand?.room === false;
+      this.#idleFor = held ? 'waitDownstreamMs' : 'waitUpstreamMs';
+      if (this.#meter) this.#meter.busyMs += this.#idleSince - began;
+    }
+  }
+
+  #take({ sample, job, outcome }: Entry): void {
+    if (sample.epoch !== this.#epoch) {
+      this.#endEpoch();
+      this.#epoch = sample.epoch;
+    }
+    this.#consumed++;
+    if (outcome?.ok) this.#good(sample, job, outcome);
+    else if (outcome) this.#bad(sample, job, outcome);
+  }
+
+  #good(sample: Sample, job: ImageJob, pixels: Pixels): void {
+    if (job.onError === 'replace') {
+      this.#forgetNearest();
+      sample.lease.hold();
+      this.#nearest = { sample, pixels };
+      while (this.#unreplaced > 0) {
+        sample.lease.hold();
+        this.delivery.good(sample, pixels, this.#consumed - this.#unreplaced--);
+      }
+    }
+    this.delivery.good(sample, pixels, this.#consumed);
+  }
+
+  #bad(sample: Sample, job: ImageJob, bad: Bad): void {
+    sample.lease.release();
+    job.report(bad);
+    if (job.onError === 'throw') {
+      throw fail(
+        'data',
+        `${bad.stage} "${bad.key}"`,
+        'an image',
+        `a bad sample: ${bad.reason}`,
+        'Repair or remove it, or set onError to "skip" or "replace".',
+      );
+    }
+    if (job.onError === 'skip') return;
+    if (!this.#nearest) this.#unreplaced++;
+    else {
+      this.#nearest.sample.lease.hold();
+      this.delivery.good(this.#nearest.sample, this.#nearest.pixels, this.#consumed);
+    }
+  }
+
+  #endEpoch(): void {
+    this.#forgetNearest();
+    this.#unreplaced = 0;
+    if (this.#epoch !== undefined) this.delivery.epochEnd?.(this.#consumed);
+    this.#consumed = 0;
+  }
+  #forgetNearest(): void {
+    this.#nearest?.sample.lease.release();
+    this.#nearest = undefined;
+  }
+}

@@ -1,0 +1,90 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import type { Demand } from '../core/data/demand.ts';
+import type { Batch } from '../core/data/sample.ts';
+import { HeldLeases } from '../core/data/sharedLease.ts';
+import { fail, show } from '../core/errors.ts';
+import { through } from './through.ts';
+
+/** Keeps batches ready ahead of a slow consumer and hands them on one at a time: the next one follows when the one
+ *  before has been released. It paces whatever comes after it and gives the workers something to do meanwhile.
+ *      in:  --x-y-z----------|
+ *   prefetch(2)
+ *     out:  --x-----y-----z|         x released where y is handed on
+ *  Shapes: as they come.  Order: kept.  Holds: `batches` more than would be inside without it (it declares batches × batch size).
+ *  A consumer that does not hold a batch's lease gets the next one at once.
+ *  Runs: main thread.  Owns: gives waiting batches back on error or unsubscribe. */
+export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
+  if (!Number.isInteger(batches) || batches < 1)
+    throw fail('usage', 'prefetch', 'a number of batches, 1 or more', show(batches), 'Change the number.');
+  return source =>
+    new Observable<Batch>(subscriber => {
+      const waiting: Batch[] = [];
+      let inUse = false;
+      let handing = false;
+      let ended = false;
+      let declared: Demand | undefined;
+      let since = performance.now();
+      /** Called before each change of `waiting` or `inUse`: the time since the last one was spent in one state. */
+      const account = (): void => {
+        const now = performance.now();
+        const meter = declared?.meters.stage('prefetch');
+        if (meter && !inUse && waiting.length === 0) meter.waitUpstreamMs += now - since;
+        if (meter && inUse && waiting.length >= batches) meter.waitDownstreamMs += now - since;
+        since = now;
+      };
+      const hand = (batch: Batch): void => {
+        const meter = batch.lease.demand.meters.stage('prefetch');
+        meter.keep(-batch.count);
+        meter.itemsOut += batch.count;
+        inUse = true;
+        const lease = new HeldLeases(batch.lease.demand, () => {
+          account();
+          inUse = false;
+          batch.lease.release();
+          pump();
+        });
+        try {
+          subscriber.next({ ...batch, lease });
+        } finally {
+          lease.release();
+        }
+      };
+      const pump = (): void => {
+        if (handing) return;
+        handing = true;
+        while (!inUse && waiting.length > 0 && !subscriber.closed) {
+          account();
+          hand(waiting.shift() as Batch);
+        }
+        handing = false;
+        if (ended && waiting.length === 0) subscriber.complete();
+      };
+      subscriber.add(() => {
+        for (const batch of waiting.splice(0)) {
+          batch.lease.demand.meters.stage('prefetch').keep(-batch.count);
+          batch.lease.release();
+        }
+      });
+      through(source, subscriber, {
+        next(batch) {
+          const { demand } = batch.lease;
+          const meter = demand.meters.stage('prefetch');
+          if (demand !== declared) {
+            declared = demand;
+            meter.bound = batches * batch.count;
+            demand.declare(`prefetch(${batches})`, batches * batch.count);
+          }
+          account();
+          meter.itemsIn += batch.count;
+          meter.keep(batch.count);
+          batch.lease.hold();
+          waiting.push(batch);
+          pump();
+        },
+        complete() {
+          ended = true;
+          pump();
+        },
+      });
+    });
+}
