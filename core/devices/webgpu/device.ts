@@ -1,0 +1,203 @@
+import { fail, type MillraceError, show } from '../../errors.ts';
+import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
+import { type BufferBinding, Pipelines, Segment } from './pipelines.ts';
+import { requestWebgpu, type WebgpuAccess, type WebgpuOptions } from './provider.ts';
+import { checkRange, Readback, STORAGE, Uploader } from './transfers.ts';
+
+export { describeWebgpu, type WebgpuOptions, type WebgpuReport } from './provider.ts';
+
+/** Submits that may be under way before `run` waits: enough to keep the GPU busy, few enough that an error is noticed soon. */
+const IN_FLIGHT = 3;
+
+/** Opens a WebGPU device. Throws a MillraceError of kind 'device' with the reason when there is none of that kind. */
+export async function openWebgpu(options: WebgpuOptions): Promise<Device> {
+  return new WebgpuDevice(await requestWebgpu(options), options.software);
+}
+
+class WebgpuBuffer implements DeviceBuffer, BufferBinding {
+  freed = false;
+
+  constructor(
+    readonly bytes: number,
+    readonly label: string,
+    readonly memory: GPUBuffer,
+  ) {}
+}
+
+class WebgpuDevice implements Device {
+  readonly kind: 'webgpu' | 'webgpu:software';
+  readonly language = 'wgsl';
+  readonly lost: Promise<never>;
+  /** Also keeps Dawn's instance alive as long as the device. */
+  readonly #access: WebgpuAccess;
+  readonly #device: GPUDevice;
+  readonly #pipelines: Pipelines;
+  readonly #uploader: Uploader;
+  readonly #readback: Readback;
+  readonly #buffers = new Set<WebgpuBuffer>();
+  /** Ends of the latest submits, oldest first. */
+  readonly #inFlight: Promise<void>[] = [];
+  readonly #allocations = new Set<Promise<void>>();
+  #allocatedBytes = 0;
+  #failure: MillraceError | undefined;
+  #destroyed = false;
+  #rejectLost!: (error: MillraceError) => void;
+
+  constructor(access: WebgpuAccess, software: boolean) {
+    const { device } = access;
+    this.kind = software ? 'webgpu:software' : 'webgpu';
+    this.#access = access;
+    this.#device = device;
+    this.#pipelines = new Pipelines(device);
+    this.#uploader = new Uploader(device.queue);
+    this.#readback = new Readback(device);
+    this.lost = new Promise<never>((_, reject) => {
+      this.#rejectLost = reject;
+    });
+    // whoever does not watch `lost` learns of it from the next call
+    this.lost.catch(() => {});
+    device.lost.then(({ reason, message }) => {
+      if (this.#destroyed) return;
+      this.#fail(
+        `a device that stays (${this.description})`,
+        `it was lost: ${message || reason}`,
+        'Start again from the last checkpoint; a smaller batch takes less memory.',
+      );
+    });
+    device.onuncapturederror = ({ error }) => {
+      const memory = error.constructor.name === 'GPUOutOfMemoryError';
+      this.#fail(
+        'every launch to run',
+        error.message,
+        memory ? 'Use a smaller batch or image size.' : 'Report this with the plan that caused it.',
+      );
+    };
+  }
+
+  get description(): string {
+    return this.#access.description;
+  }
+
+  get allocatedBytes(): number {
+    return this.#allocatedBytes;
+  }
+
+  /** A buffer of zeros. What the driver cannot give is reported by the next `compile`, `run` or `read`. */
+  allocate(bytes: number, label: string): DeviceBuffer {
+    this.#check();
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    if (!Number.isInteger(bytes) || bytes < 0)
+      throw fail('state', `tensor "${label}"`, 'a size in whole bytes', show(bytes), 'Check its shape.');
+    if (size > most) {
+      const name = maxStorageBufferBindingSize < maxBufferSize ? 'maxStorageBufferBindingSize' : 'maxBufferSize';
+      throw fail(
+        'device',
+        `tensor "${label}"`,
+        `at most ${most} bytes (${name} of ${this.description})`,
+        `${bytes}`,
+        'Use a smaller batch or image size.',
+      );
+    }
+    this.#device.pushErrorScope('out-of-memory');
+    this.#device.pushErrorScope('validation');
+    const buffer = new WebgpuBuffer(bytes, label, this.#device.createBuffer({ label, size, usage: STORAGE }));
+    const scopes = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
+    const allocation = scopes.then(errors => {
+      const error = errors.find(found => found !== null);
+      if (error) this.#fail(`${bytes} bytes for tensor "${label}"`, error.message || 'out of memory', 'Use a smaller batch or image size.');
+    });
+    const settled = allocation.catch(() => {}).finally(() => this.#allocations.delete(settled));
+    this.#allocations.add(settled);
+    this.#buffers.add(buffer);
+    this.#allocatedBytes += size;
+    return buffer;
+  }
+
+  async compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment> {
+    this.#check();
+    await Promise.all(this.#allocations);
+    this.#check();
+    const segment = await this.#pipelines.compile(launches, buffer => this.#own(buffer));
+    this.#check();
+    return segment;
+  }
+
+  async run(segment: CompiledSegment): Promise<void> {
+    this.#check();
+    if (!(segment instanceof Segment))
+      throw fail('state', 'run', 'a segment that this device compiled', show(segment), 'Compile the plan for this device.');
+    const { queue } = this.#device;
+    const encoder = this.#device.createCommandEncoder();
+    segment.encode(encoder);
+    queue.submit([encoder.finish()]);
+    this.#inFlight.push(queue.onSubmittedWorkDone().catch(() => {}));
+    if (this.#inFlight.length > IN_FLIGHT) {
+      await this.#inFlight.shift();
+      if (!this.#destroyed) this.#check();
+    }
+  }
+
+  write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset = 0): void {
+    this.#check();
+    const { memory, label, bytes } = this.#own(buffer);
+    checkRange(label, bytes, byteOffset, data.byteLength, 'write');
+    this.#uploader.write(memory, byteOffset, data);
+  }
+
+  async read(buffer: DeviceBuffer, byteLength: number, byteOffset = 0): Promise<Float32Array> {
+    this.#check();
+    const { memory, label, bytes } = this.#own(buffer);
+    checkRange(label, bytes, byteOffset, byteLength, 'read');
+    if (byteLength === 0) return new Float32Array(0);
+    try {
+      const values = await this.#readback.read(memory, byteOffset, byteLength);
+      this.#check();
+      return values;
+    } catch (error) {
+      this.#check();
+      throw fail(
+        'device',
+        `read of tensor "${label}"`,
+        'its values',
+        (error as Error).message,
+        'Start again from the last checkpoint.',
+        error,
+      );
+    }
+  }
+
+  free(buffer: DeviceBuffer): void {
+    if (!(buffer instanceof WebgpuBuffer) || !this.#buffers.delete(buffer)) return;
+    buffer.freed = true;
+    this.#allocatedBytes -= buffer.memory.size;
+    buffer.memory.destroy();
+  }
+
+  async destroy(): Promise<void> {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    for (const buffer of [...this.#buffers]) this.free(buffer);
+    this.#readback.destroy();
+    this.#device.destroy();
+    await Promise.all([...this.#inFlight, ...this.#allocations]);
+  }
+
+  #own(buffer: DeviceBuffer): WebgpuBuffer {
+    if (buffer instanceof WebgpuBuffer && this.#buffers.has(buffer)) return buffer;
+    const got = buffer instanceof WebgpuBuffer && buffer.freed ? 'a freed one' : "another device's";
+    throw fail('state', `tensor "${buffer?.label}"`, 'a buffer of this device', got, 'Allocate it here, and free it last.');
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#destroyed) throw fail('state', this.kind, 'an open device', 'one that was destroyed', 'Open a new one.');
+  }
+
+  #fail(expected: string, got: string, fix: string): void {
+    if (this.#failure || this.#destroyed) return;
+    this.#failure = fail('device', this.kind, expected, got, fix);
+    this.#rejectLost(this.#failure);
+  }
+}

@@ -1,0 +1,162 @@
+import { fail, MillraceError } from '../../errors.ts';
+import { type Shader, WgslCompiler } from '../../kernels/gpujsWebgpu.ts';
+import type { CompiledSegment, PlacedLaunch } from '../device.ts';
+
+export interface BufferBinding {
+  readonly label: string;
+  readonly memory: GPUBuffer;
+}
+interface Pass {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly groups: readonly [number, number, number];
+}
+interface Program {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+const COMPUTE = 0x4; // GPUShaderStage.COMPUTE
+
+/** Launches with everything made that can be made beforehand: running them is three calls each. */
+export class Segment implements CompiledSegment {
+  readonly #passes: readonly Pass[];
+
+  constructor(passes: readonly Pass[]) {
+    this.#passes = passes;
+  }
+
+  get launches(): number {
+    return this.#passes.length;
+  }
+
+  encode(encoder: GPUCommandEncoder): void {
+    const pass = encoder.beginComputePass();
+    let current: GPUComputePipeline | undefined;
+    for (const { pipeline, bindGroup, groups } of this.#passes) {
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
+    }
+    pass.end();
+  }
+}
+
+/** Compiles launches to segments. Equal modules are compiled once a device: a network repeats its layers. */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #compiler = new WgslCompiler();
+  readonly #programs = new Map<string, Promise<Program>>();
+  readonly #layouts = new Map<number, GPUBindGroupLayout>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  async compile(launches: readonly PlacedLaunch[], memory: (buffer: PlacedLaunch['output']['buffer']) => BufferBinding): Promise<Segment> {
+    const shaders = launches.map(placed => {
+      checkAliases(placed);
+      return labelled(placed.label, () => this.#compiler.compile(placed, this.#device.limits));
+    });
+    const programs = await Promise.all(shaders.map((shader, i) => this.#program(shader, launches[i]!.label)));
+    const passes: Pass[] = [];
+    this.#device.pushErrorScope('validation');
+    for (const [i, { label, inputs, output }] of launches.entries()) {
+      const { reads, groups } = shaders[i]!;
+      const { pipeline, layout } = programs[i]!;
+      const buffers = [...reads.map(input => inputs[input]!.buffer), output.buffer].map(memory);
+      const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer: buffer.memory } }));
+      passes.push({ pipeline, groups, bindGroup: this.#device.createBindGroup({ label, layout, entries }) });
+    }
+    const error = await this.#device.popErrorScope();
+    if (error) throw fail('device', 'webgpu', 'buffers that fit their kernels', error.message, 'Report this with the plan that caused it.');
+    return new Segment(passes);
+  }
+
+  #program({ source, reads }: Shader, label: string): Promise<Program> {
+    const key = `${reads.length}\n${source}`;
+    let program = this.#programs.get(key);
+    if (!program) {
+      program = this.#build(source, reads.length, label);
+      this.#programs.set(key, program);
+      program.catch(() => this.#programs.delete(key));
+    }
+    return program;
+  }
+
+  async #build(source: string, reads: number, label: string): Promise<Program> {
+    const layout = this.#layout(reads);
+    this.#device.pushErrorScope('validation');
+    const module = this.#device.createShaderModule({ label, code: source });
+    const scope = this.#device.popErrorScope();
+    const { messages } = await module.getCompilationInfo();
+    const errors = messages.filter(message => message.type === 'error');
+    const error = await scope;
+    if (errors.length > 0 || error) {
+      const lines = source.split('\n');
+      const found = errors.map(({ lineNum, message }) => `${message} in line ${lineNum}: ${lines[lineNum - 1]?.trim()}`);
+      throw fail(
+        'state',
+        label,
+        'WGSL that compiles',
+        found.join('; ') || error!.message,
+        'Check the kernel or its variant against core/kernels/kernel.ts.',
+      );
+    }
+    try {
+      const pipeline = await this.#device.createComputePipelineAsync({
+        label,
+        layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module },
+      });
+      return { pipeline, layout };
+    } catch (cause) {
+      throw fail(
+        'device',
+        label,
+        'a pipeline on this adapter',
+        (cause as Error).message,
+        "Check the variant's workgroup size and shared memory.",
+        cause,
+      );
+    }
+  }
+
+  #layout(reads: number): GPUBindGroupLayout {
+    let layout = this.#layouts.get(reads);
+    if (!layout) {
+      const entries: GPUBindGroupLayoutEntry[] = [];
+      for (let binding = 0; binding <= reads; binding++) {
+        entries.push({ binding, visibility: COMPUTE, buffer: { type: binding < reads ? 'read-only-storage' : 'storage' } });
+      }
+      layout = this.#device.createBindGroupLayout({ entries });
+      this.#layouts.set(reads, layout);
+    }
+    return layout;
+  }
+}
+
+/** WebGPU refuses a buffer that one launch reads and writes; the plan has made a mistake. */
+function checkAliases({ label, launch, inputs, output }: PlacedLaunch): void {
+  const updated = launch.kernel.inout === undefined ? 0 : 1;
+  if (inputs.filter(input => input.buffer === output.buffer).length <= updated) return;
+  throw fail(
+    'state',
+    label,
+    'an output that is none of the inputs',
+    `tensor "${output.buffer.label}" as both`,
+    'Place the output elsewhere, or name the argument as inout.',
+  );
+}
+
+/** Says which launch could not be compiled. */
+function labelled<T>(label: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    const { where, expected, got, fix } = error.complaint;
+    throw fail(error.kind, `${label}, ${where}`, expected, got, fix, error);
+  }
+}
