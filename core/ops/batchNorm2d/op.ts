@@ -12,8 +12,9 @@
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
 import { type Shape, text } from '../../shape.ts';
+import { init } from '../attributes.ts';
 import { channelsOf, pixelsOf } from '../channelSums.ts';
-import type { ParameterSpec } from '../op.ts';
+import type { Initializer, ParameterSpec } from '../op.ts';
 import { registerOp } from '../registry.ts';
 import './forward.ts';
 import './inputGradient.ts';
@@ -24,18 +25,24 @@ import './statistics.ts';
 const attributes = z.strictObject({
   eps: z.number().positive().default(1e-5),
   momentum: z.number().min(0).max(1).default(0.1),
+  init,
 });
 export type BatchNorm2dAttributes = z.output<typeof attributes>;
 
-function parameters(_: BatchNorm2dAttributes, [x]: readonly Shape[]): ParameterSpec[] {
-  const each = (name: string, role: 'parameter' | 'state', value: number): ParameterSpec => ({
+function parameters({ init: start }: BatchNorm2dAttributes, [x]: readonly Shape[]): ParameterSpec[] {
+  const each = (name: string, role: 'parameter' | 'state', value: number, chosen?: Initializer): ParameterSpec => ({
     name,
     role,
     shape: [channelsOf(x)],
     layout: 'plain',
-    init: { kind: 'constant', value },
+    init: chosen ?? { kind: 'constant', value },
   });
-  return [each('weight', 'parameter', 1), each('bias', 'parameter', 0), each('running_mean', 'state', 0), each('running_var', 'state', 1)];
+  return [
+    each('weight', 'parameter', 1, start?.weight),
+    each('bias', 'parameter', 0, start?.bias),
+    each('running_mean', 'state', 0),
+    each('running_var', 'state', 1),
+  ];
 }
 
 export const batchNorm2d = registerOp<BatchNorm2dAttributes>({
