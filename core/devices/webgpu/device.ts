@@ -4,8 +4,6 @@ import { type BufferBinding, Pipelines, Segment } from './pipelines.ts';
 import { requestWebgpu, type WebgpuAccess, type WebgpuOptions } from './provider.ts';
 import { checkRange, Readback, STORAGE, Uploader } from './transfers.ts';
 
-export { describeWebgpu, type WebgpuOptions, type WebgpuReport } from './provider.ts';
-
 /** Submits that may be under way before `run` waits: enough to keep the GPU busy, few enough that an error is noticed soon. */
 const IN_FLIGHT = 3;
 

@@ -15,14 +15,12 @@ export interface WebgpuAccess {
   /** Dawn's instance: it must stay referenced as long as the device lives. */
   readonly instance: GPU;
 }
-/** What the `devices` command shows. */
+/** One kind of adapter, as the `devices` command shows it. */
 export interface WebgpuReport {
-  readonly kind: 'webgpu' | 'webgpu:software';
   readonly available: boolean;
-  /** The adapter if there is one, else why there is none. */
   readonly description: string;
-  /** How to get one. */
-  readonly fix?: string;
+  /** Why there is none, and what would help. */
+  readonly reason?: string;
 }
 
 interface Attempt {
@@ -103,19 +101,17 @@ export async function requestWebgpu({ software }: WebgpuOptions): Promise<Webgpu
 }
 
 /** Which adapters this machine has, and why the others are missing. Never throws. */
-export async function describeWebgpu(): Promise<WebgpuReport[]> {
-  const reports: WebgpuReport[] = [];
-  for (const software of [false, true]) {
-    const kind = software ? 'webgpu:software' : 'webgpu';
-    const { found, misses } = await search(software);
-    const chosen = found.find(candidate => candidate.software === software);
-    if (chosen) reports.push({ kind, available: true, description: chosen.description });
-    else {
-      const others = found.map(other => `only ${other.description}${other.software ? ', a software renderer' : ''}`);
-      reports.push({ kind, available: false, description: [...others, ...misses].join('; '), fix: software ? FIX.software : FIX.hardware });
-    }
-  }
-  return reports;
+export async function describeWebgpu(): Promise<{ hardware: WebgpuReport; software: WebgpuReport }> {
+  return { hardware: await report(false), software: await report(true) };
+}
+
+async function report(software: boolean): Promise<WebgpuReport> {
+  const { found, misses } = await search(software);
+  const chosen = found.find(candidate => candidate.software === software);
+  if (chosen) return { available: true, description: chosen.description };
+  const others = found.map(other => `only ${other.description}${other.software ? ', a software renderer' : ''}`);
+  const reason = `${[...others, ...misses].join('; ')}. ${software ? FIX.software : FIX.hardware}`;
+  return { available: false, description: software ? 'WebGPU on the CPU' : 'WebGPU on a GPU', reason };
 }
 
 /** Tries the back ends in order until one has an adapter of the kind wanted. */
