@@ -1,3 +1,6 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
 /** Runs inside each worker thread: a few calls in one message, so that small tasks do not pay for the way one by one. */
 export interface Chunk {
   /** The folder of the tasks as a URL, and how their files' names end. */
@@ -9,6 +12,10 @@ export type CallEnd = { readonly value: unknown; readonly busyMs: number } | { r
 type Task = (input: unknown) => unknown;
 
 const loaded = new Map<string, Task>();
+const require = createRequire(import.meta.url);
+
+/** In worker threads tsx teaches TypeScript to `require` on every version of Node, to `import` not on Node 20. */
+const load = async (url: string): Promise<{ default: Task }> => (url.endsWith('.ts') ? require(fileURLToPath(url)) : import(url));
 
 export default async function runChunk({ tasks, extension, calls }: Chunk): Promise<CallEnd[]> {
   const ends: CallEnd[] = [];
@@ -17,8 +24,7 @@ export default async function runChunk({ tasks, extension, calls }: Chunk): Prom
       const url = `${tasks}${task}${extension}`;
       let run = loaded.get(url);
       if (!run) {
-        const module: { default: Task } = await import(url);
-        run = module.default;
+        run = (await load(url)).default;
         loaded.set(url, run);
       }
       const began = performance.now();
