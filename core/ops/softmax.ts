@@ -20,7 +20,7 @@ export const softmax = registerOp<Record<string, never>>({
 });
 
 /** Row x: its largest value, so that no exponential overflows. */
-function rowLargest(this: KernelThis, x: Float32Array): number {
+export function rowLargest(this: KernelThis, x: Float32Array): number {
   let largest = x[this.thread.x * this.constants.C];
   for (let i = 0; i < this.constants.C; i++) {
     if (x[this.thread.x * this.constants.C + i] > largest) largest = x[this.thread.x * this.constants.C + i];
@@ -29,7 +29,7 @@ function rowLargest(this: KernelThis, x: Float32Array): number {
 }
 
 /** Row x: Σ exp(x_i - largest), at least 1. */
-function rowSum(this: KernelThis, x: Float32Array, largest: Float32Array): number {
+export function rowSum(this: KernelThis, x: Float32Array, largest: Float32Array): number {
   let sum = 0.0;
   for (let i = 0; i < this.constants.C; i++) {
     sum += Math.exp(x[this.thread.x * this.constants.C + i] - largest[this.thread.x]);

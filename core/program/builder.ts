@@ -24,7 +24,7 @@ export class ProgramBuilder {
     return entry;
   }
 
-  get(name: string): Tensor {
+  get(name: string): TensorEntry {
     const tensor = this.#tensors[name];
     if (!tensor) throw new Error(`program: no tensor "${name}"`);
     return tensor;
