@@ -7,6 +7,8 @@ import type { Graph, GraphNode } from './graph.ts';
 
 /** What a node may name as its input besides other nodes: the images. */
 export const imageInput = 'input';
+/** Tensors of a training program that belong to no node. Everything else that is not a node's output has a colon in its name. */
+export const reservedNames: ReadonlySet<string> = new Set([imageInput, 'pixels', 'normalization', 'hyper', 'targets', 'loss']);
 
 /** A node whose op is known, whose attributes are complete and whose inputs exist. */
 export interface CheckedNode {
@@ -91,13 +93,13 @@ export function checkName(node: GraphNode, label: string, earlier: ReadonlyMap<s
       'Rename the node, for instance after its checkpoint key: "layer1.0.conv1".',
     );
   }
-  if (name === imageInput) {
+  if (reservedNames.has(name)) {
     throw fail(
       'graph',
       nodeLabel(node),
-      `a name other than "${imageInput}"`,
-      `"${imageInput}"`,
-      `Rename the node: "${imageInput}" means the images.`,
+      'a name that no other tensor has',
+      show(name),
+      `Rename the node: training needs ${[...reservedNames].join(', ')}.`,
     );
   }
   const first = earlier.get(name);

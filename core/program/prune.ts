@@ -1,23 +1,20 @@
-import type { Program, ProgramNode } from './program.ts';
+import type { Program, ProgramNode, TensorEntry } from './program.ts';
 
 /**
- * Removes primitives whose output nobody reads, and the tensors that only they wrote. What counts as read: results, updates of
- * parameters, state and optimizer tensors, registered gradients, and inputs of primitives that stay. Order is kept.
+ * Removes primitives whose output nobody reads, and the tensors that only they touched. What counts as read: results, updates
+ * of parameters, state and optimizer tensors, registered gradients, what `keep` names, and inputs of primitives that stay.
+ * The order of what stays is the same.
  */
-export function prune(program: Program): Program {
-  const read = new Set(Object.values(program.gradients));
+export function prune(program: Program, keep: readonly string[] = []): Program {
+  const used = new Set([...Object.values(program.gradients), ...keep]);
   const kept: ProgramNode[] = [];
   for (const node of program.nodes.toReversed()) {
-    const { kind } = program.tensors[node.output];
-    const lasts = kind !== 'activation' && kind !== 'gradient';
-    if (!lasts && !read.has(node.output)) continue;
+    if (!lasting(program.tensors[node.output]) && !used.has(node.output)) continue;
     kept.push(node);
-    for (const input of node.inputs) read.add(input);
+    for (const input of node.inputs) used.add(input);
   }
-  kept.reverse();
-  const written = new Set(kept.map(node => node.output));
-  const tensors = Object.entries(program.tensors).filter(
-    ([name, { kind }]) => (kind !== 'activation' && kind !== 'gradient') || written.has(name),
-  );
-  return { ...program, tensors: Object.fromEntries(tensors), nodes: kept };
+  const tensors = Object.entries(program.tensors).filter(([name, tensor]) => lasting(tensor) || used.has(name));
+  return { ...program, tensors: Object.fromEntries(tensors), nodes: kept.reverse() };
 }
+
+const lasting = ({ kind }: TensorEntry): boolean => kind !== 'activation' && kind !== 'gradient';

@@ -70,10 +70,13 @@ describe('verify', () => {
     for (const name of ['', 'a b', 'a:b', 'constructor', '.a']) {
       assert.match(complaint({ nodes: [{ ...flatten, name }, fc] }), /^graph "g": expected node names of letters, digits/, name);
     }
-    assert.match(
-      complaint({ nodes: [{ ...flatten, name: 'input' }, fc] }),
-      /^flatten "input": expected a name other than "input", got "input"\./,
-    );
+    for (const name of ['input', 'pixels', 'hyper']) {
+      assert.equal(
+        complaint({ nodes: [{ ...flatten, name }, fc] }),
+        `flatten "${name}": expected a name that no other tensor has, got "${name}". ` +
+          'Rename the node: training needs input, pixels, normalization, hyper, targets, loss.',
+      );
+    }
     assert.match(
       complaint({ nodes: [flatten, fc, { ...flatten, name: 'fc' }] }),
       /^flatten "fc": expected a name of its own, got a second node "fc"/,

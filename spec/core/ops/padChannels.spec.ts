@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { op } from '../../../core/ops/index.ts';
+import { ProgramBuilder } from '../../../core/program/builder.ts';
+import { uniforms } from '../../../core/random.ts';
+import { elements, type Shape } from '../../../core/shape.ts';
+import { programRunner } from '../graph/runProgram.ts';
+
+const fill = (count: number, seed: number) => {
+  const next = uniforms(seed);
+  return Float32Array.from({ length: count }, () => 2 * next() - 1);
+};
+const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+
+/** y and dx of one padChannels node, on the cpu device. */
+async function both(shape: Shape, attributes: { stride: number; channels: number }) {
+  const padChannels = op('padChannels');
+  assert.ok(padChannels.gradient !== 'none');
+  const program = new ProgramBuilder();
+  const x = program.declare('x', 'input', shape);
+  const node = { name: 'pad', attributes, inputs: [x], parameters: {}, mode: 'train' as const };
+  const { output } = padChannels.forward(program, node);
+  assert.deepEqual(output.shape, padChannels.shape(attributes, [shape], 'pad'));
+  const dy = program.declare('dy', 'input', output.shape);
+  padChannels.gradient(program, { ...node, output, saved: {}, outputGradient: dy, needs: [true] });
+  const runner = await programRunner(program.build());
+  const values = { x: fill(elements(shape), 1), dy: fill(elements(output.shape), 2) };
+  const { pad, 'pad:dx': dx } = await runner.run(values, ['pad', 'pad:dx']);
+  await runner.close();
+  return { ...values, y: pad, dx, outputShape: output.shape };
+}
+
+describe('padChannels', () => {
+  const cases: [Shape, { stride: number; channels: number }, Shape][] = [
+    [[2, 5, 7, 3], { stride: 2, channels: 5 }, [2, 3, 4, 5]],
+    [[1, 4, 4, 2], { stride: 2, channels: 4 }, [1, 2, 2, 4]],
+    [[2, 3, 2, 3], { stride: 1, channels: 8 }, [2, 3, 2, 8]],
+    [[3, 7, 1, 1], { stride: 3, channels: 1 }, [3, 3, 1, 1]],
+  ];
+  for (const [shape, attributes, expected] of cases) {
+    it(`should copy every ${attributes.stride}. pixel of [${shape}] and add zeros up to ${attributes.channels} channels`, async () => {
+      const { x, y, dy, dx, outputShape } = await both(shape, attributes);
+      assert.deepEqual(outputShape, expected);
+      const [N, P, Q, K] = outputShape;
+      const [, H, W, C] = shape;
+      for (let n = 0; n < N; n++)
+        for (let p = 0; p < P; p++)
+          for (let q = 0; q < Q; q++)
+            for (let k = 0; k < K; k++) {
+              const pixel = (n * H + p * attributes.stride) * W + q * attributes.stride;
+              assert.equal(y[((n * P + p) * Q + q) * K + k], k < C ? x[pixel * C + k] : 0, `y[${[n, p, q, k]}]`);
+            }
+      // the op is linear, so its gradient is its adjoint, and nothing that was skipped gets any
+      assert.ok(Math.abs(dot(y, dy) - dot(x, dx)) < 1e-5);
+      assert.equal(dx.filter(value => value !== 0).length, N * P * Q * C);
+    });
+  }
+
+  it('should refuse to drop channels', () => {
+    assert.throws(() => op('padChannels').shape({ stride: 1, channels: 2 }, [[1, 4, 4, 3]], 'padChannels "p"'), {
+      message: 'padChannels "p": expected an input of at most 2 channels, got 3 (input is [1,4,4,3]). Set channels to 3 or more.',
+    });
+  });
+});
