@@ -58,10 +58,15 @@ export async function* readTar(path: string, signal?: AbortSignal): AsyncGenerat
           asked = true;
           const content = new Uint8Array(size);
           let filled = 0;
-          for await (const chunk of entry as AsyncIterable<Uint8Array>) {
-            content.set(chunk, filled);
-            filled += chunk.length;
-            position += chunk.length;
+          try {
+            for await (const chunk of entry as AsyncIterable<Uint8Array>) {
+              content.set(chunk, filled);
+              filled += chunk.length;
+              position += chunk.length;
+            }
+          } catch (error) {
+            // Explained here as well: this one is thrown in the consumer's loop, not in ours.
+            throw explain(failure ?? error);
           }
           return content;
         },
