@@ -39,8 +39,8 @@ export function readSafetensors(bytes: Uint8Array, where = 'safetensors'): Map<s
   const { entries, start } = parse(bytes, where);
   return new Map(
     entries.map(({ name, dtype, shape, begin, end }) => {
-      // a copy starts at an aligned address, which typed arrays need
-      const { buffer } = bytes.slice(start + begin, start + end);
+      // a copy starts at an aligned address, which typed arrays need; a Buffer's own slice would not copy
+      const { buffer } = Uint8Array.from(bytes.subarray(start + begin, start + end));
       return [name, { dtype, shape, data: decode[dtype](buffer) }];
     }),
   );

@@ -39,6 +39,7 @@ describe('readSafetensors', () => {
     const moved = new Uint8Array(bytes.length + 1);
     moved.set(bytes, 1);
     assert.deepEqual([...readSafetensors(moved.subarray(1)).get('v')!.data], [4]);
+    assert.deepEqual([...readSafetensors(Buffer.from(bytes)).get('v')!.data], [4]);
   });
 
   it('should convert F64, F16 and BF16 to float32', () => {
