@@ -36,8 +36,8 @@ export interface Differentiation {
  * nodes in reverse order, the gradients of a value with several readers summed). A function of data: no weights, no device.
  *
  *     const { logits, backward } = differentiate(program, graph, { batch: 32, mode: 'train', pixels: 'u8' });
- *     const { logitsGradient } = crossEntropy(program, logits, …);
- *     backward(logitsGradient);
+ *     const { gradient } = loss.build(program, { logits, targets, hyper: hyperTensor(program), train: true });
+ *     backward(gradient!);
  *
  * Declares the inputs `pixels` [N,H,W,C], for bytes `normalization` [2,C] (mean and 1/standard deviation) and `hyper`, and
  * the graph's parameters and state under their checkpoint names. A node's output has the node's name, the images are `input`.
