@@ -1,4 +1,6 @@
+import { createRequire } from 'node:module';
 import { extname } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 /**
  * Address of a worker thread's entry that lies beside the caller: `threadEntry(import.meta.url, './worker')`. In the
@@ -9,7 +11,9 @@ export function threadEntry(caller: string, name: string): URL {
   const extension = extname(new URL(caller).pathname);
   const entry = new URL(`${name}${extension}`, caller);
   if (extension !== '.ts') return entry;
-  const tsx = import.meta.resolve('tsx/esm/api');
+  // import.meta.resolve is missing where tsx turns modules into CommonJS, as it does under mocha; require finds the .cjs twin
+  const twin = createRequire(import.meta.url).resolve('tsx/esm/api');
+  const tsx = pathToFileURL(twin.replace(/\.cjs$/, '.mjs')).href;
   const source = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(entry.href)});`;
   return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
 }
