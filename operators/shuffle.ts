@@ -9,7 +9,7 @@ import { hash, purpose } from '../core/random.ts';
  *
  *      in: --a--b--c--d|
  *   shuffle({ buffer: 2 })
- *     out: --------b--a(dc|)
+ *     out: --------a--b(dc|)
  *
  * The draws are hashes of (seed, epoch, position), so an epoch's order depends on nothing else: not on timing, nor on what follows.
  * A buffer as large as an epoch shuffles perfectly; a smaller one only nearby, so it needs shards that are mixed already.
@@ -58,6 +58,8 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
       };
 
       const give = () => {
+        // An epoch that is out is dropped only now: with a buffer of one it is empty between its own samples too.
+        while (rounds[0].samples.length === 0) rounds.shift();
         const round = rounds[0];
         const { samples } = round;
         const drawn = hash(round.seed, round.epoch, round.given++, purpose.shuffle) / 2 ** 32;
@@ -65,7 +67,6 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
         const sample = samples[place];
         const last = samples.pop()!;
         if (place < samples.length) samples[place] = last;
-        if (samples.length === 0 && rounds.length > 1) rounds.shift();
         kept--;
         meter?.keep(-1);
         if (meter) meter.itemsOut++;
