@@ -18,23 +18,23 @@ const pool = { kernel: 3, stride: 2 };
 export function alexnet2012(options: ModelOptions = {}): Graph {
   const { classes = 1000, dropout: probability = 0.5 } = options;
   const g = graph('alexnet2012', imageShape('alexnet2012', options, { size: 224, channels: 3, smallest: 63 }));
-  //                                                                                                    224 × 224 ×   3
-  let x = g.conv2d('conv1', g.input, { filters: 96, kernel: 11, stride: 4, padding: 2, init: start(0) }); // 55 ×  55 ×  96
+  //                                                                                                        224 × 224 ×   3
+  let x = g.conv2d('conv1', g.input, { filters: 96, kernel: 11, stride: 4, padding: 2, init: start(0) }); //  55 ×  55 ×  96
   x = g.localResponseNorm('norm1', g.relu('relu1', x), normalization);
-  x = g.maxPool2d('pool1', x, pool); //                                                                  27 ×  27 ×  96
-  x = g.conv2d('conv2', x, { filters: 256, kernel: 5, padding: 2, groups: 2, init: start(1) }); //       27 ×  27 × 256
+  x = g.maxPool2d('pool1', x, pool); //                                                                       27 ×  27 ×  96
+  x = g.conv2d('conv2', x, { filters: 256, kernel: 5, padding: 2, groups: 2, init: start(1) }); //            27 ×  27 × 256
   x = g.localResponseNorm('norm2', g.relu('relu2', x), normalization);
-  x = g.maxPool2d('pool2', x, pool); //                                                                  13 ×  13 × 256
-  x = g.conv2d('conv3', x, { filters: 384, kernel: 3, padding: 1, init: start(0) }); //                  13 ×  13 × 384
+  x = g.maxPool2d('pool2', x, pool); //                                                                       13 ×  13 × 256
+  x = g.conv2d('conv3', x, { filters: 384, kernel: 3, padding: 1, init: start(0) }); //                       13 ×  13 × 384
   x = g.relu('relu3', x);
-  x = g.conv2d('conv4', x, { filters: 384, kernel: 3, padding: 1, groups: 2, init: start(1) }); //       13 ×  13 × 384
+  x = g.conv2d('conv4', x, { filters: 384, kernel: 3, padding: 1, groups: 2, init: start(1) }); //            13 ×  13 × 384
   x = g.relu('relu4', x);
-  x = g.conv2d('conv5', x, { filters: 256, kernel: 3, padding: 1, groups: 2, init: start(1) }); //       13 ×  13 × 256
-  x = g.maxPool2d('pool5', g.relu('relu5', x), pool); //                                                  6 ×   6 × 256
-  x = g.flatten('flatten', x); //                                                                                  9216
-  x = hidden(g, '6', x, probability); //                                                                           4096
-  x = hidden(g, '7', x, probability); //                                                                           4096
-  x = g.linear('fc8', x, { features: classes, init: start(0) }); //                                             classes
+  x = g.conv2d('conv5', x, { filters: 256, kernel: 3, padding: 1, groups: 2, init: start(1) }); //            13 ×  13 × 256
+  x = g.maxPool2d('pool5', g.relu('relu5', x), pool); //                                                       6 ×   6 × 256
+  x = g.flatten('flatten', x); //                                                                                       9216
+  x = hidden(g, '6', x, probability); //                                                                                4096
+  x = hidden(g, '7', x, probability); //                                                                                4096
+  x = g.linear('fc8', x, { features: classes, init: start(0) }); //                                                  classes
   return g.output(x);
 }
 

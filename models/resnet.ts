@@ -41,10 +41,10 @@ function resnet(name: keyof typeof variants, options: ResNetOptions): Graph {
   const { classes = 1000, shortcut = 'B', strides = 'v1.5', zeroInitResidual = false } = options;
   const { block, layers }: Variant = variants[name];
   const g = graph(name, imageShape(name, options, { size: 224, channels: 3, smallest: 1 }));
-  //                                                                             224 × 224 × 3
+  //                                                                                  224 × 224 × 3
   let x = convolution(g, 'conv1', g.input, { filters: 64, kernel: 7, stride: 2 }); // 112 × 112 × 64
   x = g.relu('relu', g.batchNorm2d('bn1', x));
-  x = g.maxPool2d('maxpool', x, { kernel: 3, stride: 2, padding: 1 }); //         56 × 56 × 64
+  x = g.maxPool2d('maxpool', x, { kernel: 3, stride: 2, padding: 1 }); //               56 × 56 × 64
   //  stages (expansion e: 1 for basic blocks, 4 for bottlenecks): 56 × 56 × 64e, 28 × 28 × 128e, 14 × 14 × 256e, 7 × 7 × 512e
   layers.forEach((blocks, stage) => {
     for (let i = 0; i < blocks; i++) {
@@ -52,7 +52,7 @@ function resnet(name: keyof typeof variants, options: ResNetOptions): Graph {
       x = block(g, `layer${stage + 1}.${i}`, x, shape, { shortcut, strides, zeroInitResidual });
     }
   });
-  x = g.adaptiveAvgPool2d('avgpool', x, { output: 1 }); //                         1 × 1 × 512e
-  x = g.linear('fc', g.flatten('flatten', x), { features: classes }); //                 classes
+  x = g.adaptiveAvgPool2d('avgpool', x, { output: 1 }); //                              1 × 1 × 512e
+  x = g.linear('fc', g.flatten('flatten', x), { features: classes }); //                     classes
   return g.output(x);
 }

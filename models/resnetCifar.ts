@@ -38,8 +38,8 @@ function smallResNet(name: keyof typeof variants, options: SmallResNetOptions): 
   const { depth, size, channels } = variants[name];
   const blocks = (depth - 2) / 6;
   const g = graph(name, imageShape(name, options, { size, channels, smallest: 1 }));
-  //                                                                          32 × 32 × 3
-  let x = convolution(g, 'conv1', g.input, { filters: 16, kernel: 3 }); //     32 × 32 × 16
+  //                                                                       32 × 32 × 3
+  let x = convolution(g, 'conv1', g.input, { filters: 16, kernel: 3 }); // 32 × 32 × 16
   x = g.relu('relu', g.batchNorm2d('bn1', x));
   //  stages: 32 × 32 × 16, 16 × 16 × 32, 8 × 8 × 64
   for (let stage = 0; stage < 3; stage++) {
@@ -48,7 +48,7 @@ function smallResNet(name: keyof typeof variants, options: SmallResNetOptions): 
       x = basicBlock(g, `layer${stage + 1}.${i}`, x, shape, { shortcut, strides: 'v1.5', zeroInitResidual });
     }
   }
-  x = g.adaptiveAvgPool2d('avgpool', x, { output: 1 }); //                       1 × 1 × 64
-  x = g.linear('fc', g.flatten('flatten', x), { features: classes }); //            classes
+  x = g.adaptiveAvgPool2d('avgpool', x, { output: 1 }); //                   1 × 1 × 64
+  x = g.linear('fc', g.flatten('flatten', x), { features: classes }); //        classes
   return g.output(x);
 }

@@ -38,7 +38,8 @@ export function graphFromJson(text: string, file: string): Graph {
     return graph;
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
-    throw new MillraceError(error.kind, { ...error.complaint, where: `${file}: ${error.complaint.where}` }, { cause: error });
+    const { where, got } = error.complaint;
+    throw new MillraceError(error.kind, { ...error.complaint, where: `${file}: ${shorten(where)}`, got: shorten(got) }, { cause: error });
   }
 }
 
@@ -90,6 +91,9 @@ function record(value: unknown, where: string, keys?: readonly string[]): Record
     throw fail('graph', where, `only ${keys!.join(', ')}`, show(unknown), `${didYouMean(unknown, keys!)}Remove it, or correct its name.`);
   return value as Record<string, unknown>;
 }
+
+/** A file may hold megabytes in one name or value. */
+const shorten = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
 /** The kind of a value: what stands in place of an object may be megabytes long. */
 function brief(value: unknown): string {

@@ -152,6 +152,21 @@ describe('graphFromJson', () => {
     );
   });
 
+  it('should not print megabytes', () => {
+    const long = 'x'.repeat(1e6);
+    edited(g => (g.nodes[0].name = long));
+    edited(g => (g.nodes[0].op = long));
+    edited(g => (g.nodes[0].inputs = [long]));
+    edited(g => (g.nodes[1].attributes.features = long));
+    edited(g => (g.nodes[1].attributes[long] = 1));
+    edited(g => (g.input = [long]));
+    edited(g => (g.output = long));
+    edited(g => (g.name = [long]));
+    edited(g => (g.format = long));
+    edited(g => (g[long] = long));
+    edited(g => (g.nodes[1].inputs = long));
+  });
+
   it('should take nodes in any order', () => {
     const graph = JSON.parse(good);
     graph.nodes.reverse();
