@@ -1,8 +1,9 @@
-import { type MonoTypeOperatorFunction, Observable, type Subscription } from 'rxjs';
+import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
 import { type Pass, withinPass } from '../core/data/pass.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
+import { through } from './through.ts';
 
 /** Repeats a cold source once per epoch, and stamps every sample with its epoch and the seed of the run.
  *
@@ -38,34 +39,31 @@ export function epochs(count: number, { seed = 0, from = 0 }: { seed?: number; f
         while (again && !subscriber.closed) {
           again = false;
           if (epoch - from >= count) subscriber.complete();
-          else subscriber.add(start(epoch));
+          else start(epoch);
         }
         running = false;
       };
 
-      const start = (current: number): Subscription => {
+      const start = (current: number) => {
         let samples = 0;
         const pass: Pass = { epoch: current, seed, demand };
-        return withinPass(pass, () => {
-          const subscription = source.subscribe({
-            next: sample => {
+        withinPass(pass, () =>
+          through(source, subscriber, {
+            next(sample) {
               samples++;
               subscriber.next(sample.epoch === current && sample.seed === seed ? sample : { ...sample, epoch: current, seed });
             },
-            error: error => subscriber.error(error),
-            complete: () => {
-              demand = pass.demand;
+            complete() {
               if (samples === 0 && count === Number.POSITIVE_INFINITY) {
                 const fix = 'Check the data and the filters before epochs.';
-                subscriber.error(fail('data', 'epochs(Infinity)', 'at least one sample an epoch', `none in epoch ${current}`, fix));
-                return;
+                throw fail('data', 'epochs(Infinity)', 'at least one sample an epoch', `none in epoch ${current}`, fix);
               }
+              demand = pass.demand;
               epoch++;
               advance();
             },
-          });
-          return subscription;
-        });
+          }),
+        );
       };
 
       advance();

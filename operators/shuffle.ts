@@ -4,6 +4,7 @@ import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import { hash, purpose } from '../core/random.ts';
+import { through } from './through.ts';
 
 /** Shuffles with a buffer: keeps `buffer` samples and gives out one of them, drawn at random, for each that comes.
  *
@@ -95,28 +96,20 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
         subscriber.complete();
       };
 
-      subscriber.add(
-        source.subscribe({
-          next: sample => {
-            if (subscriber.closed) return;
-            try {
-              if (sample.lease.demand !== demand) {
-                demand = sample.lease.demand;
-                meter = demand.meters.stage('shuffle');
-                meter.bound = buffer;
-                demand.declare('shuffle', buffer);
-              }
-              if (meter) meter.itemsIn++;
-              if (kept === buffer) give();
-              if (!subscriber.closed) keep(sample);
-            } catch (error) {
-              subscriber.error(error);
-            }
-          },
-          error: error => subscriber.error(error),
-          complete: drain,
-        }),
-      );
+      through(source, subscriber, {
+        next(sample) {
+          if (sample.lease.demand !== demand) {
+            demand = sample.lease.demand;
+            meter = demand.meters.stage('shuffle');
+            meter.bound = buffer;
+            demand.declare('shuffle', buffer);
+          }
+          if (meter) meter.itemsIn++;
+          if (kept === buffer) give();
+          if (!subscriber.closed) keep(sample);
+        },
+        complete: drain,
+      });
     });
 }
 
