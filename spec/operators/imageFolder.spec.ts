@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { from, lastValueFrom, toArray } from 'rxjs';
 import { listedImages } from '../../operators/imageFolder.ts';
@@ -69,6 +69,16 @@ describe('imageFolder', () => {
       await failureOf(imageFolder(folder.path('nowhere'))),
       `${folder.path('nowhere')}: expected a folder that can be read, got nothing of that name. Check the path for a typing error, relative to the folder you are in.`,
     );
+  });
+
+  it('should say that permission was denied', async function () {
+    // Nothing is denied to root.
+    if (process.getuid?.() === 0) this.skip();
+    await writeFiles(folder.path(), { 'a/1.png': '', 'b/1.png': '' });
+    await chmod(folder.path('b'), 0);
+    const message = await failureOf(imageFolder(folder.path()));
+    await chmod(folder.path('b'), 0o700);
+    assert.match(message, /b: expected a folder that can be read, got permission denied\. Make it readable for this user/);
   });
 
   it('should say that it got a file', async () => {
