@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { openCpu } from '../../../core/devices/cpu.ts';
 import type { Device } from '../../../core/devices/device.ts';
 import { openWasm } from '../../../core/devices/wasm/device.ts';
+import { openAnyWebgpu } from '../devices/openAnyWebgpu.ts';
 import { checkLayer, layers, readGolden } from './golden.ts';
 import { interpret, onDevice, type Runner } from './run.ts';
 
@@ -25,10 +26,15 @@ describe("layers against PyTorch's reference tensors", () => {
 
   it('should match as plain functions in float32 @smoke', () => matches(interpret({ precision: Float32Array })));
 
-  const devices: Record<string, () => Promise<Device>> = { cpu: openCpu, wasm: () => openWasm({ threads: 2 }) };
+  const devices: Record<string, (context: Mocha.Context) => Promise<Device>> = {
+    cpu: openCpu,
+    wasm: () => openWasm({ threads: 2 }),
+    'webgpu, a software adapter too': openAnyWebgpu,
+  };
   for (const [name, open] of Object.entries(devices)) {
-    it(`should match on ${name}`, async () => {
-      const device = await open();
+    it(`should match on ${name}`, async function () {
+      this.timeout(60_000);
+      const device = await open(this);
       try {
         await matches(onDevice(device, { variants: false }));
       } finally {
