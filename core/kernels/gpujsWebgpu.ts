@@ -180,9 +180,19 @@ function checkConstants(kernel: Kernel, where: string): void {
 }
 
 /** gpu.js parses a function expression, so a method `run(x) {…}` gets its keyword back. */
-function functionText(kernel: Kernel): string {
-  const text = kernel.run.toString();
-  return /^(async\b|function\b|\(|[\w$]+\s*=>)/.test(text) ? text : `function ${text}`;
+function functionText({ name, run }: Kernel): string {
+  const text = run.toString();
+  if (text.startsWith('function')) return text;
+  if (/^(async\b|\(|[\w$]+\s*=>)/.test(text)) {
+    throw fail(
+      'state',
+      `kernel "${name}"`,
+      'a function with its own this',
+      text.slice(0, 40),
+      'Write function (this: KernelThis, …) { … }.',
+    );
+  }
+  return `function ${text}`;
 }
 
 function argumentNames(kernel: Kernel): string[] {
