@@ -9,13 +9,17 @@ export {
   resize,
 } from '../core/data/transforms.ts';
 export { augment } from './augment.ts';
+export { backward } from './backward.ts';
 export { batch } from './batch.ts';
 export { type DecodeOptions, decode } from './decode.ts';
 export { epochs } from './epochs.ts';
+export { evaluate } from './evaluate.ts';
+export { forward } from './forward.ts';
 export { type IdxOptions, idx } from './idx.ts';
 export { imageFolder } from './imageFolder.ts';
 export { meter } from './meter.ts';
 export { openDataSet } from './openDataSet.ts';
+export { optimize } from './optimize.ts';
 export { pixels } from './pixels.ts';
 export { prefetch } from './prefetch.ts';
 export { shuffle } from './shuffle.ts';

@@ -68,6 +68,7 @@ export class WasmCompiler {
     });
     const layout = { arrays, outputOffset: place.outputOffset };
     const assembler = { module, layout, globals, helperInfo: null, ...(kernel.rows !== undefined && { rows: kernel.rows }) };
+    emitFloorDivision(module);
     const root = translated.functionBuilder.functionMap.kernel!;
     root.output = translated.output;
     root.emitFunction(assembler);
@@ -145,4 +146,13 @@ function emitThreadLoop(module: GpuJsModuleBuilder, globals: GpuJsAssembler['glo
   em.localGet(unit).i32Const(1).i32Add().localSet(unit).br(0).end().end();
   module.exportFunction('run');
   return flat ? Math.ceil(sizeX / BLOCK) : sizeY * sizeZ;
+}
+
+/** Rounds towards minus infinity; wasm's own division truncates. A function of its own: inlined, V8 spills the registers of the loop after it. */
+function emitFloorDivision(module: GpuJsModuleBuilder): void {
+  const em = module.addFunction('floorDivision', { params: ['i32', 'i32'], results: ['i32'] });
+  em.localGet(0).localGet(1).i32DivS();
+  em.localGet(0).localGet(1).i32RemS().i32Const(0).i32Ne();
+  em.localGet(0).localGet(1).i32Xor().i32Const(0).i32LtS().i32And();
+  em.i32Sub();
 }

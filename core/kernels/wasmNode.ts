@@ -101,10 +101,7 @@ export class WasmNode extends WebAssemblyFunctionNode {
   /** Rounds towards minus infinity; wasm's own division truncates. */
   private emitFloorDivision(a: number, b: number): void {
     const { em } = this;
-    em.localGet(a).localGet(b).i32DivS();
-    em.localGet(a).localGet(b).i32RemS().i32Const(0).i32Ne();
-    em.localGet(a).localGet(b).i32Xor().i32Const(0).i32LtS().i32And();
-    em.i32Sub();
+    em.localGet(a).localGet(b).call('floorDivision');
   }
 
   override stmtVariableDeclaration(node: GpuJsAst): void {

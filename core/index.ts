@@ -1,0 +1,66 @@
+/** The public surface of the core: what users and the other folders import. */
+
+export { unwritable, writeAtomically } from './checkpoint/atomic.ts';
+export {
+  type Checkpoint,
+  type CheckpointFacts,
+  checkpointBytes,
+  optimizerBytes,
+  type Position,
+  readCheckpoint,
+  readOptimizer,
+  readWeights,
+} from './checkpoint/checkpoint.ts';
+export { closest, didYouMean } from './closest.ts';
+export { Demand, Lease } from './data/demand.ts';
+export type {
+  Bad,
+  Batch,
+  DataSet,
+  ImageJob,
+  Normalization,
+  Picture,
+  Pixels,
+  Sample,
+  SharedLease,
+  SourceOptions,
+  Transform,
+} from './data/sample.ts';
+export { HeldLeases } from './data/sharedLease.ts';
+export { SlotPool } from './data/slots.ts';
+export { type PictureFacts, pictureFacts } from './data/pictureFacts.ts';
+export { type Augmentation } from './data/transforms.ts';
+export type { Argument, CompiledSegment, Device, DeviceBuffer, DeviceKind, PlacedLaunch } from './devices/device.ts';
+export { type DeviceName, type DeviceReport, describeDevices, deviceNames, type OpenOptions, openDevice } from './devices/open.ts';
+export { type Complaint, type ErrorKind, fail, MillraceError, show } from './errors.ts';
+export {
+  compareInventory,
+  type Errors,
+  type Golden,
+  type GoldenCase,
+  type GoldenModel,
+  type GoldenTraining,
+  readGolden,
+  runOpCase,
+  runTrainingCase,
+} from './golden/index.ts';
+export { GraphBuilder, graph, type Value } from './graph/builder.ts';
+export type { Graph, GraphNode } from './graph/graph.ts';
+export { graphFromJson, graphToJson } from './graph/json.ts';
+export { macs, parameters, type SummaryRow, summary } from './graph/summary.ts';
+export { verify } from './graph/verify.ts';
+export type { Kernel, KernelFunction, KernelThis, Launch, Quad } from './kernels/kernel.ts';
+export type { Variant, VariantLaunch, WasmRoutine, WgslBody } from './kernels/variant.ts';
+export { type CrossEntropyOptions, crossEntropy, type Loss, type LossInputs } from './losses/index.ts';
+export { Meter, MeterSet, type StageSnapshot } from './meter.ts';
+export * from './ops/index.ts';
+export type { Cost, Gradients, Op, Primitive, Tensor } from './ops/op.ts';
+export * from './optimizers/index.ts';
+export { WorkerPool, type WorkerPoolOptions } from './pool/workerPool.ts';
+export { ProgramBuilder } from './program/builder.ts';
+export type { Program, ProgramNode } from './program/program.ts';
+export { hash, normals, purpose, uniforms } from './random.ts';
+export type { Shape } from './shape.ts';
+export { type CompiledModel, type CompileOptions, compile, type LossResult, type Mode } from './training/compiledModel.ts';
+export type { Evaluation, Pass, Step } from './training/records.ts';
+export type { TensorData } from './training/torchLayout.ts';

@@ -1,0 +1,108 @@
+import type { Argument, CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../devices/device.ts';
+import type { Tensor } from '../ops/op.ts';
+import type { Program, Segment } from '../program/program.ts';
+import { elements } from '../shape.ts';
+import { type LoweredProgram, lower } from './lower.ts';
+import { type Lifetime, place } from './place.ts';
+
+/**
+ * A program compiled for one device and batch size, with every buffer placed before the first pass. Several plans work on
+ * the same tensors (training, loss, update, evaluation): what one has placed, the next finds in `placed`.
+ */
+export interface PlanOptions {
+  readonly device: Device;
+  /** Tensors that have a buffer already, by name. New lasting tensors are added. */
+  readonly placed: Map<string, DeviceBuffer>;
+  /** Tensors that other plans or the host use too: they get a buffer of their own, like parameters and results do. */
+  readonly keep?: readonly string[];
+  /** Shared buffers of another plan that never runs at the same time: taken over where they fit, added to where not. */
+  readonly pool?: DeviceBuffer[];
+  readonly variants?: boolean;
+}
+
+export interface Plan {
+  readonly program: Program;
+  readonly lowered: LoweredProgram;
+  readonly buffers: ReadonlyMap<string, DeviceBuffer>;
+  segment(name: Segment): CompiledSegment;
+  /** The launches of one node alone, compiled when asked for: to find where a number went wrong. */
+  compileNode(index: number): Promise<CompiledSegment>;
+}
+
+const bytesOf = ({ shape, dtype }: Tensor) => elements(shape) * (dtype === 'u8' ? 1 : 4);
+const temporary = new Set(['activation', 'gradient']);
+
+export async function planFor(program: Program, { device, placed, keep = [], pool = [], variants }: PlanOptions): Promise<Plan> {
+  const lowered = lower(program, device.language, { variants });
+  const kept = new Set(keep);
+  const lasting = (name: string) =>
+    kept.has(name) || placed.has(name) || (program.tensors[name] !== undefined && !temporary.has(program.tensors[name].kind));
+
+  const buffers = new Map<string, DeviceBuffer>();
+  const lifetimes = lifetimesOf(lowered, name => !lasting(name));
+  const { slots, slotOf } = place(
+    lifetimes,
+    pool.map(buffer => buffer.bytes),
+  );
+  slots.forEach((bytes, index) => {
+    pool[index] ??= device.allocate(bytes, `activations ${index}`);
+  });
+  for (const [name, slot] of slotOf) buffers.set(name, pool[slot]!);
+  for (const [name, tensor] of lowered.tensors) {
+    if (!lasting(name)) continue;
+    let buffer = placed.get(name);
+    if (!buffer) {
+      buffer = device.allocate(bytesOf(tensor), name);
+      placed.set(name, buffer);
+    }
+    buffers.set(name, buffer);
+  }
+
+  const argument = (name: string): Argument => {
+    const tensor = lowered.tensors.get(name)!;
+    return { buffer: buffers.get(name)!, length: elements(tensor.shape), dtype: tensor.dtype };
+  };
+  const launchesOf = (chosen: LoweredProgram['nodes']): PlacedLaunch[] =>
+    chosen.flatMap(({ node, launches }) =>
+      launches.map(launch => ({
+        label: `${node.node} ${launch.kernel.name}`.trim(),
+        launch,
+        inputs: launch.inputs.map(argument),
+        output: argument(launch.output),
+      })),
+    );
+  const segments = new Map<Segment, CompiledSegment>();
+  for (const name of ['forward', 'backward', 'update'] as const) {
+    const chosen = lowered.nodes.filter(node => node.segment === name);
+    if (chosen.length > 0) segments.set(name, await device.compile(launchesOf(chosen)));
+  }
+  return {
+    program,
+    lowered,
+    buffers,
+    segment(name) {
+      const segment = segments.get(name);
+      if (!segment) throw new Error(`the plan has no ${name} segment`);
+      return segment;
+    },
+    compileNode: index => device.compile(launchesOf([lowered.nodes[index]!])),
+  };
+}
+
+/** First and last launch of each temporary tensor, over all segments in order. */
+function lifetimesOf({ nodes, tensors }: LoweredProgram, isTemporary: (name: string) => boolean): Lifetime[] {
+  const seen = new Map<string, { first: number; last: number }>();
+  let time = 0;
+  for (const { launches } of nodes) {
+    for (const { inputs, output } of launches) {
+      for (const name of [...inputs, output]) {
+        if (!isTemporary(name)) continue;
+        const life = seen.get(name);
+        if (life) life.last = time;
+        else seen.set(name, { first: time, last: time });
+      }
+      time++;
+    }
+  }
+  return [...seen].map(([name, life]) => ({ name, bytes: bytesOf(tensors.get(name)!), ...life }));
+}

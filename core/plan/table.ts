@@ -1,0 +1,42 @@
+import { elements, text } from '../shape.ts';
+import type { Plan } from './plan.ts';
+
+/** The plan as aligned text: node, kernels or variant, shape, memory of the output, cost; then totals. */
+export function planTable({ lowered, buffers }: Plan): string {
+  const header = ['segment', 'node', 'kernel', 'shape', 'output', 'MFLOP', 'MB moved', 'buffer'];
+  const rows = lowered.nodes.map(({ node, cost, variant, launches }) => {
+    const { shape, dtype } = lowered.tensors.get(node.output)!;
+    return [
+      node.segment,
+      node.node,
+      variant ?? (launches.length > 1 ? `${node.primitive} ×${launches.length}` : node.primitive),
+      text(shape),
+      bytes(elements(shape) * (dtype === 'u8' ? 1 : 4)),
+      (cost.flops / 1e6).toFixed(2),
+      (cost.bytes / 1e6).toFixed(2),
+      buffers.get(node.output)?.label ?? '',
+    ];
+  });
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map(row => row[column]!.length)));
+  const lines = all.map(row =>
+    row
+      .map((value, column) => (column >= 4 && column <= 6 ? value.padStart(widths[column]!) : value.padEnd(widths[column]!)))
+      .join('  ')
+      .trimEnd(),
+  );
+  const distinct = new Set(buffers.values());
+  const memory = [...distinct].reduce((sum, buffer) => sum + buffer.bytes, 0);
+  const flops = lowered.nodes.reduce((sum, { cost }) => sum + cost.flops, 0);
+  const launches = lowered.nodes.reduce((sum, node) => sum + node.launches.length, 0);
+  return [
+    ...lines,
+    `${lowered.nodes.length} nodes, ${launches} launches, ${(flops / 1e9).toFixed(3)} GFLOP, peak memory ${bytes(memory)} in ${distinct.size} buffers`,
+  ].join('\n');
+}
+
+function bytes(count: number): string {
+  if (count < 1024) return `${count} B`;
+  if (count < 1024 ** 2) return `${(count / 1024).toFixed(1)} KiB`;
+  return `${(count / 1024 ** 2).toFixed(1)} MiB`;
+}

@@ -1,0 +1,408 @@
+import type { Batch } from '../data/sample.ts';
+import type { Device, DeviceBuffer } from '../devices/device.ts';
+import { fail, show } from '../errors.ts';
+import { differentiate } from '../graph/differentiate.ts';
+import type { Graph } from '../graph/graph.ts';
+import { type GraphParameter, infer } from '../graph/infer.ts';
+import type { Loss } from '../losses/loss.ts';
+import type { Optimizer } from '../optimizers/optimizer.ts';
+import { type Plan, planFor } from '../plan/plan.ts';
+import { planTable } from '../plan/table.ts';
+import { ProgramBuilder } from '../program/builder.ts';
+import { fillHyper, hyperLength, hyperName } from '../program/hyper.ts';
+import { initialize } from '../program/initialize.ts';
+import type { Program } from '../program/program.ts';
+import { prune } from '../program/prune.ts';
+import { elements, same, text } from '../shape.ts';
+import { firstNotFinite } from './diagnose.ts';
+import { Lock } from './lock.ts';
+import { fromTorchLayout, type TensorData, torchShape, toTorchLayout } from './torchLayout.ts';
+import { planUpdate, type UpdatePlan } from './updatePlan.ts';
+
+export interface CompileOptions {
+  readonly device: Device;
+  /** Images of one pass. */
+  readonly batch: number;
+  /** Decides the initial weights and the dropout masks. */
+  readonly seed?: number;
+  /** Parameters that keep their values: transfer learning. */
+  readonly frozen?: (parameter: string) => boolean;
+  /** False keeps to the ops' own gpu.js kernels. */
+  readonly variants?: boolean;
+}
+
+export type Mode = 'train' | 'evaluate';
+
+/** What the loss left on the device: means and counts over the samples of one pass. */
+export interface LossResult {
+  readonly loss: number;
+  /** Hits, not shares. */
+  readonly top1: number;
+  readonly top5: number;
+  readonly samples: number;
+}
+
+/** A graph with weights on a device. Its plans are made when they are first needed and share every lasting tensor. */
+export function compile(graph: Graph, options: CompileOptions): CompiledModel {
+  return new CompiledModel(graph, options);
+}
+
+export class CompiledModel {
+  readonly device: Device;
+  readonly batch: number;
+  readonly seed: number;
+  readonly classes: number;
+  readonly parameters: readonly GraphParameter[];
+  /** One pass at a time has the activations. */
+  readonly lock = new Lock();
+  /** Updates of the weights so far. */
+  updates = 0;
+  readonly #options: CompileOptions;
+  readonly #placed = new Map<string, DeviceBuffer>();
+  readonly #pool: DeviceBuffer[] = [];
+  readonly #plans = new Map<Mode, Promise<Plan>>();
+  readonly #losses = new Map<string, Promise<Plan>>();
+  readonly #lossPools: DeviceBuffer[][] = [];
+  #update: { optimizer: Optimizer; plan: Promise<UpdatePlan> } | undefined;
+  #optimizerState: ReadonlyMap<string, TensorData> | undefined;
+  readonly #pixels: Uint8Array;
+  readonly #targets: Float32Array;
+  readonly #normalization: Float32Array;
+  readonly #hyper = new Float32Array(hyperLength);
+  readonly #lossPlans = { train: new WeakMap<Loss, Promise<Plan>>(), evaluate: new WeakMap<Loss, Promise<Plan>>() };
+  #logits = '';
+  #result = '';
+  #destroyed = false;
+
+  constructor(
+    readonly graph: Graph,
+    options: CompileOptions,
+  ) {
+    const { parameters, output } = infer(graph, options.batch);
+    this.#options = options;
+    this.device = options.device;
+    this.batch = options.batch;
+    this.seed = options.seed ?? 0;
+    this.parameters = parameters;
+    this.classes = output[1]!;
+    this.#pixels = new Uint8Array(options.batch * elements(graph.input));
+    this.#targets = new Float32Array(options.batch);
+    this.#normalization = new Float32Array(2 * graph.input[2]);
+    for (const { name, shape, init } of parameters) {
+      const buffer = this.device.allocate(elements(shape) * 4, name);
+      this.#placed.set(name, buffer);
+      this.device.write(buffer, initialize(name, shape, init, this.seed));
+    }
+  }
+
+  /** Bytes on the device: weights, activations, everything placed so far. */
+  get peakBytes(): number {
+    return [...this.#placed.values(), ...this.#pool, ...this.#lossPools.flat()].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Compiles forward and backward now rather than with the first batch. */
+  async ready(mode: Mode = 'train'): Promise<void> {
+    await this.#plan(mode);
+  }
+
+  /** The plan as text: a row a node with its kernels, memory and cost. */
+  async table(mode: Mode = 'train'): Promise<string> {
+    return planTable(await this.#plan(mode));
+  }
+
+  #plan(mode: Mode): Promise<Plan> {
+    let plan = this.#plans.get(mode);
+    if (!plan) {
+      // one after the other: both take their activations from the same pool
+      const before = [...this.#plans.values()];
+      plan = Promise.all(before).then(() => this.#makePlan(mode));
+      this.#plans.set(mode, plan);
+    }
+    return plan;
+  }
+
+  #makePlan(mode: Mode): Promise<Plan> {
+    if (this.#destroyed)
+      throw fail('state', `model "${this.graph.name}"`, 'a model in use', 'one that was destroyed', 'Compile the graph again.');
+    const builder = new ProgramBuilder();
+    const { logits, backward } = differentiate(builder, this.graph, {
+      batch: this.batch,
+      mode,
+      pixels: 'u8',
+      frozen: this.#options.frozen,
+    });
+    this.#logits = logits.name;
+    const keep = [logits.name];
+    if (mode === 'train') {
+      const gradient = builder.declare(lossGradient, 'gradient', logits.shape);
+      keep.push(gradient.name);
+      backward(gradient);
+    }
+    const program = prune(builder.build(), keep);
+    keep.push(...Object.values(program.gradients));
+    return planFor(program, { device: this.device, placed: this.#placed, keep, pool: this.#pool, variants: this.#options.variants });
+  }
+
+  /** Loss objects are made freely (one an epoch, say): what they write decides whether there is a plan already. */
+  #lossPlan(loss: Loss, mode: Mode): Promise<Plan> {
+    const known = this.#lossPlans[mode].get(loss);
+    if (known) return known;
+    const made = this.#plan(mode).then(main => {
+      const builder = new ProgramBuilder();
+      const { shape } = main.lowered.tensors.get(this.#logits)!;
+      const logits = builder.declare(this.#logits, 'activation', shape);
+      const targets = builder.declare('targets', 'input', [this.batch]);
+      const hyper = builder.declare(hyperName, 'input', [hyperLength]);
+      const { result, gradient } = loss.build(builder, { logits, targets, hyper, train: mode === 'train' });
+      const program = builder.build();
+      const key = JSON.stringify(program.nodes);
+      let plan = this.#losses.get(key);
+      if (!plan) {
+        plan = this.#placeLoss(program, result.name, gradient?.name);
+        this.#losses.set(key, plan);
+      }
+      return plan;
+    });
+    this.#lossPlans[mode].set(loss, made);
+    return made;
+  }
+
+  async #placeLoss(program: Program, result: string, gradient: string | undefined): Promise<Plan> {
+    const placed = new Map(this.#placed);
+    if (gradient) placed.set(gradient, this.#placed.get(lossGradient)!);
+    const pool: DeviceBuffer[] = [];
+    this.#lossPools.push(pool);
+    const plan = await planFor(program, { device: this.device, placed, pool, variants: this.#options.variants });
+    for (const name of ['targets', result]) this.#placed.set(name, placed.get(name)!);
+    this.#result = result;
+    return plan;
+  }
+
+  // ---- one pass; the caller holds the lock
+
+  /** Sends a batch's pixels, labels and normalisation to the device. Fewer samples than `this.batch` are padded. */
+  async upload(batch: Batch, mode: Mode): Promise<void> {
+    const [height, width, channels] = this.graph.input;
+    const { count } = batch;
+    if (batch.height !== height || batch.width !== width || batch.channels !== channels) {
+      const got = text([batch.height, batch.width, batch.channels]);
+      throw fail(
+        'data',
+        'forward',
+        `images of ${text(this.graph.input)} (height, width, channels) for model "${this.graph.name}"`,
+        got,
+        'Change the augmentation (resize, crop, channels of decode) or build the model for that size.',
+      );
+    }
+    if (count > this.batch || (mode === 'train' && count !== this.batch)) {
+      throw fail(
+        'data',
+        'forward',
+        `batches of ${this.batch}, for which the model is compiled`,
+        `one of ${count}`,
+        `Use batch(${this.batch}, { dropLast: true }).`,
+      );
+    }
+    const size = height * width * channels;
+    for (let i = 0; i < count; i++) this.#pixels.set(batch.cells[i]!, i * size);
+    this.#targets.fill(-1);
+    for (let i = 0; i < count; i++) {
+      const label = batch.labels[i]!;
+      if (!(label >= 0 && label < this.classes)) {
+        throw fail(
+          'data',
+          `sample "${batch.keys[i]}"`,
+          `a label from 0 to ${this.classes - 1}, since the model has ${this.classes} classes`,
+          show(label),
+          'Build the model with as many classes as the data has.',
+        );
+      }
+      this.#targets[i] = label;
+    }
+    for (let c = 0; c < channels; c++) {
+      this.#normalization[c] = batch.normalization?.mean[c % batch.normalization.mean.length] ?? 0;
+      this.#normalization[channels + c] = 1 / (batch.normalization?.std[c % batch.normalization.std.length] ?? 1);
+    }
+    const { buffers } = await this.#plan(mode);
+    this.device.write(buffers.get('pixels')!, this.#pixels);
+    this.device.write(buffers.get('normalization')!, this.#normalization);
+  }
+
+  async forward(mode: Mode): Promise<void> {
+    const plan = await this.#plan(mode);
+    this.#writeHyper(plan, { lr: 0 });
+    await this.device.run(plan.segment('forward'));
+  }
+
+  /** The loss and, in training, the gradient of the logits. */
+  async loss(loss: Loss, mode: Mode): Promise<void> {
+    const plan = await this.#lossPlan(loss, mode);
+    this.device.write(plan.buffers.get('targets')!, this.#targets);
+    await this.device.run(plan.segment('forward'));
+    if (mode === 'train') await this.device.run(plan.segment('backward'));
+  }
+
+  async backward(): Promise<void> {
+    await this.device.run((await this.#plan('train')).segment('backward'));
+  }
+
+  /** Applies the gradients. The optimizer of the first call is the model's from then on. */
+  async update(optimizer: Optimizer, lr: number): Promise<void> {
+    const plan = await this.#updatePlan(optimizer);
+    this.#writeHyper(plan.plan, { lr, corrections: optimizer.corrections?.(this.updates) });
+    await this.device.run(plan.plan.segment('update'));
+    this.updates++;
+  }
+
+  async #updatePlan(optimizer: Optimizer): Promise<UpdatePlan> {
+    if (this.#update && this.#update.optimizer !== optimizer) {
+      throw fail(
+        'state',
+        'optimize',
+        `the optimizer that this model was first updated with (${this.#update.optimizer.name})`,
+        `another one (${optimizer.name})`,
+        'Use one optimizer object for all pipelines of a model, or compile the model again.',
+      );
+    }
+    this.#update ??= {
+      optimizer,
+      plan: this.#plan('train').then(async ({ program }) => {
+        const made = await planUpdate(program, optimizer, { device: this.device, placed: this.#placed, variants: this.#options.variants });
+        if (this.#optimizerState) this.#writeOptimizerState(made, this.#optimizerState);
+        return made;
+      }),
+    };
+    return this.#update.plan;
+  }
+
+  #writeHyper(plan: Plan, values: { lr: number; corrections?: { first: number; second: number } }): void {
+    const buffer = plan.buffers.get(hyperName);
+    if (!buffer) return;
+    fillHyper(this.#hyper, { ...values, step: this.updates, seed: this.seed });
+    this.device.write(buffer, this.#hyper);
+  }
+
+  async readLoss(): Promise<LossResult> {
+    const [loss, top1, top5, samples] = await this.device.read(this.#placed.get(this.#result)!, 16);
+    return { loss: loss!, top1: top1!, top5: top5!, samples: samples! };
+  }
+
+  /** [count, classes] of the last forward pass. */
+  async readLogits(count = this.batch): Promise<Float32Array> {
+    return this.device.read(this.#placed.get(this.#logits)!, count * this.classes * 4);
+  }
+
+  /** Gradients of the last backward pass by parameter name, in PyTorch's layouts: for tests and histograms. */
+  async gradients(): Promise<Map<string, TensorData>> {
+    const { program } = await this.#plan('train');
+    const gradients = new Map<string, TensorData>();
+    for (const [name, gradient] of Object.entries(program.gradients)) {
+      const { shape, layout } = this.parameters.find(parameter => parameter.name === name)!;
+      const data = await this.device.read(this.#placed.get(gradient)!, elements(shape) * 4);
+      gradients.set(name, toTorchLayout({ shape, data }, layout));
+    }
+    return gradients;
+  }
+
+  /** Where the numbers of the last pass stopped being finite, in words. Runs the pass again, launch by launch. */
+  async diagnose(loss: Loss): Promise<string> {
+    return firstNotFinite(this.device, this.parameters, this.#placed, [await this.#plan('train'), await this.#lossPlan(loss, 'train')]);
+  }
+
+  // ---- weights in and out
+
+  /** Parameters and running statistics under torchvision's names, in PyTorch's layouts. */
+  async state(): Promise<Map<string, TensorData>> {
+    const state = new Map<string, TensorData>();
+    for (const { name, shape, layout } of this.parameters) {
+      const data = await this.device.read(this.#placed.get(name)!, elements(shape) * 4);
+      state.set(name, toTorchLayout({ shape, data }, layout));
+    }
+    return state;
+  }
+
+  /** Strict: every tensor must be there with its shape, and none besides (PyTorch's `num_batches_tracked` is ignored). */
+  async load(tensors: ReadonlyMap<string, TensorData>): Promise<void> {
+    const where = `weights of model "${this.graph.name}"`;
+    const known = new Set(this.parameters.map(({ name }) => name));
+    const extra = [...tensors.keys()].filter(name => !known.has(name) && !name.endsWith('.num_batches_tracked'));
+    const missing = this.parameters.filter(({ name }) => !tensors.has(name));
+    if (missing.length > 0 || extra.length > 0) {
+      const list = (names: string[]) => names.slice(0, 3).join(', ') + (names.length > 3 ? `, … (${names.length} in all)` : '');
+      const got = [missing.length > 0 && `no ${list(missing.map(({ name }) => name))}`, extra.length > 0 && `also ${list(extra)}`]
+        .filter(Boolean)
+        .join('; ');
+      throw fail('data', where, `exactly its ${known.size} tensors`, got, 'Use a checkpoint of this model, with this number of classes.');
+    }
+    for (const { name, shape, layout } of this.parameters) {
+      const expected = torchShape(shape, layout);
+      const tensor = tensors.get(name)!;
+      if (!same(tensor.shape, expected)) {
+        throw fail(
+          'data',
+          `${where}: "${name}"`,
+          `shape ${text(expected)}`,
+          text(tensor.shape),
+          'Use a checkpoint of this model, with this number of classes and channels.',
+        );
+      }
+    }
+    for (const { name, layout } of this.parameters) {
+      this.device.write(this.#placed.get(name)!, fromTorchLayout(tensors.get(name)!, layout).data);
+    }
+  }
+
+  /** The optimizer's tensors as `conv1.weight:momentum` in PyTorch's layouts, and `step`. Empty before the first update. */
+  async optimizerState(): Promise<Map<string, TensorData>> {
+    const state = new Map<string, TensorData>();
+    if (!this.#update) return state;
+    const { tensors } = await this.#update.plan;
+    for (const { name, shape, layout } of tensors) {
+      const data = await this.device.read(this.#placed.get(name)!, elements(shape) * 4);
+      state.set(name, toTorchLayout({ shape, data }, layout));
+    }
+    state.set('step', { shape: [1], data: Float32Array.of(this.updates) });
+    return state;
+  }
+
+  /** Takes effect with the first update: call it before. */
+  loadOptimizerState(tensors: ReadonlyMap<string, TensorData>): void {
+    if (this.#update)
+      throw fail('state', 'loadOptimizerState', 'a model that has not been updated yet', 'one that has', 'Load before the first step.');
+    this.#optimizerState = tensors;
+    this.updates = tensors.get('step')?.data[0] ?? 0;
+  }
+
+  #writeOptimizerState({ tensors }: UpdatePlan, state: ReadonlyMap<string, TensorData>): void {
+    for (const { name, shape, layout } of tensors) {
+      const tensor = state.get(name);
+      if (!tensor || !same(tensor.shape, torchShape(shape, layout))) {
+        throw fail(
+          'data',
+          `optimizer state "${name}"`,
+          `shape ${text(torchShape(shape, layout))}`,
+          tensor ? text(tensor.shape) : 'nothing',
+          'Resume with the optimizer and model that the state was saved with.',
+        );
+      }
+      this.device.write(this.#placed.get(name)!, fromTorchLayout(tensor, layout).data);
+    }
+  }
+
+  /** Frees the model's buffers; the device stays open. */
+  async destroy(): Promise<void> {
+    if (this.#destroyed) return;
+    const free = await this.lock.acquire();
+    this.#destroyed = true;
+    await Promise.allSettled([...this.#plans.values(), ...this.#losses.values(), ...(this.#update ? [this.#update.plan] : [])]);
+    for (const buffer of new Set([...this.#placed.values(), ...this.#pool, ...this.#lossPools.flat()])) this.device.free(buffer);
+    this.#placed.clear();
+    this.#pool.length = 0;
+    this.#lossPools.length = 0;
+    free();
+  }
+}
+
+export type { TensorData };
+
+const lossGradient = 'logits:gradient';

@@ -1,0 +1,46 @@
+import type { Batch, SharedLease } from '../data/sample.ts';
+import type { CompiledModel } from './compiledModel.ts';
+
+/** One batch on its way through forward and backward. While its lease is held, the model's activations are its own. */
+export interface Pass {
+  readonly model: CompiledModel;
+  readonly mode: 'train' | 'evaluate';
+  /** The batch without its pixels: they are on the device by now. */
+  readonly batch: Omit<Batch, 'cells' | 'lease'>;
+  /** [N, classes] of the samples in the batch, row after row. Reading waits for the device. */
+  logits(): Promise<Float32Array>;
+  readonly lease: SharedLease;
+  /** When the batch arrived at `forward`, for the step's duration. */
+  readonly startedMs: number;
+}
+
+/** One update of the weights. */
+export interface Step {
+  /** 1-based, over the whole run. */
+  readonly step: number;
+  readonly epoch: number;
+  /** Of the batch within its epoch, 0-based. */
+  readonly index: number;
+  readonly images: number;
+  /** Mean over the batch. */
+  readonly loss: number;
+  /** Shares of the batch, 0..1. */
+  readonly top1: number;
+  readonly top5: number;
+  readonly lr: number;
+  /** Since the step before (or since its batch arrived, for the first). */
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+  /** Samples of the epoch that had arrived when this batch was full: where a resumed run goes on. */
+  readonly consumed: number;
+}
+
+export interface Evaluation {
+  readonly images: number;
+  readonly loss: number;
+  /** ILSVRC's measures, 0..1: the label is the best, or among the five best. */
+  readonly top1: number;
+  readonly top5: number;
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+}
