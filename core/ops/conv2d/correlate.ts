@@ -5,6 +5,9 @@
  *
  * m runs over all N·P·Q output pixels. A thread computes four of them for one filter, so that a weight is loaded once
  * for four products, and its neighbours in x load adjacent weights. The input must not need padding (see `rearrange.ts`).
+ *
+ * What the innermost loop need not compute stands before it: 11.7 instead of 9.4 GFLOP/s in WebAssembly (one Zen 4 thread,
+ * 3×3, 64 to 64 channels at 28×28, other work on the machine).
  */
 import type { Kernel, KernelThis, Quad } from '../../kernels/kernel.ts';
 
@@ -51,13 +54,18 @@ function correlate(this: KernelThis, x: Float32Array, weight: Float32Array): Qua
   for (let r = 0; r < this.constants.R; r++) {
     for (let t = 0; t < this.constants.taps; t++) {
       const at = r * this.constants.rowStep + t * this.constants.tapStep;
-      const from = ((this.thread.z * this.constants.R + r) * this.constants.taps + t) * this.constants.run;
+      const tap = (this.thread.z * this.constants.R + r) * this.constants.taps + t;
+      const from = tap * this.constants.run * this.constants.filters + this.thread.x;
+      const ta = a + at;
+      const tb = b + at;
+      const tc = c + at;
+      const td = d + at;
       for (let i = 0; i < this.constants.run; i++) {
-        const w = weight[(from + i) * this.constants.filters + this.thread.x];
-        ya += x[a + at + i] * w;
-        yb += x[b + at + i] * w;
-        yc += x[c + at + i] * w;
-        yd += x[d + at + i] * w;
+        const w = weight[from + i * this.constants.filters];
+        ya += x[ta + i] * w;
+        yb += x[tb + i] * w;
+        yc += x[tc + i] * w;
+        yd += x[td + i] * w;
       }
     }
   }
@@ -107,13 +115,18 @@ function correlateBias(this: KernelThis, x: Float32Array, weight: Float32Array, 
   for (let r = 0; r < this.constants.R; r++) {
     for (let t = 0; t < this.constants.taps; t++) {
       const at = r * this.constants.rowStep + t * this.constants.tapStep;
-      const from = ((this.thread.z * this.constants.R + r) * this.constants.taps + t) * this.constants.run;
+      const tap = (this.thread.z * this.constants.R + r) * this.constants.taps + t;
+      const from = tap * this.constants.run * this.constants.filters + this.thread.x;
+      const ta = a + at;
+      const tb = b + at;
+      const tc = c + at;
+      const td = d + at;
       for (let i = 0; i < this.constants.run; i++) {
-        const w = weight[(from + i) * this.constants.filters + this.thread.x];
-        ya += x[a + at + i] * w;
-        yb += x[b + at + i] * w;
-        yc += x[c + at + i] * w;
-        yd += x[d + at + i] * w;
+        const w = weight[from + i * this.constants.filters];
+        ya += x[ta + i] * w;
+        yb += x[tb + i] * w;
+        yc += x[tc + i] * w;
+        yd += x[td + i] * w;
       }
     }
   }

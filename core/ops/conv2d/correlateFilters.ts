@@ -54,12 +54,17 @@ function correlateFilters(this: KernelThis, x: Float32Array, dy: Float32Array): 
     if (line < this.constants.lines) {
       const n = Math.floor(line / this.constants.P);
       const at = n * this.constants.image + (line - n * this.constants.P) * this.constants.down;
+      const la = a + at;
+      const lb = b + at;
+      const lc = c + at;
+      const ld = d + at;
+      const from = line * this.constants.Q * this.constants.O + filter;
       for (let q = 0; q < this.constants.Q; q++) {
-        const g = dy[(line * this.constants.Q + q) * this.constants.O + filter];
-        wa += x[a + at + q * this.constants.right] * g;
-        wb += x[b + at + q * this.constants.right] * g;
-        wc += x[c + at + q * this.constants.right] * g;
-        wd += x[d + at + q * this.constants.right] * g;
+        const g = dy[from + q * this.constants.O];
+        wa += x[la + q * this.constants.right] * g;
+        wb += x[lb + q * this.constants.right] * g;
+        wc += x[lc + q * this.constants.right] * g;
+        wd += x[ld + q * this.constants.right] * g;
       }
     }
   }
