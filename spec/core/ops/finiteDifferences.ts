@@ -29,8 +29,15 @@ export async function checkGradients(
     step = 1e-4,
     tolerance = 1e-7,
     inputs,
+    parameters = {},
     ...options
-  }: OpProgramOptions & { step?: number; tolerance?: number; inputs?: readonly Float64Array[] } = {},
+  }: OpProgramOptions & {
+    step?: number;
+    tolerance?: number;
+    inputs?: readonly Float64Array[];
+    /** By local name; the others are noise. */
+    parameters?: Readonly<Record<string, Float64Array>>;
+  } = {},
 ): Promise<Difference> {
   const whole = opProgram(name, attributes, shapes, options);
   const values: Record<string, Float64Array> = {};
@@ -40,6 +47,7 @@ export async function checkGradients(
   whole.inputs.forEach((tensor, i) => {
     if (inputs?.[i]) values[tensor] = inputs[i];
   });
+  for (const [local, value] of Object.entries(parameters)) values[whole.parameters[local]] = value;
   const results = await interpret({ strict: true })(whole.program, values);
 
   const forward = opProgram(name, attributes, shapes, { ...options, backward: false });
