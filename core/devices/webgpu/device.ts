@@ -1,6 +1,6 @@
 import { fail, type MillraceError, show } from '../../errors.ts';
 import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
-import { type BufferBinding, Pipelines, Segment } from './pipelines.ts';
+import { type BufferBinding, oneLine, Pipelines, Segment } from './pipelines.ts';
 import { requestWebgpu, type WebgpuAccess, type WebgpuOptions } from './provider.ts';
 import { checkRange, Readback, STORAGE, Uploader } from './transfers.ts';
 
@@ -62,11 +62,14 @@ class WebgpuDevice implements Device {
         'Start again from the last checkpoint; a smaller batch takes less memory.',
       );
     });
-    device.onuncapturederror = ({ error }) => {
+    device.onuncapturederror = event => {
+      // Dawn would print it on stdout as well
+      event.preventDefault();
+      const { error } = event;
       const memory = error.constructor.name === 'GPUOutOfMemoryError';
       this.#fail(
         'every launch to run',
-        error.message,
+        oneLine(error.message),
         memory ? 'Use a smaller batch or image size.' : 'Report this with the plan that caused it.',
       );
     };
@@ -104,7 +107,8 @@ class WebgpuDevice implements Device {
     const scopes = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
     const allocation = scopes.then(errors => {
       const error = errors.find(found => found !== null);
-      if (error) this.#fail(`${bytes} bytes for tensor "${label}"`, error.message || 'out of memory', 'Use a smaller batch or image size.');
+      if (error)
+        this.#fail(`${bytes} bytes for tensor "${label}"`, oneLine(error.message) || 'out of memory', 'Use a smaller batch or image size.');
     });
     const settled = allocation.catch(() => {}).finally(() => this.#allocations.delete(settled));
     this.#allocations.add(settled);
@@ -159,7 +163,7 @@ class WebgpuDevice implements Device {
         'device',
         `read of tensor "${label}"`,
         'its values',
-        (error as Error).message,
+        oneLine((error as Error).message),
         'Start again from the last checkpoint.',
         error,
       );

@@ -16,6 +16,13 @@ interface Program {
   readonly layout: GPUBindGroupLayout;
 }
 
+/** Dawn's messages run over several lines, and end with a full stop as ours do. */
+export const oneLine = (message: string): string =>
+  message
+    .trim()
+    .replace(/\s*\n[\s-]*/g, ' ')
+    .replace(/\.$/, '');
+
 const COMPUTE = 0x4; // GPUShaderStage.COMPUTE
 
 /** Launches with everything made that can be made beforehand: running them is three calls each. */
@@ -70,7 +77,8 @@ export class Pipelines {
       passes.push({ pipeline, groups, bindGroup: this.#device.createBindGroup({ label, layout, entries }) });
     }
     const error = await this.#device.popErrorScope();
-    if (error) throw fail('device', 'webgpu', 'buffers that fit their kernels', error.message, 'Report this with the plan that caused it.');
+    if (error)
+      throw fail('device', 'webgpu', 'buffers that fit their kernels', oneLine(error.message), 'Report this with the plan that caused it.');
     return new Segment(passes);
   }
 
@@ -100,7 +108,7 @@ export class Pipelines {
         'state',
         label,
         'WGSL that compiles',
-        found.join('; ') || error!.message,
+        found.join('; ') || oneLine(error!.message),
         'Check the kernel or its variant against core/kernels/kernel.ts.',
       );
     }
@@ -116,7 +124,7 @@ export class Pipelines {
         'device',
         label,
         'a pipeline on this adapter',
-        (cause as Error).message,
+        oneLine((cause as Error).message),
         "Check the variant's workgroup size and shared memory.",
         cause,
       );

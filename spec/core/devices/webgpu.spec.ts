@@ -203,6 +203,22 @@ describe('openWebgpu', () => {
     await assert.rejects(other.run(segment), /expected an open device/);
   });
 
+  it('should pass on what the driver reports later, by `lost` and by the calls that follow', async function () {
+    // a hardware adapter runs without the driver's checks
+    if (device.kind !== 'webgpu:software') this.skip();
+    const other = await openWebgpu({ software: true });
+    const [x, y] = [other.allocate(16, 'x'), other.allocate(16, 'y')];
+    const segment = await other.compile([placed(scale(4, 1), [x], y)]);
+    other.free(x);
+    await other.run(segment);
+    const message =
+      /^MillraceError: webgpu:software: expected every launch to run, got \[Buffer "x"\] used in submit while destroyed\. While .+\. Report this with the plan that caused it\.$/;
+    await assert.rejects(other.lost, message);
+    await assert.rejects(other.run(segment), message);
+    await assert.rejects(other.read(y, 16), message);
+    await other.destroy();
+  });
+
   it('should let the process end by itself', function () {
     this.timeout(30_000);
     const path = new URL('../../../core/devices/webgpu/index.ts', import.meta.url);
