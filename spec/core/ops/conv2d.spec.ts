@@ -106,7 +106,7 @@ describe('conv2d', () => {
   }
 
   it('should sum long filter gradients in chunks, ragged ones too', async () => {
-    // 3 · 29 lines of 37 pixels make 3,219 pixels: four chunks of 22 lines, the last one of 21
+    // 3 · 29 lines of 37 pixels make 3,219 pixels: more than one chunk, and the last one shorter than the others
     const shape: Shape = [3, 29, 37, 1];
     const lowered = primitive('conv2d.filterGradient').lower({
       attributes: { stride: 1, padding: 0, dilation: 1, groups: 1 },
@@ -121,7 +121,8 @@ describe('conv2d', () => {
       lowered.map(({ kernel }) => kernel.name),
       ['conv2d.filterGradient', 'conv2d.filterGradient.sum'],
     );
-    assert.deepEqual([lowered[0].kernel.integers!.chunks, lowered[0].kernel.integers!.share], [4, 22]);
+    const { chunks, share } = lowered[0].kernel.integers!;
+    assert.ok(chunks > 1 && chunks * share > 3 * 29 && (chunks - 1) * share < 3 * 29, `${chunks} chunks of ${share} lines`);
     // the loss is linear in each operand, so a few elements tell: here all of weight, none of x
     const { y } = await checkGradients('conv2d', { filters: 2, kernel: 1 }, [shape], { needs: [false] });
     assert.equal(y.length, 3 * 29 * 37 * 2);
