@@ -11,10 +11,6 @@ export interface Size {
   readonly width: number;
 }
 
-/** Which transforms cannot be planned before the size of the image is known and need its resampling. */
-export const resizes = (transform: Transform): boolean =>
-  transform.kind === 'resize' || transform.kind === 'resizeShortSide' || transform.kind === 'randomResizedCrop';
-
 /** The transforms as steps for an image of `height` × `width`, and the size that comes out. Throws where one cannot be applied. */
 export function planSteps(transforms: readonly Transform[], height: number, width: number): Size & { readonly steps: Step[] } {
   const steps: Step[] = [];
@@ -69,7 +65,7 @@ function lower(transform: Transform, { height, width }: Size): Step[] {
 
 /** torchvision's center_crop: a smaller image is padded with zeros, the odd pixel on the right and at the bottom. */
 function centered(image: Size, crop: Size): Size & { top: number; left: number } {
-  const start = (room: number): number => (room >= 0 ? roundHalfEven(room / 2) : -Math.floor(-room / 2));
+  const start = (room: number): number => (room >= 0 ? roundHalfEven(room / 2) : Math.ceil(room / 2) + 0);
   return { top: start(image.height - crop.height), left: start(image.width - crop.width), height: crop.height, width: crop.width };
 }
 

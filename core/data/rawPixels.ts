@@ -1,4 +1,6 @@
-import type { Step } from './geometry.ts';
+import { planSteps } from './geometry.ts';
+import { resample } from './resample.ts';
+import type { Transform } from './sample.ts';
 
 /** An image in memory: uint8 [H,W,C]. */
 export interface RawPixels {
@@ -42,9 +44,15 @@ export function flip({ data, height, width, channels }: RawPixels): RawPixels {
   return { data: out, height, width, channels };
 }
 
-/** Everything but resampling. */
-export function applyStep(image: RawPixels, step: Exclude<Step, { kind: 'resize' }>): RawPixels {
-  return step.kind === 'flip' ? flip(image) : crop(image, step);
+/** Transforms one after the other, as they come out for an image of this size. Throws where one cannot be applied. */
+export function applyTransforms(image: RawPixels, transforms: readonly Transform[]): RawPixels {
+  let now = image;
+  for (const step of planSteps(transforms, image.height, image.width).steps) {
+    if (step.kind === 'crop') now = crop(now, step);
+    else if (step.kind === 'resize') now = resample(now, step.height, step.width);
+    else now = flip(now);
+  }
+  return now;
 }
 
 /**

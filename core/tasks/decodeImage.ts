@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
-import sharp, { type Sharp } from 'sharp';
-import { planSteps, resizes, type Step } from '../data/geometry.ts';
-import { applyStep, type RawPixels, withChannels } from '../data/rawPixels.ts';
+import sharp from 'sharp';
+import { applyTransforms, type RawPixels, withChannels } from '../data/rawPixels.ts';
 import type { Picture, Transform } from '../data/sample.ts';
 
 // The pool is the parallelism, and no image is read twice in a row.
@@ -31,13 +30,13 @@ export type DecodeOutput =
 /**
  * Picture → uint8 [H,W,C] in shared memory, with the transforms applied in their order. Runs in a worker.
  *
- * Any format that sharp reads, its first frame or page; 16-bit is scaled to 8; palettes and CMYK become RGB; alpha is
- * flattened on black; the EXIF orientation is applied; an embedded colour profile is ignored, as torchvision does. Resizing is sharp's
- * `linear` kernel: bilinear, antialiased when it shrinks.
+ * sharp decodes: any format it reads, the first frame or page; 16-bit is scaled to 8; palettes and CMYK become RGB; alpha is
+ * flattened on black; the EXIF orientation is applied; an embedded colour profile is ignored, as torchvision does. The
+ * transforms are our own (core/data/resample.ts says why).
  */
 export default async function decodeImage(input: DecodeInput): Promise<DecodeOutput> {
   try {
-    const image = withChannels(await transformed(input), input.channels);
+    const image = withChannels(applyTransforms(await read(input), input.transforms), input.channels);
     const bytes = image.height * image.width * image.channels;
     const larger = bytes > input.cell.byteLength ? new SharedArrayBuffer(bytes) : undefined;
     new Uint8Array(larger ?? input.cell, 0, bytes).set(image.data);
@@ -47,65 +46,17 @@ export default async function decodeImage(input: DecodeInput): Promise<DecodeOut
   }
 }
 
-async function transformed({ picture, transforms, maxPixels }: DecodeInput): Promise<RawPixels> {
-  if (picture.kind === 'raw') {
-    const image: RawPixels = { data: picture.pixels, height: picture.height, width: picture.width, channels: picture.channels };
-    return applySteps(image, planSteps(transforms, image.height, image.width).steps);
-  }
+/**
+ * uint8 [H,W,1 or 3] as stored in the picture. Alpha is flattened on black; sharp turns grey, palette, CMYK and 16-bit into
+ * 8-bit RGB by itself.
+ */
+async function read({ picture, maxPixels }: DecodeInput): Promise<RawPixels> {
+  if (picture.kind === 'raw') return { data: picture.pixels, height: picture.height, width: picture.width, channels: picture.channels };
   const options = { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true } as const;
-  const open = () => sharp(picture.kind === 'file' ? picture.path : picture.bytes, options).autoOrient();
-  if (!transforms.some(resizes)) {
-    const image = await pixelsOf(open());
-    return applySteps(image, planSteps(transforms, image.height, image.width).steps);
-  }
-  // Where to crop before resizing depends on the size, which the header tells.
-  const { autoOrient } = await open().metadata();
-  if (autoOrient.width * autoOrient.height > maxPixels) throw new Error('Input image exceeds pixel limit');
-  const { steps } = planSteps(transforms, autoOrient.height, autoOrient.width);
-  const { pipeline, taken } = leading(open(), steps, autoOrient);
-  return applySteps(await pixelsOf(pipeline), steps.slice(taken));
-}
-
-/** Crops inside the image and the resize after them, while decoding: only what is needed is kept in memory. */
-function leading(
-  pipeline: Sharp,
-  steps: readonly Step[],
-  { height, width }: { height: number; width: number },
-): { pipeline: Sharp; taken: number } {
-  let region = { top: 0, left: 0, height, width };
-  for (const [i, step] of steps.entries()) {
-    if (step.kind === 'crop') {
-      const inside = step.top >= 0 && step.left >= 0 && step.top + step.height <= region.height && step.left + step.width <= region.width;
-      if (!inside) break;
-      region = { top: region.top + step.top, left: region.left + step.left, height: step.height, width: step.width };
-    } else if (step.kind === 'resize') {
-      const cropped = region.height < height || region.width < width ? pipeline.extract(region) : pipeline;
-      return { pipeline: cropped.resize(step.width, step.height, resampling), taken: i + 1 };
-    } else break;
-  }
-  return { pipeline, taken: 0 };
-}
-const resampling = { fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false } as const;
-
-/** 8-bit RGB, alpha flattened on black (sharp turns grey, palette, CMYK and 16-bit into that by itself). */
-async function pixelsOf(pipeline: Sharp): Promise<RawPixels> {
-  const { data, info } = await pipeline.flatten({ background: '#000' }).raw().toBuffer({ resolveWithObject: true });
-  return { data, height: info.height, width: info.width, channels: info.channels };
-}
-
-async function applySteps(image: RawPixels, steps: readonly Step[]): Promise<RawPixels> {
-  let now = image;
-  for (const step of steps) now = step.kind === 'resize' ? await resized(now, step) : applyStep(now, step);
-  return now;
-}
-
-async function resized(image: RawPixels, { height, width }: { height: number; width: number }): Promise<RawPixels> {
-  if (image.height === height && image.width === width) return image;
-  const raw = { height: image.height, width: image.width, channels: image.channels as 1 | 3 };
-  const pipeline = sharp(image.data, { raw }).resize(width, height, resampling);
-  const { data, info } = await (image.channels === 1 ? pipeline.toColourspace('b-w') : pipeline)
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+  const pipeline = sharp(picture.kind === 'file' ? picture.path : picture.bytes, options)
+    .autoOrient()
+    .flatten({ background: '#000' });
+  const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true });
   return { data, height: info.height, width: info.width, channels: info.channels };
 }
 

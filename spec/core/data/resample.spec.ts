@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { resample } from '../../../core/data/resample.ts';
+
+/** Made by Pillow 12.3: Image.frombytes(...).resize((width, height), Image.BILINEAR) of byte i = (i * 2654435761 mod 2^32) >> 24. */
+const pillow = [
+  { from: [5, 7, 3], to: [3, 4], bytes: '9d8832af4eb96b3ca730c36de17f2aa745b0629b9f28c464d977219e3da85ab0961fbe5c' },
+  {
+    from: [3, 4, 1],
+    to: [7, 9],
+    bytes: '001a61996d4179c0da11255c886c507cb3c745474c54697e868b8d78683d2066ac8f6353ac9c704d6378808587e0d0a47b604470a7bbf1e1b58a5f336bb2cc',
+  },
+  {
+    from: [6, 5, 3],
+    to: [6, 11],
+    bytes:
+      '009e3c2897358b8624d7752bc6648eb553f1a442e09231cf8220bf710fae6a08a745e3813edc7a2dcb6933bb5996a947fa9836e98725d87614c76661b655c4af4eec8a28c68321bf7210ae62179e507a8d3fde7c2ecd6b1dbb596aab49cd9a38f59331cf6d0cc86634b75597a745e39634d28523c17486b062e99f52f08e41df7d3ad87615b3513dac4aa09b39ec8a29db7917ca6806b9576aa746cd9735d48624c37f1dbc5af89653f18f42e07e31d06e20be5c0fad4b739c3ad68b29dc7b19cb6a08c46301',
+  },
+  { from: [9, 8, 1], to: [2, 3], bytes: '827e76857885' },
+  {
+    from: [4, 13, 3],
+    to: [9, 5],
+    bytes:
+      '8b76618247b770a85cbd5b856752a48f7a5b864bb36bac60bb607b6c57a69b864d9257aa5cb86cb66c617863aaa192419d609f50c078ae774c836aae7f9e45a65b8552b2849883588f54ba5da948ae566a54a48f818f639b3dc64cb553a75f715e879b889a5da644ba3ec15f9e6b7d6a69a794a654b250ac38c5639b6f826f5dab98ab50b755a6',
+  },
+];
+const noise = (length: number) => Uint8Array.from({ length }, (_, i) => Math.imul(i, 2654435761) >>> 24);
+
+describe('resample', () => {
+  for (const { from, to, bytes } of pillow) {
+    it(`should give the bytes of Pillow for ${from.join(' x ')} to ${to.join(' x ')}`, () => {
+      const [height, width, channels] = from;
+      const out = resample({ data: noise(height * width * channels), height, width, channels }, to[0], to[1]);
+      assert.deepEqual([out.height, out.width, out.channels], [...to, channels]);
+      assert.equal(Buffer.from(out.data).toString('hex'), bytes);
+    });
+  }
+
+  it('should leave an image of that size as it is', () => {
+    const image = { data: noise(12), height: 2, width: 2, channels: 3 };
+    assert.deepEqual(resample(image, 2, 2), image);
+  });
+
+  it('should keep a uniform image uniform, white included, at any scale', () => {
+    for (const size of [1, 3, 50, 224]) {
+      const { data } = resample({ data: new Uint8Array(17 * 23 * 3).fill(255), height: 17, width: 23, channels: 3 }, size, size + 1);
+      assert.ok(
+        data.every(value => value === 255),
+        String(size),
+      );
+    }
+  });
+});

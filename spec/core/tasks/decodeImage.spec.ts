@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import type { Picture, Transform } from '../../../core/data/sample.ts';
+import decodeImage from '../../../core/tasks/decodeImage.ts';
+
+async function decoded(picture: Picture, { transforms = [], channels = 3 }: { transforms?: Transform[]; channels?: 1 | 3 } = {}) {
+  const cell = new SharedArrayBuffer(12);
+  const out = await decodeImage({ picture, transforms, channels, maxPixels: 1_000_000, cell });
+  assert.ok(out.ok, out.ok ? '' : out.reason);
+  const bytes = out.height * out.width * out.channels;
+  assert.equal(out.larger === undefined, bytes <= 12, 'a larger cell exactly when it is needed');
+  return { shape: [out.height, out.width, out.channels], data: [...new Uint8Array(out.larger ?? cell, 0, bytes)] };
+}
+async function reason(picture: Picture, transforms: Transform[] = [], maxPixels = 1_000_000): Promise<string> {
+  const out = await decodeImage({ picture, transforms, channels: 3, maxPixels, cell: new SharedArrayBuffer(0) });
+  assert.ok(!out.ok);
+  return out.reason;
+}
+const encoded = (bytes: Uint8Array): Picture => ({ kind: 'encoded', bytes });
+const rawGrey = (values: number[], width: number): Picture => ({
+  kind: 'raw',
+  pixels: Uint8Array.from(values),
+  height: values.length / width,
+  width,
+  channels: 1,
+});
+const rawInput = (width: number, height: number, channels: 1 | 3 | 4) => ({ raw: { width, height, channels } });
+const ramp = (length: number, step = 1) => Buffer.from(Array.from({ length }, (_, i) => (i * step) % 256));
+const uniform = async (format: 'jpeg' | 'png', width = 8, height = 8) =>
+  sharp({ create: { width, height, channels: 3, background: { r: 200, g: 50, b: 20 } } })
+    [format]()
+    .toBuffer();
+
+describe('decodeImage', () => {
+  it('should give the exact pixels of a PNG, in height, width, channel order @smoke', async () => {
+    const pixels = ramp(2 * 3 * 3, 14);
+    const png = await sharp(pixels, rawInput(3, 2, 3))
+      .png()
+      .toBuffer();
+    assert.deepEqual(await decoded(encoded(png)), { shape: [2, 3, 3], data: [...pixels] });
+  });
+
+  describe('odd images', () => {
+    it('should turn grey into RGB and back without a change', async () => {
+      const png = await sharp(ramp(4, 60), rawInput(2, 2, 1))
+        .toColourspace('b-w')
+        .png()
+        .toBuffer();
+      assert.deepEqual(await decoded(encoded(png), { channels: 1 }), { shape: [2, 2, 1], data: [0, 60, 120, 180] });
+      assert.deepEqual((await decoded(encoded(png))).data, [0, 0, 0, 60, 60, 60, 120, 120, 120, 180, 180, 180]);
+    });
+    it('should flatten alpha on black', async () => {
+      const rgba = await sharp(Buffer.from([200, 100, 0, 128, 200, 100, 0, 255, 200, 100, 0, 0]), rawInput(3, 1, 4))
+        .png()
+        .toBuffer();
+      assert.deepEqual((await decoded(encoded(rgba))).data, [100, 50, 0, 200, 100, 0, 0, 0, 0]);
+    });
+    it('should scale 16 bits to 8', async () => {
+      const wide = Uint16Array.from([0, 257, 128 * 257, 65535]);
+      const png = await sharp(wide, rawInput(2, 2, 1))
+        .toColourspace('grey16')
+        .png()
+        .toBuffer();
+      assert.equal((await sharp(png).metadata()).bitsPerSample, 16);
+      assert.deepEqual((await decoded(encoded(png), { channels: 1 })).data, [0, 1, 128, 255]);
+    });
+    it('should look up palettes', async () => {
+      const pixels = Buffer.from([255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 0, 0]);
+      const png = await sharp(pixels, rawInput(2, 2, 3))
+        .png({ palette: true, colours: 4 })
+        .toBuffer();
+      assert.equal((await sharp(png).metadata()).isPalette, true);
+      assert.deepEqual((await decoded(encoded(png))).data, [...pixels]);
+    });
+    it('should convert CMYK', async () => {
+      const jpeg = await sharp(await uniform('png'))
+        .toColourspace('cmyk')
+        .jpeg({ quality: 100 })
+        .toBuffer();
+      assert.equal((await sharp(jpeg).metadata()).space, 'cmyk');
+      const { shape, data } = await decoded(encoded(jpeg));
+      assert.deepEqual(shape, [8, 8, 3]);
+      for (const [i, value] of [200, 50, 20].entries()) assert.ok(Math.abs(data[i] - value) <= 30, `channel ${i}: ${data[i]}`);
+    });
+    it('should take the first frame of an animation', async () => {
+      const frames = Buffer.concat([Buffer.alloc(12, 10), Buffer.alloc(12, 200)]);
+      const gif = await sharp(frames, { raw: { width: 2, height: 4, channels: 3, pageHeight: 2 } })
+        .gif()
+        .toBuffer();
+      assert.equal((await sharp(gif).metadata()).pages, 2);
+      assert.deepEqual(await decoded(encoded(gif)), { shape: [2, 2, 3], data: Array(12).fill(10) });
+    });
+    it('should apply the EXIF orientation, also before crops and resizes', async () => {
+      const turned = await sharp(ramp(6, 40), rawInput(3, 2, 1))
+        .toColourspace('b-w')
+        .withMetadata({ orientation: 6 })
+        .png()
+        .toBuffer();
+      assert.deepEqual(await decoded(encoded(turned), { channels: 1 }), { shape: [3, 2, 1], data: [120, 0, 160, 40, 200, 80] });
+      const right: Transform[] = [
+        { kind: 'randomCrop', height: 3, width: 1, padding: 0, u: 0, v: 0.99 },
+        { kind: 'resize', height: 3, width: 2 },
+      ];
+      assert.deepEqual(await decoded(encoded(turned), { channels: 1, transforms: right }), {
+        shape: [3, 2, 1],
+        data: [0, 0, 40, 40, 80, 80],
+      });
+    });
+    it('should ignore an embedded colour profile', async () => {
+      const pixels = Buffer.alloc(12, 90);
+      const png = await sharp(pixels, rawInput(2, 2, 3))
+        .withIccProfile('p3')
+        .png()
+        .toBuffer();
+      assert.equal((await sharp(png).metadata()).hasProfile, true);
+      const stored = await sharp(png, { ignoreIcc: true }).raw().toBuffer();
+      assert.deepEqual((await decoded(encoded(png))).data, [...stored]);
+    });
+  });
+
+  describe('transforms', () => {
+    it('should crop, pad and flip exactly, in the order given', async () => {
+      const crop: Transform = { kind: 'randomCrop', height: 2, width: 2, padding: 1, u: 0, v: 0.99 };
+      const picture = rawGrey([1, 2, 3, 4, 5, 6, 7, 8, 9], 3);
+      const flip: Transform = { kind: 'horizontalFlip' };
+      assert.deepEqual((await decoded(picture, { channels: 1, transforms: [crop] })).data, [0, 0, 3, 0]);
+      assert.deepEqual((await decoded(picture, { channels: 1, transforms: [crop, flip] })).data, [0, 0, 0, 3]);
+      assert.deepEqual((await decoded(picture, { channels: 1, transforms: [flip, crop] })).data, [0, 0, 1, 0]);
+    });
+    it('should give the same from a file and from the pixels in it', async () => {
+      const pixels = Buffer.from(Array.from({ length: 40 * 30 * 3 }, (_, i) => 128 + Math.round(100 * Math.sin(i / 17))));
+      const png = await sharp(pixels, rawInput(40, 30, 3))
+        .png()
+        .toBuffer();
+      const transforms: Transform[] = [
+        { kind: 'randomResizedCrop', height: 12, width: 16, scale: [0.3, 0.9], ratio: [0.8, 1.25], draws: Array(40).fill(0.4) },
+        { kind: 'horizontalFlip' },
+      ];
+      const raw: Picture = { kind: 'raw', pixels, height: 30, width: 40, channels: 3 };
+      const [a, b] = [await decoded(encoded(png), { transforms }), await decoded(raw, { transforms })];
+      assert.deepEqual(a.shape, [12, 16, 3]);
+      assert.deepEqual(a, b);
+    });
+    it('should resize bilinearly, antialiased: the mean of what shrinks, a straight line where it grows', async () => {
+      const halves = rawGrey(
+        Array.from({ length: 8 * 8 }, (_, i) => (i % 8 < 4 ? 0 : 200)),
+        8,
+      );
+      const { data } = await decoded(halves, { channels: 1, transforms: [{ kind: 'resize', height: 2, width: 2 }] });
+      // A triangle of width 8 centred on each half and cut off at the border: the far half weighs (3 + 1) / 28.
+      assert.deepEqual(data, [29, 171, 29, 171]);
+      const grown = await decoded(rawGrey([0, 100, 0, 100], 2), { channels: 1, transforms: [{ kind: 'resize', height: 2, width: 4 }] });
+      assert.deepEqual(grown.data, [0, 25, 75, 100, 0, 25, 75, 100]);
+    });
+    it('should resize several times', async () => {
+      const jpeg = await uniform('jpeg', 50, 40);
+      const transforms: Transform[] = [
+        { kind: 'resizeShortSide', size: 20 },
+        { kind: 'centerCrop', height: 16, width: 30 },
+        { kind: 'resize', height: 4, width: 5 },
+      ];
+      const { shape, data } = await decoded(encoded(jpeg), { transforms });
+      assert.deepEqual(shape, [4, 5, 3]);
+      const middle = data.slice((2 * 5 + 2) * 3, (2 * 5 + 2) * 3 + 3);
+      for (const [i, value] of [200, 50, 20].entries()) assert.ok(Math.abs(middle[i] - value) <= 3, `${middle}`);
+    });
+  });
+
+  describe('bad input', () => {
+    let folder: string;
+    before(() => {
+      folder = mkdtempSync(join(tmpdir(), 'millrace-'));
+    });
+    after(() => rmSync(folder, { recursive: true }));
+    const file = (name: string, content: Uint8Array | string): Picture => {
+      writeFileSync(join(folder, name), content);
+      return { kind: 'file', path: join(folder, name) };
+    };
+
+    it('should name a missing file, an empty one and one that is no image', async () => {
+      assert.equal(await reason({ kind: 'file', path: join(folder, 'gone.png') }), 'the file does not exist');
+      assert.equal(await reason(file('empty.png', '')), 'it is empty (0 bytes)');
+      assert.equal(await reason(encoded(new Uint8Array())), 'it is empty (0 bytes)');
+      assert.equal(await reason(file('text.png', 'hello')), 'it is not an image in a format that sharp reads');
+      assert.equal(
+        await reason(file('text2.png', 'hello'), [{ kind: 'resize', height: 2, width: 2 }]),
+        'it is not an image in a format that sharp reads',
+      );
+    });
+    it('should name images that were cut short', async () => {
+      const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, i) => Math.imul(i, 2654435761) >>> 24));
+      for (const format of ['png', 'jpeg', 'webp'] as const) {
+        const whole = await sharp(noise, rawInput(64, 64, 3))
+          [format]()
+          .toBuffer();
+        assert.match(await reason(file(`cut.${format}`, whole.subarray(0, whole.length / 2))), /^it is damaged or cut short \(/, format);
+      }
+    });
+    it('should refuse more pixels than maxPixels, before decoding them', async () => {
+      const large = await uniform('png', 300, 200);
+      for (const transforms of [[], [{ kind: 'resize', height: 2, width: 2 }]] satisfies Transform[][]) {
+        assert.equal(await reason(encoded(large), transforms, 59_999), 'it is 300 x 200 pixels, more than maxPixels allows (59999)');
+      }
+    });
+    it('should name a crop that does not fit', async () => {
+      assert.match(
+        await reason(rawGrey([1, 2, 3, 4], 2), [{ kind: 'randomCrop', height: 4, width: 4, padding: 0, u: 0, v: 0 }]),
+        /too small for a randomCrop of 4 x 4/,
+      );
+    });
+  });
+});
