@@ -10,7 +10,7 @@ import type { KernelThis } from '../kernels/kernel.ts';
 import { elements, type Shape, text } from '../shape.ts';
 import { count, defaultInit, init, traffic } from './attributes.ts';
 import { lowerChannelSums } from './conv2d/biasGradient.ts';
-import { correlation } from './conv2d/correlate.ts';
+import { biasLaunch, correlation } from './conv2d/correlate.ts';
 import { filterCorrelation } from './conv2d/correlateFilters.ts';
 import type { ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
@@ -76,8 +76,9 @@ registerPrimitive({
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower({ inputs: [x, weight, bias], output }) {
     const [I, O] = weight.shape;
-    const kernel = correlation(bias ? 'linear.biased' : 'linear', bias !== undefined, asConvolution(x.shape[0], I, O));
-    return [{ kernel, inputs: bias ? [x.name, weight.name, bias.name] : [x.name, weight.name], output: output.name }];
+    const kernel = correlation('linear', asConvolution(x.shape[0], I, O));
+    const product = { kernel, inputs: [x.name, weight.name], output: output.name };
+    return bias ? [product, biasLaunch('linear.bias', output, bias)] : [product];
   },
 });
 registerPrimitive({
@@ -87,7 +88,7 @@ registerPrimitive({
     const [I, O] = weight.shape;
     const transposed = scratch([O, I]);
     const turn = { name: 'linear.transpose', run: transpose, threads: [I, O] as const, integers: { O } };
-    const product = correlation('linear.inputGradient', false, asConvolution(dy.shape[0], O, I));
+    const product = correlation('linear.inputGradient', asConvolution(dy.shape[0], O, I));
     return [
       { kernel: turn, inputs: [weight.name], output: transposed.name },
       { kernel: product, inputs: [dy.name, transposed.name], output: output.name },

@@ -1,18 +1,78 @@
 /**
  * The matrix-product core of convolutions and linear layers:
  *
- *   y[m, o] = bias[o] + Σ_{r,t,c} x[window(m) + r·rowStep + t·tapStep + c] · weight[r, t, c, o]
+ *   y[m, o] = Σ_{r,t,c} x[window(m) + r·rowStep + t·tapStep + c] · weight[r, t, c, o]
  *
  * m runs over all N·P·Q output pixels. A thread computes four of them for one filter, so that a weight is loaded once
  * for four products, and its neighbours in x load adjacent weights. The input must not need padding (see `rearrange.ts`).
  *
- * What the innermost loop need not compute stands before it: 11.7 instead of 9.4 GFLOP/s in WebAssembly (one Zen 4 thread,
- * 3×3, 64 to 64 channels at 28×28, other work on the machine).
+ * Three ways of finding the windows, since their arithmetic is a good part of the work where channels are few: pixels that
+ * follow one another in memory (1×1 kernels, linear layers), four neighbours on a line, and any four pixels.
  */
-import type { Kernel, KernelThis, Quad } from '../../kernels/kernel.ts';
+import type { Kernel, KernelThis, Launch, Quad } from '../../kernels/kernel.ts';
+import type { Tensor } from '../op.ts';
 
-/** x is o within the group, y counts quads of pixels m, z is the group. */
-function correlate(this: KernelThis, x: Float32Array, weight: Float32Array): Quad {
+/** Windows of one run each, one after the other: a plain matrix product. y counts quads of pixels, z is the group. */
+function multiply(this: KernelThis, x: Float32Array, weight: Float32Array): Quad {
+  // rows past the last pixel repeat it; they are not stored
+  const group = this.thread.z * this.constants.channels;
+  const a = Math.min(this.thread.y * 4, this.constants.M - 1) * this.constants.right + group;
+  const b = Math.min(this.thread.y * 4 + 1, this.constants.M - 1) * this.constants.right + group;
+  const c = Math.min(this.thread.y * 4 + 2, this.constants.M - 1) * this.constants.right + group;
+  const d = Math.min(this.thread.y * 4 + 3, this.constants.M - 1) * this.constants.right + group;
+  const from = this.thread.z * this.constants.run * this.constants.filters + this.thread.x;
+  let ya = 0.0;
+  let yb = 0.0;
+  let yc = 0.0;
+  let yd = 0.0;
+  for (let i = 0; i < this.constants.run; i++) {
+    const w = weight[i * this.constants.filters + from];
+    ya += x[a + i] * w;
+    yb += x[b + i] * w;
+    yc += x[c + i] * w;
+    yd += x[d + i] * w;
+  }
+  return [ya, yb, yc, yd];
+}
+
+/** Four neighbours on a line. y counts quads of the line's Q pixels, z is group · N·P + line. */
+function correlateLine(this: KernelThis, x: Float32Array, weight: Float32Array): Quad {
+  const group = Math.floor(this.thread.z / this.constants.lines);
+  const line = this.thread.z - group * this.constants.lines;
+  const n = Math.floor(line / this.constants.P);
+  const start = n * this.constants.image + (line - n * this.constants.P) * this.constants.down + group * this.constants.channels;
+  // pixels past the line's end repeat its last; they are not stored
+  const a = start + this.thread.y * 4 * this.constants.right;
+  const b = start + Math.min(this.thread.y * 4 + 1, this.constants.Q - 1) * this.constants.right;
+  const c = start + Math.min(this.thread.y * 4 + 2, this.constants.Q - 1) * this.constants.right;
+  const d = start + Math.min(this.thread.y * 4 + 3, this.constants.Q - 1) * this.constants.right;
+  let ya = 0.0;
+  let yb = 0.0;
+  let yc = 0.0;
+  let yd = 0.0;
+  for (let r = 0; r < this.constants.R; r++) {
+    for (let t = 0; t < this.constants.taps; t++) {
+      const at = r * this.constants.rowStep + t * this.constants.tapStep;
+      const tap = (group * this.constants.R + r) * this.constants.taps + t;
+      const from = tap * this.constants.run * this.constants.filters + this.thread.x;
+      const ta = a + at;
+      const tb = b + at;
+      const tc = c + at;
+      const td = d + at;
+      for (let i = 0; i < this.constants.run; i++) {
+        const w = weight[from + i * this.constants.filters];
+        ya += x[ta + i] * w;
+        yb += x[tb + i] * w;
+        yc += x[tc + i] * w;
+        yd += x[td + i] * w;
+      }
+    }
+  }
+  return [ya, yb, yc, yd];
+}
+
+/** Any four pixels. y counts quads of pixels m, z is the group. */
+function correlateAny(this: KernelThis, x: Float32Array, weight: Float32Array): Quad {
   // rows past the last pixel repeat it; they are not stored
   const ma = Math.min(this.thread.y * 4, this.constants.M - 1);
   const mb = Math.min(this.thread.y * 4 + 1, this.constants.M - 1);
@@ -26,27 +86,14 @@ function correlate(this: KernelThis, x: Float32Array, weight: Float32Array): Qua
   const nb = Math.floor(lb / this.constants.P);
   const nc = Math.floor(lc / this.constants.P);
   const nd = Math.floor(ld / this.constants.P);
+  // window(m) = n·image + p·down + q·right, with the products of the divisions gathered
+  const line = this.constants.down - this.constants.Q * this.constants.right;
+  const whole = this.constants.image - this.constants.P * this.constants.down;
   const group = this.thread.z * this.constants.channels;
-  const a =
-    na * this.constants.image +
-    (la - na * this.constants.P) * this.constants.down +
-    (ma - la * this.constants.Q) * this.constants.right +
-    group;
-  const b =
-    nb * this.constants.image +
-    (lb - nb * this.constants.P) * this.constants.down +
-    (mb - lb * this.constants.Q) * this.constants.right +
-    group;
-  const c =
-    nc * this.constants.image +
-    (lc - nc * this.constants.P) * this.constants.down +
-    (mc - lc * this.constants.Q) * this.constants.right +
-    group;
-  const d =
-    nd * this.constants.image +
-    (ld - nd * this.constants.P) * this.constants.down +
-    (md - ld * this.constants.Q) * this.constants.right +
-    group;
+  const a = na * whole + la * line + ma * this.constants.right + group;
+  const b = nb * whole + lb * line + mb * this.constants.right + group;
+  const c = nc * whole + lc * line + mc * this.constants.right + group;
+  const d = nd * whole + ld * line + md * this.constants.right + group;
   let ya = 0.0;
   let yb = 0.0;
   let yc = 0.0;
@@ -72,65 +119,9 @@ function correlate(this: KernelThis, x: Float32Array, weight: Float32Array): Qua
   return [ya, yb, yc, yd];
 }
 
-/** The same with a bias per filter. */
-function correlateBias(this: KernelThis, x: Float32Array, weight: Float32Array, bias: Float32Array): Quad {
-  const ma = Math.min(this.thread.y * 4, this.constants.M - 1);
-  const mb = Math.min(this.thread.y * 4 + 1, this.constants.M - 1);
-  const mc = Math.min(this.thread.y * 4 + 2, this.constants.M - 1);
-  const md = Math.min(this.thread.y * 4 + 3, this.constants.M - 1);
-  const la = Math.floor(ma / this.constants.Q);
-  const lb = Math.floor(mb / this.constants.Q);
-  const lc = Math.floor(mc / this.constants.Q);
-  const ld = Math.floor(md / this.constants.Q);
-  const na = Math.floor(la / this.constants.P);
-  const nb = Math.floor(lb / this.constants.P);
-  const nc = Math.floor(lc / this.constants.P);
-  const nd = Math.floor(ld / this.constants.P);
-  const group = this.thread.z * this.constants.channels;
-  const a =
-    na * this.constants.image +
-    (la - na * this.constants.P) * this.constants.down +
-    (ma - la * this.constants.Q) * this.constants.right +
-    group;
-  const b =
-    nb * this.constants.image +
-    (lb - nb * this.constants.P) * this.constants.down +
-    (mb - lb * this.constants.Q) * this.constants.right +
-    group;
-  const c =
-    nc * this.constants.image +
-    (lc - nc * this.constants.P) * this.constants.down +
-    (mc - lc * this.constants.Q) * this.constants.right +
-    group;
-  const d =
-    nd * this.constants.image +
-    (ld - nd * this.constants.P) * this.constants.down +
-    (md - ld * this.constants.Q) * this.constants.right +
-    group;
-  const start = bias[this.thread.z * this.constants.filters + this.thread.x];
-  let ya = start;
-  let yb = start;
-  let yc = start;
-  let yd = start;
-  for (let r = 0; r < this.constants.R; r++) {
-    for (let t = 0; t < this.constants.taps; t++) {
-      const at = r * this.constants.rowStep + t * this.constants.tapStep;
-      const tap = (this.thread.z * this.constants.R + r) * this.constants.taps + t;
-      const from = tap * this.constants.run * this.constants.filters + this.thread.x;
-      const ta = a + at;
-      const tb = b + at;
-      const tc = c + at;
-      const td = d + at;
-      for (let i = 0; i < this.constants.run; i++) {
-        const w = weight[from + i * this.constants.filters];
-        ya += x[ta + i] * w;
-        yb += x[tb + i] * w;
-        yc += x[tc + i] * w;
-        yd += x[td + i] * w;
-      }
-    }
-  }
-  return [ya, yb, yc, yd];
+/** y[m, o] += bias[o], in place; x is o, y is m. */
+function addBias(this: KernelThis, y: Float32Array, bias: Float32Array): number {
+  return y[this.thread.y * this.constants.O + this.thread.x] + bias[this.thread.x];
 }
 
 /** An input [N,height,width,C] that holds every window whole, the windows, and the filters [groups,R,S,C/groups,O/groups]. */
@@ -143,8 +134,11 @@ export interface Correlation {
   readonly groups: number;
 }
 
+/** Lines are worth their simpler arithmetic while at most a quarter of their quads' pixels lie past the end. */
+const mostIdle = 4 / 3;
+
 /** y as [groups, N·P·Q, O/groups]: for one group, the output itself. */
-export function correlation(name: string, biased: boolean, { input, output, kernel, stride, dilation, groups }: Correlation): Kernel {
+export function correlation(name: string, { input, output, kernel, stride, dilation, groups }: Correlation): Kernel {
   const [, height, width, C] = input;
   const [N, P, Q, O] = output;
   const [R, S] = kernel;
@@ -153,20 +147,24 @@ export function correlation(name: string, biased: boolean, { input, output, kern
   const filters = O / groups;
   // adjacent taps of adjacent pixels are one run of memory, in the input and in the filters
   const joined = dilation === 1 && groups === 1;
-  const integers = {
-    M,
-    P,
-    Q,
-    R,
-    taps: joined ? 1 : S,
-    run: joined ? S * C : channels,
-    rowStep: dilation * width * C,
-    tapStep: dilation * C,
-    image: height * width * C,
-    down: stride * width * C,
-    right: stride * C,
-    channels,
-    filters,
-  };
-  return { name, run: biased ? correlateBias : correlate, threads: [filters, Math.ceil(M / 4), groups], rows: M, integers };
+  const steps = { image: height * width * C, down: stride * width * C, right: stride * C };
+  const windows = { rowStep: dilation * width * C, tapStep: dilation * C };
+  const integers = { M, P, Q, R, taps: joined ? 1 : S, run: joined ? S * C : channels, ...steps, ...windows, channels, filters };
+
+  const flat = (P === 1 || steps.down === Q * steps.right) && (N === 1 || steps.image === P * steps.down);
+  if (R === 1 && integers.taps === 1 && flat) {
+    return { name, run: multiply, threads: [filters, Math.ceil(M / 4), groups], rows: M, integers };
+  }
+  if ((4 * Math.ceil(Q / 4)) / Q <= mostIdle) {
+    const lines = N * P;
+    return { name, run: correlateLine, threads: [filters, Math.ceil(Q / 4), groups * lines], rows: Q, integers: { ...integers, lines } };
+  }
+  return { name, run: correlateAny, threads: [filters, Math.ceil(M / 4), groups], rows: M, integers };
+}
+
+/** Adds a bias per channel to a tensor [..., O] in place. */
+export function biasLaunch(name: string, y: Tensor, bias: Tensor): Launch {
+  const O = bias.shape[0];
+  const rows = y.shape.reduce((product, size) => product * size, 1) / O;
+  return { kernel: { name, run: addBias, threads: [O, rows], integers: { O }, inout: 'y' }, inputs: [y.name, bias.name], output: y.name };
 }

@@ -3,7 +3,7 @@
  *
  *   dweight[r,s,c,o] = Σ_{n,p,q} x[n, p·stride + r·dilation, q·stride + s·dilation, c] · dy[n,p,q,o]
  *
- * A first kernel sums over chunks of the output's lines, enough chunks to keep many threads busy and the sums short (which
+ * A first kernel sums over chunks of the output's pixels, enough chunks to keep many threads busy and the sums short (which
  * float32 likes); a second one adds the chunks. The input must not need padding (see `rearrange.ts`).
  */
 import type { Kernel, KernelThis, Launch, Quad } from '../../kernels/kernel.ts';
@@ -17,9 +17,49 @@ const partialElements = 2 ** 22;
 
 /**
  * partial[group, chunk, k, o]; x is o within the group, y counts quads of k = (r·S + s)·C/g + c, z is group · chunks + chunk.
- * A chunk is `share` lines of the N·P lines of Q output pixels.
+ * A chunk is either some whole images or some lines of one. For channels in fours the quad has one (r,s).
  */
 function correlateFilters(this: KernelThis, x: Float32Array, dy: Float32Array): Quad {
+  const k = this.thread.y * 4;
+  const t = Math.floor(k / this.constants.channels);
+  const r = Math.floor(t / this.constants.S);
+  const group = Math.floor(this.thread.z / this.constants.chunks);
+  const chunk = this.thread.z - group * this.constants.chunks;
+  const part = Math.floor(chunk / this.constants.pieces);
+  const firstImage = part * this.constants.images;
+  const firstLine = (chunk - part * this.constants.pieces) * this.constants.share;
+  const a =
+    r * this.constants.rowStep +
+    (t - r * this.constants.S) * this.constants.tapStep +
+    (k - t * this.constants.channels) +
+    group * this.constants.channels;
+  const filter = group * this.constants.filters + this.thread.x;
+  let wa = 0.0;
+  let wb = 0.0;
+  let wc = 0.0;
+  let wd = 0.0;
+  for (let i = 0; i < this.constants.images; i++) {
+    for (let l = 0; l < this.constants.share; l++) {
+      const n = firstImage + i;
+      const p = firstLine + l;
+      if (n < this.constants.N && p < this.constants.P) {
+        const la = a + n * this.constants.image + p * this.constants.down;
+        const from = (n * this.constants.P + p) * this.constants.Q * this.constants.O + filter;
+        for (let q = 0; q < this.constants.Q; q++) {
+          const g = dy[from + q * this.constants.O];
+          wa += x[la + q * this.constants.right] * g;
+          wb += x[la + q * this.constants.right + 1] * g;
+          wc += x[la + q * this.constants.right + 2] * g;
+          wd += x[la + q * this.constants.right + 3] * g;
+        }
+      }
+    }
+  }
+  return [wa, wb, wc, wd];
+}
+
+/** The same for any number of channels: each of the four weights has its own (r,s). */
+function correlateFiltersAny(this: KernelThis, x: Float32Array, dy: Float32Array): Quad {
   // rows past the last weight repeat it; they are not stored
   const ka = Math.min(this.thread.y * 4, this.constants.K - 1);
   const kb = Math.min(this.thread.y * 4 + 1, this.constants.K - 1);
@@ -34,37 +74,41 @@ function correlateFilters(this: KernelThis, x: Float32Array, dy: Float32Array): 
   const rc = Math.floor(tc / this.constants.S);
   const rd = Math.floor(td / this.constants.S);
   const group = Math.floor(this.thread.z / this.constants.chunks);
-  const first = (this.thread.z - group * this.constants.chunks) * this.constants.share;
+  const chunk = this.thread.z - group * this.constants.chunks;
+  const part = Math.floor(chunk / this.constants.pieces);
+  const firstImage = part * this.constants.images;
+  const firstLine = (chunk - part * this.constants.pieces) * this.constants.share;
+  // place(k) = r·rowStep + s·tapStep + c, with the products of the divisions gathered
+  const whole = this.constants.rowStep - this.constants.S * this.constants.tapStep;
+  const tap = this.constants.tapStep - this.constants.channels;
   const channel = group * this.constants.channels;
-  const a =
-    ra * this.constants.rowStep + (ta - ra * this.constants.S) * this.constants.tapStep + (ka - ta * this.constants.channels) + channel;
-  const b =
-    rb * this.constants.rowStep + (tb - rb * this.constants.S) * this.constants.tapStep + (kb - tb * this.constants.channels) + channel;
-  const c =
-    rc * this.constants.rowStep + (tc - rc * this.constants.S) * this.constants.tapStep + (kc - tc * this.constants.channels) + channel;
-  const d =
-    rd * this.constants.rowStep + (td - rd * this.constants.S) * this.constants.tapStep + (kd - td * this.constants.channels) + channel;
+  const a = ra * whole + ta * tap + ka + channel;
+  const b = rb * whole + tb * tap + kb + channel;
+  const c = rc * whole + tc * tap + kc + channel;
+  const d = rd * whole + td * tap + kd + channel;
   const filter = group * this.constants.filters + this.thread.x;
   let wa = 0.0;
   let wb = 0.0;
   let wc = 0.0;
   let wd = 0.0;
-  for (let l = 0; l < this.constants.share; l++) {
-    const line = first + l;
-    if (line < this.constants.lines) {
-      const n = Math.floor(line / this.constants.P);
-      const at = n * this.constants.image + (line - n * this.constants.P) * this.constants.down;
-      const la = a + at;
-      const lb = b + at;
-      const lc = c + at;
-      const ld = d + at;
-      const from = line * this.constants.Q * this.constants.O + filter;
-      for (let q = 0; q < this.constants.Q; q++) {
-        const g = dy[from + q * this.constants.O];
-        wa += x[la + q * this.constants.right] * g;
-        wb += x[lb + q * this.constants.right] * g;
-        wc += x[lc + q * this.constants.right] * g;
-        wd += x[ld + q * this.constants.right] * g;
+  for (let i = 0; i < this.constants.images; i++) {
+    for (let l = 0; l < this.constants.share; l++) {
+      const n = firstImage + i;
+      const p = firstLine + l;
+      if (n < this.constants.N && p < this.constants.P) {
+        const at = n * this.constants.image + p * this.constants.down;
+        const la = a + at;
+        const lb = b + at;
+        const lc = c + at;
+        const ld = d + at;
+        const from = (n * this.constants.P + p) * this.constants.Q * this.constants.O + filter;
+        for (let q = 0; q < this.constants.Q; q++) {
+          const g = dy[from + q * this.constants.O];
+          wa += x[la + q * this.constants.right] * g;
+          wb += x[lb + q * this.constants.right] * g;
+          wc += x[lc + q * this.constants.right] * g;
+          wd += x[ld + q * this.constants.right] * g;
+        }
       }
     }
   }
@@ -96,18 +140,25 @@ export function filterCorrelation(
   const channels = C / groups;
   const filters = O / groups;
   const K = R * S * channels;
-  const lines = N * P;
-  const wanted = Math.min(Math.ceil((lines * Q) / chunkPixels), Math.max(1, Math.floor(partialElements / (K * O))), lines);
-  const share = Math.ceil(lines / wanted);
-  const chunks = Math.ceil(lines / share);
+  const most = Math.max(1, Math.floor(partialElements / (K * O)));
+  const pixels = P * Q;
+  // whole images while one has fewer pixels than a chunk, else lines of one image
+  const images = Math.max(Math.ceil(N / most), Math.min(N, Math.floor(chunkPixels / pixels) || 1));
+  const parts = Math.ceil(N / images);
+  const wanted = images > 1 ? 1 : Math.min(P, Math.ceil(pixels / chunkPixels), Math.max(1, Math.floor(most / parts)));
+  const share = Math.ceil(P / wanted);
+  const pieces = Math.ceil(P / share);
+  const chunks = parts * pieces;
   const integers = {
     K,
+    N,
     O,
     P,
     Q,
     S,
-    lines,
+    images,
     share,
+    pieces,
     chunks,
     channels,
     filters,
@@ -118,7 +169,7 @@ export function filterCorrelation(
     right: stride * C,
   };
   const threads = [filters, Math.ceil(K / 4), groups * chunks] as const;
-  const partial: Kernel = { name, run: correlateFilters, threads, rows: K, integers };
+  const partial: Kernel = { name, run: channels % 4 === 0 ? correlateFilters : correlateFiltersAny, threads, rows: K, integers };
   if (groups * chunks === 1) return [{ kernel: partial, inputs: [x, dy], output: context.output.name }];
   const sums = context.scratch([groups * chunks, K, filters]);
   const total: Kernel = { name: `${name}.sum`, run: addChunks, threads: [filters, K * groups], integers: { K, groups, chunks, filters } };

@@ -1,8 +1,8 @@
-/** conv2d: pad the input, split grouped filters, multiply, and merge the groups; only the product for the plainest case. */
+/** conv2d: pad the input, split grouped filters, multiply, merge the groups, add the bias; only the product for the plainest case. */
 import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
 import { registerPrimitive } from '../registry.ts';
-import { correlation } from './correlate.ts';
+import { biasLaunch, correlation } from './correlate.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, pad, splitFilters } from './rearrange.ts';
 
@@ -14,7 +14,7 @@ registerPrimitive<WindowPlace>({
     const padded = pad('conv2d.pad', x, padding, scratch, launches);
     const filters = splitFilters('conv2d.split', weight, groups, scratch, launches);
     const { target, after } = mergeGroups('conv2d.merge', output, groups, scratch);
-    const kernel = correlation(bias ? 'conv2d.biased' : 'conv2d', bias !== undefined, {
+    const kernel = correlation('conv2d', {
       input: four(padded.shape),
       output: four(output.shape),
       kernel: [weight.shape[0], weight.shape[1]],
@@ -22,7 +22,8 @@ registerPrimitive<WindowPlace>({
       dilation,
       groups,
     });
-    const inputs = bias ? [padded.name, filters.name, bias.name] : [padded.name, filters.name];
-    return [...launches, { kernel, inputs, output: target.name }, ...after];
+    launches.push({ kernel, inputs: [padded.name, filters.name], output: target.name }, ...after);
+    if (bias) launches.push(biasLaunch('conv2d.bias', output, bias));
+    return launches;
   },
 });

@@ -24,7 +24,7 @@ registerPrimitive<WindowPlace>({
     const [R, S] = weight.shape;
     const filters = turnFilters('conv2d.turn', weight, groups, scratch, launches);
     const product = (input: Four, size: Four, kernel: readonly [number, number]) =>
-      correlation('conv2d.inputGradient', false, { input, output: size, kernel, stride: 1, dilation, groups });
+      correlation('conv2d.inputGradient', { input, output: size, kernel, stride: 1, dilation, groups });
 
     if (R === 1 && S === 1) {
       const direct = stride === 1 && padding === 0;

@@ -17,6 +17,9 @@ const cases: [string, Record<string, unknown>, Shape[]][] = [
   ['conv2d', { filters: 2, kernel: 1, stride: 3, padding: 1 }, [[1, 3, 4, 3]]],
   ['conv2d', { filters: 1, kernel: 1 }, [[1, 1, 1, 1]]],
   ['conv2d', { filters: 7, kernel: 1 }, [[3, 29, 37, 3]]],
+  // several images a chunk of the filter gradient, the last chunk with fewer
+  ['conv2d', { filters: 3, kernel: 3, padding: 1 }, [[45, 5, 5, 4]]],
+  ['conv2d', { filters: 4, kernel: 3, groups: 2, padding: 1, stride: 2 }, [[2, 13, 14, 8]]],
   ['linear', { features: 9, bias: false }, [[6, 13]]],
   ['maxPool2d', { kernel: 2, stride: 3, padding: 1, ceilMode: true }, [[2, 5, 6, 5]]],
   ['avgPool2d', { kernel: 3, stride: 2, padding: 1, ceilMode: true, countIncludePad: true }, [[2, 6, 7, 3]]],
