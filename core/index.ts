@@ -13,6 +13,7 @@ export {
 } from './checkpoint/checkpoint.ts';
 export { closest, didYouMean } from './closest.ts';
 export { Demand, Lease } from './data/demand.ts';
+export { type PictureFacts, pictureFacts } from './data/pictureFacts.ts';
 export type {
   Bad,
   Batch,
@@ -28,8 +29,7 @@ export type {
 } from './data/sample.ts';
 export { HeldLeases } from './data/sharedLease.ts';
 export { SlotPool } from './data/slots.ts';
-export { type PictureFacts, pictureFacts } from './data/pictureFacts.ts';
-export { type Augmentation } from './data/transforms.ts';
+export type { Augmentation } from './data/transforms.ts';
 export type { Argument, CompiledSegment, Device, DeviceBuffer, DeviceKind, PlacedLaunch } from './devices/device.ts';
 export { type DeviceName, type DeviceReport, describeDevices, deviceNames, type OpenOptions, openDevice } from './devices/open.ts';
 export { type Complaint, type ErrorKind, fail, MillraceError, show } from './errors.ts';
@@ -40,6 +40,8 @@ export {
   type GoldenCase,
   type GoldenModel,
   type GoldenTraining,
+  openProduct,
+  type Product,
   readGolden,
   runOpCase,
   runTrainingCase,

@@ -9,13 +9,13 @@ import { readSafetensors, safetensorsMetadata, type WritableTensor, writeSafeten
 import { unreadable } from '../formats/unreadable.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphFromJson } from '../graph/json.ts';
-import type { TensorData } from '../training/compiledModel.ts';
+import type { TensorData } from '../training/torchLayout.ts';
 
 const format = 'millrace-checkpoint/1';
 const optimizerFormat = 'millrace-optimizer/1';
 
 /** Where a run stands between two steps. */
-export interface Progress {
+export interface Position {
   /** Of the next batch, 0-based. */
   readonly epoch: number;
   /** Updates done. */
@@ -25,7 +25,7 @@ export interface Progress {
 }
 
 /** What a checkpoint says beside its tensors. */
-export interface CheckpointFacts extends Progress {
+export interface CheckpointFacts extends Position {
   /** Its `input` is the size and the channels of the images. */
   readonly graph: Graph;
   readonly classes: readonly string[];

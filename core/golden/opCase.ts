@@ -88,7 +88,7 @@ async function runLayer(golden: Golden, testCase: GoldenCase, device: Device, la
     compared.flatMap(({ tensor }) => tensor ?? []),
   );
   try {
-    built.inputs.forEach((tensor, i) => bench.write(tensor.name, inputs[i].data));
+    for (const [i, tensor] of built.inputs.entries()) bench.write(tensor.name, inputs[i].data);
     bench.write('dy', read(testCase.grads.y, 'y').data);
     for (const [name, tensor] of Object.entries(built.parameters)) bench.write(tensor.name, read(testCase.inputs[name], name).data);
     await bench.run('forward', 'backward');
@@ -103,7 +103,7 @@ async function runLayer(golden: Golden, testCase: GoldenCase, device: Device, la
 }
 
 /** The op's forward and backward pass, as a graph with the single node `layer` would use it. */
-function layerProgram({ op: name, mode = 'train' }: Layer, attributes: Record<string, unknown>, shapes: readonly Shape[]) {
+function layerProgram({ op: name, mode }: Layer, attributes: Record<string, unknown>, shapes: readonly Shape[]) {
   const definition = op(name);
   const parsed = definition.attributes.parse(attributes);
   const builder = new ProgramBuilder();
@@ -113,7 +113,7 @@ function layerProgram({ op: name, mode = 'train' }: Layer, attributes: Record<st
   for (const { name: local, role, shape, layout, init } of definition.parameters?.(parsed, shapes) ?? []) {
     parameters[local] = builder.declare(`layer.${local}`, role, shape, { layout, init });
   }
-  const context = { name: 'layer', attributes: parsed, inputs, parameters, mode };
+  const context = { name: 'layer', attributes: parsed, inputs, parameters, mode: mode ?? ('train' as const) };
   const { output, saved = {} } = definition.forward(builder, context);
   if (definition.gradient === 'none') throw new Error(`op ${name} has no gradient to compare`);
   builder.segment = 'backward';

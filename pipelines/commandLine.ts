@@ -1,0 +1,188 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type DeviceName, deviceNames, didYouMean, fail, MillraceError } from '../core/index.ts';
+import type { Pipeline } from './definePipeline.ts';
+import { flagsOf } from './run/flags.ts';
+import { loadDefault } from './run/loadModule.ts';
+import { versions } from './run/versions.ts';
+import { Output, type Streams } from './terminal/output.ts';
+import recipe from './train.ts';
+
+/** Runs one command line and returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
+export async function run(args: readonly string[], streams: Streams = process): Promise<number> {
+  const output = new Output(args.includes('--json'), streams);
+  let status = 0;
+  try {
+    const program = await build(args, output, streams, code => {
+      status = code;
+    });
+    await program.parseAsync([...args], { from: 'user' });
+    return status;
+  } catch (error) {
+    output.clear();
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    // no command at all: the help was asked for in effect
+    if (error instanceof CommanderError && error.code === 'commander.help') return 2;
+    streams.stderr.write(`${explain(error, args.includes('--verbose'))}\n`);
+    return error instanceof CommanderError || (error instanceof MillraceError && error.kind === 'usage') ? 2 : 1;
+  }
+}
+
+async function build(args: readonly string[], output: Output, streams: Streams, finish: (status: number) => void): Promise<Command> {
+  const program = new Command('millrace')
+    .description('Reactive dataflow for GPU training pipelines: RxJS stages, worker threads and gpu.js kernels.')
+    .version(versions.millrace)
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError(true);
+  const command = (parent: Command, name: string, description: string): Command =>
+    prepareCommand(parent.command(name).description(description), streams);
+  prepareCommand(program, streams);
+
+  const pipeline = await pipelineOf(args);
+  const training = command(program, 'train', `${pipeline.describe} Another pipeline is a file: train mine.ts.`).argument(
+    '[pipeline]',
+    'a file that default-exports definePipeline({ … })',
+  );
+  for (const flag of flagsOf(pipeline.options)) training.addOption(flag);
+  training.action(async (_file: string | undefined, options: Record<string, unknown>) => {
+    const { json: _, verbose: __, ...given } = options;
+    const { train } = await import('./commands/train.ts');
+    finish(await train(pipeline, given, output));
+  });
+
+  command(program, 'evaluate', 'Measures a checkpoint on the held-out images.')
+    .argument('<checkpoint>', 'a run folder, or a checkpoint.safetensors')
+    .option('--data <DIR>', "folder of images (default: the run's, else the Fashion-MNIST that ships with Millrace)")
+    .addOption(device())
+    .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
+    .addOption(whole('--workers <N>', 'worker threads that decode images'))
+    .addOption(whole('--batch <N>', "images a pass (default: the run's)"))
+    .addOption(onError())
+    .action(async (checkpoint: string, options) => {
+      const { evaluate } = await import('./commands/evaluate.ts');
+      finish(await evaluate(checkpoint, options, output));
+    });
+
+  command(program, 'golden', 'Runs reference cases from PyTorch: ops, losses, optimizers, models, training traces.')
+    .argument('<dir>', 'folder with ops.json, ops.safetensors and models.json')
+    .addOption(device())
+    .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
+    .action(async (dir: string, options) => {
+      const { golden } = await import('./commands/golden.ts');
+      finish(await golden(dir, options, output));
+    });
+
+  const bench = command(program, 'bench', 'Measures one thing alone.');
+  command(bench, 'step', 'Training steps on synthetic images: forward, backward, update.')
+    .option('--model <NAME|FILE>', 'a model of the registry or a graph', 'resnet18')
+    .addOption(whole('--size <PX>', "height and width of the images (default: the model's own)"))
+    .addOption(whole('--channels <N>', 'of the images').default(3))
+    .addOption(whole('--classes <N>', 'of the last layer').default(1000))
+    .addOption(whole('--batch <N>', 'images a step').default(32))
+    .addOption(device())
+    .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
+    .addOption(whole('--steps <N>', 'steps that are timed').default(20))
+    .action(async options => {
+      const { benchStep } = await import('./commands/benchStep.ts');
+      finish(await benchStep(options, output));
+    });
+  command(bench, 'data', 'The data stages alone, with the full training augmentation.')
+    .option('--data <DIR>', 'folder of images (default: the Fashion-MNIST that ships with Millrace)')
+    .addOption(whole('--size <PX>', "height and width (default: the images' own if small, else 224)"))
+    .addOption(whole('--workers <N>', 'worker threads that decode images'))
+    .addOption(whole('--batch <N>', 'images a batch').default(128))
+    .addOption(positive('--seconds <S>', 'how long to measure').default(5))
+    .addOption(onError())
+    .action(async options => {
+      const { benchData } = await import('./commands/benchData.ts');
+      finish(await benchData(options, output));
+    });
+  command(bench, 'gemm', 'A matrix product [M,K]·[K,N].')
+    .addOption(whole('--m <M>', 'rows of the result').makeOptionMandatory())
+    .addOption(whole('--n <N>', 'columns of the result').makeOptionMandatory())
+    .addOption(whole('--k <K>', 'length of the sums').makeOptionMandatory())
+    .addOption(device())
+    .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
+    .action(async options => {
+      const { benchGemm } = await import('./commands/benchGemm.ts');
+      finish(await benchGemm(options, output));
+    });
+
+  command(program, 'models', 'The models with parameters and multiply-accumulates, or the layers of one.')
+    .argument('[model]', 'a name, or a graph of your own: FILE.json, FILE.ts')
+    .addOption(whole('--classes <N>', 'of the last layer'))
+    .addOption(whole('--size <PX>', 'height and width of the images'))
+    .addOption(whole('--channels <N>', 'of the images'))
+    .action(async (name: string | undefined, { classes, size, channels }) => {
+      const { models } = await import('./commands/models.ts');
+      finish(await models(name, { ...(classes && { classes }), ...(size && { size }), ...(channels && { channels }) }, output));
+    });
+
+  command(program, 'devices', 'What this machine has, what would be chosen, and why the others are not available.').action(async () => {
+    const { devices } = await import('./commands/devices.ts');
+    finish(await devices(output));
+  });
+  return program;
+}
+
+/** What every command has; errors are thrown, and told once, by `run`. */
+function prepareCommand(command: Command, streams: Streams): Command {
+  return command
+    .option('--json', 'one JSON object a line on stdout, the last one the summary')
+    .option('--verbose', 'errors with their stack')
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => streams.stdout.write(text),
+      writeErr: text => streams.stderr.write(text),
+      outputError: () => undefined,
+    });
+}
+
+/** The pipeline that `train` is to run: its options have to be known before the command line can be read. */
+async function pipelineOf(args: readonly string[]): Promise<Pipeline> {
+  if (args.find(arg => !arg.startsWith('-')) !== 'train') return recipe;
+  const flags = new Set(flagsOf(recipe.options).flatMap(flag => (flag.required ? flag.long : []) ?? []));
+  const at = args.indexOf('train');
+  const file = args.find((arg, i) => i > at && /\.[mc]?[jt]s$/i.test(arg) && !flags.has(args[i - 1]));
+  if (file === undefined) return recipe;
+  const value = await loadDefault(file, 'a pipeline as its default export');
+  if (typeof value === 'object' && value !== null && 'build' in value && 'options' in value) return value as Pipeline;
+  throw fail('usage', file, 'a pipeline as its default export', typeof value, 'Write: export default definePipeline({ … }).');
+}
+
+const device = (): Option =>
+  new Option('--device <NAME>', `what computes: ${deviceNames.join(', ')}`).default('auto').argParser((text): DeviceName => {
+    const name = deviceNames.find(each => each === text);
+    if (name) return name;
+    throw fail(
+      'usage',
+      '--device',
+      `one of ${deviceNames.join(', ')}`,
+      `"${text}"`,
+      `${didYouMean(text, deviceNames)}\`millrace devices\` tells what this machine has.`,
+    );
+  });
+const onError = (): Option =>
+  new Option('--on-error <WAY>', 'what becomes of a sample that cannot be read').choices(['skip', 'replace', 'throw']).default('throw');
+const whole = (flags: string, description: string): Option =>
+  new Option(flags, description).argParser(text => {
+    if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);
+    throw new InvalidArgumentError('It must be a whole number of 1 or more.');
+  });
+const positive = (flags: string, description: string): Option =>
+  new Option(flags, description).argParser(text => {
+    if (Number(text) > 0 && Number.isFinite(Number(text))) return Number(text);
+    throw new InvalidArgumentError('It must be a number above 0.');
+  });
+
+/** One plain paragraph; the stack only when asked for. */
+function explain(error: unknown, verbose: boolean): string {
+  if (verbose && error instanceof Error) return error.stack ?? error.message;
+  if (error instanceof CommanderError) {
+    const text = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+    return `millrace: ${text}. \`millrace --help\` lists commands and options.`.replace(/([.?)])\. `/, '$1 `');
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const text = message.replace(/\s*\n\s*/g, ' ');
+  if (error instanceof MillraceError) return `millrace: ${text}`;
+  return `millrace: ${text || 'something failed'} (an unexpected ${error instanceof Error ? error.name : 'error'}; --verbose shows where).`;
+}

@@ -1,0 +1,94 @@
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { firstValueFrom } from 'rxjs';
+import {
+  type Bad,
+  type Checkpoint,
+  compile,
+  crossEntropy,
+  fail,
+  openDevice,
+  readCheckpoint,
+  SlotPool,
+  WorkerPool,
+} from '../../core/index.ts';
+import { openDataSet } from '../../operators/index.ts';
+import type { CommonOptions, Images } from '../definePipeline.ts';
+import { heldOut } from '../heldOut.ts';
+import { chooseSize, lookAt } from '../run/chooseImages.ts';
+import { files, type RunConfig, readConfig } from '../run/runFolder.ts';
+import { shippedData } from '../shippedData.ts';
+import { figure, share } from '../terminal/format.ts';
+import type { Output } from '../terminal/output.ts';
+
+export type EvaluateOptions = Pick<CommonOptions, 'data' | 'device' | 'threads' | 'workers' | 'onError'> & { batch?: number };
+
+/** Reads a checkpoint back and measures it on the held-out images. */
+export async function evaluate(path: string, options: EvaluateOptions, output: Output): Promise<number> {
+  const file = (await stat(path).catch(() => undefined))?.isDirectory() ? join(path, files.checkpoint) : path;
+  const checkpoint = await readCheckpoint(file);
+  const config = await readConfig(dirname(resolve(file))).catch((): Partial<RunConfig> => ({}));
+  const folder = resolve(options.data ?? config.data?.folder ?? shippedData());
+  const test = await openDataSet(folder, { split: 'test' });
+  checkClasses(checkpoint, test.classes, folder);
+
+  const closing: (() => unknown)[] = [];
+  try {
+    const device = await openDevice(options.device, { threads: options.threads });
+    closing.push(() => device.destroy());
+    output.line(`device    ${device.description}`);
+    output.line(`held-out  ${test.description} (${folder})`);
+    output.line(`model     ${checkpoint.graph.name}, step ${checkpoint.step} (${file})`);
+    const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
+    const pool = new WorkerPool({ workers });
+    closing.push(() => pool.close());
+    const slots = new SlotPool();
+    const images: Images = { ...chooseSize(await lookAt(test), undefined, checkpoint.graph), normalization: checkpoint.normalization };
+    // the run's own batch, so that every number is summed in the same order
+    const batch = options.batch ?? Number(config.options?.batch ?? 32);
+    const model = compile(checkpoint.graph, { device, batch });
+    closing.push(() => model.destroy());
+    await model.load(checkpoint.tensors);
+    let skipped = 0;
+    const tell = (bad: Bad) => {
+      skipped++;
+      output.event('bad', bad);
+      output.warn(`bad sample "${bad.key}": ${bad.reason} (${bad.stage})`);
+    };
+    const decoding = { workers, pool, slots, channels: images.channels, onError: options.onError, bad: { next: tell } };
+    const result = await firstValueFrom(heldOut({ data: { test }, model, images, decoding }, crossEntropy()));
+    const { top1, top5, loss, images: count, imagesPerSecond } = result;
+    output.line();
+    output.line(
+      `top-1 ${share(top1)}  top-5 ${share(top5)}  loss ${figure(loss)}  ${count.toLocaleString('en-US')} images, ${figure(imagesPerSecond)} images/s`,
+    );
+    output.summary({
+      top1,
+      top5,
+      loss,
+      images: count,
+      images_per_s: imagesPerSecond,
+      skipped,
+      model: checkpoint.graph.name,
+      step: checkpoint.step,
+      device: device.description,
+      device_kind: device.kind,
+    });
+    return 0;
+  } finally {
+    for (const each of closing.reverse()) await each();
+  }
+}
+
+function checkClasses({ classes }: Checkpoint, found: readonly string[], folder: string): void {
+  if (classes.length === found.length && classes.every((name, i) => name === found[i])) return;
+  const few = (names: readonly string[]) => `${names.length} (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''})`;
+  throw fail(
+    'data',
+    `data folder ${folder}`,
+    `the classes of the checkpoint: ${few(classes)}`,
+    few(found),
+    'Give the data that the model was trained on: --data DIR.',
+  );
+}

@@ -1,0 +1,95 @@
+import color from 'picocolors';
+import type { Pipeline } from '../definePipeline.ts';
+import { type Listener, type Result, runPipeline } from '../run/runPipeline.ts';
+import { duration, figure, share } from '../terminal/format.ts';
+import type { Output } from '../terminal/output.ts';
+import { TrainingProgress } from '../terminal/progress.ts';
+import { stageRows, stageTable } from '../terminal/stageTable.ts';
+import { onInterrupt } from './interrupt.ts';
+
+/** Runs a pipeline and tells people or programs about it. Returns the exit status. */
+export async function train(pipeline: Pipeline, given: Readonly<Record<string, unknown>>, output: Output): Promise<number> {
+  const interrupt = onInterrupt(output, 'Finishing this step and writing a checkpoint; Ctrl-C again stops at once.');
+  const teller = new Teller(output);
+  try {
+    const result = await runPipeline({ pipeline, given, listener: teller, signal: interrupt.signal });
+    output.clear();
+    teller.conclude(result);
+    return result.interrupted ? 130 : 0;
+  } finally {
+    output.clear();
+    interrupt.close();
+  }
+}
+
+class Teller implements Listener {
+  #progress: TrainingProgress | undefined;
+  #prepared: Parameters<Listener['begin']>[0] | undefined;
+
+  constructor(private readonly output: Output) {}
+
+  introduce = (what: string, text: string): void => this.output.line(`${color.dim(what.padEnd(8))}  ${text}`);
+
+  begin(prepared: Parameters<Listener['begin']>[0]): void {
+    this.#prepared = prepared;
+    const { introduction, context } = prepared;
+    const { options, totalSteps, stepsPerEpoch, start } = context;
+    this.introduce('run', `${introduction.run}${start.step > 0 ? `, from step ${start.step} on` : ''}`);
+    this.output.event('start', { ...introduction, options, total_steps: totalSteps });
+    this.output.line();
+    this.#progress = new TrainingProgress(this.output, { epochs: options.epochs, steps: totalSteps, stepsPerEpoch });
+  }
+
+  step(step: Parameters<Listener['step']>[0]): void {
+    this.output.event('step', step);
+    this.#progress?.step(step);
+  }
+  evaluating(epoch: number): void {
+    this.#progress?.evaluating(epoch);
+  }
+  evaluation(evaluation: Parameters<Listener['evaluation']>[0]): void {
+    this.output.event('epoch', evaluation);
+    this.#progress?.evaluation(evaluation);
+  }
+  bad(bad: Parameters<Listener['bad']>[0]): void {
+    this.output.event('bad', bad);
+    this.output.warn(`bad sample "${bad.key}": ${bad.reason} (${bad.stage})`);
+  }
+
+  conclude(result: Result): void {
+    const { introduction, evaluation, epochs, steps, images, loss, seconds, trainingSeconds, skipped, interrupted, kept } = result;
+    const { context } = this.#prepared!;
+    const rows = stageRows(context.meters.snapshot(), trainingSeconds);
+    const imagesPerSecond = trainingSeconds > 0 ? images / trainingSeconds : 0;
+    this.output.event('stages', { stages: rows });
+    if (rows.length > 0) {
+      this.output.line();
+      this.output.line(stageTable(rows));
+    }
+    this.output.line();
+    const outcome = interrupted ? 'interrupted' : 'done';
+    const accuracy = evaluation ? `, held-out top-1 ${color.green(share(evaluation.top1))}, top-5 ${share(evaluation.top5)}` : '';
+    this.output.line(
+      `${color.bold(outcome)}: step ${steps}, ${figure(imagesPerSecond)} images/s in training, ${duration(seconds)}${accuracy}`,
+    );
+    if (skipped > 0) this.output.line(`${skipped} bad sample${skipped === 1 ? '' : 's'}, told above and in the run's metrics`);
+    if (kept) this.output.line(color.dim(`${interrupted ? 'go on with' : 'in'} ${interrupted ? '--resume ' : ''}${introduction.run}`));
+    this.output.summary({
+      device: introduction.device,
+      device_kind: introduction.device_kind,
+      model: introduction.model,
+      epochs,
+      steps,
+      images,
+      images_per_s: imagesPerSecond,
+      loss,
+      top1: evaluation?.top1 ?? null,
+      top5: evaluation?.top5 ?? null,
+      held_out_loss: evaluation?.loss ?? null,
+      seconds,
+      skipped,
+      interrupted,
+      run: kept ? introduction.run : null,
+    });
+  }
+}

@@ -1,0 +1,16 @@
+/** What a pipeline of your own needs: `import { definePipeline } from 'millrace/pipelines'`. */
+export {
+  type CommonOptions,
+  commonOptions,
+  definePipeline,
+  type EpochEvaluation,
+  type Images,
+  isStep,
+  type Pipeline,
+  type PipelineContext,
+  type PipelineDefinition,
+  type PipelineRecord,
+} from './definePipeline.ts';
+export { fitTo } from './fitTo.ts';
+export { type HeldOut, heldOut } from './heldOut.ts';
+export { default as train } from './train.ts';

@@ -1,0 +1,273 @@
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { count, lastValueFrom, ReplaySubject, Subject } from 'rxjs';
+import {
+  type Bad,
+  compile,
+  type DataSet,
+  type Device,
+  fail,
+  type Graph,
+  type LearningRate,
+  MeterSet,
+  openDevice,
+  type Position,
+  readCheckpoint,
+  readOptimizer,
+  readWeights,
+  type Schedule,
+  SlotPool,
+  verify,
+  WorkerPool,
+} from '../../core/index.ts';
+import { type DecodeOptions, openDataSet } from '../../operators/index.ts';
+import type { CommonOptions, Images, Pipeline, PipelineContext } from '../definePipeline.ts';
+import { shippedData } from '../shippedData.ts';
+import { chooseImages } from './chooseImages.ts';
+import { chooseModel, type ModelChoice } from './chooseModel.ts';
+import { parseOptions } from './flags.ts';
+import { resumedOptions } from './resumedOptions.ts';
+import { files, type RunConfig, RunFolder } from './runFolder.ts';
+import { versions } from './versions.ts';
+
+/** Everything that a run needs, opened and checked in this order; `close` gives it back in the reverse one. */
+export interface Prepared {
+  readonly context: PipelineContext;
+  readonly folder: RunFolder;
+  readonly trainSize: number;
+  readonly classes: readonly string[];
+  /** The device and the data are told before anything is trained. */
+  readonly introduction: Introduction;
+  readonly stop: () => void;
+  close(): Promise<void>;
+}
+export interface Introduction {
+  readonly device: string;
+  readonly device_kind: string;
+  readonly data: string;
+  readonly held_out: string;
+  readonly model: string;
+  readonly image: readonly [number, number, number];
+  readonly parameters: number;
+  readonly run: string;
+  readonly resumed_at: number;
+}
+
+export interface PrepareOptions {
+  readonly pipeline: Pipeline;
+  /** As given on the command line: only what was said there. */
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly tell: (bad: Bad) => void;
+  /** Told as soon as each is known, since the next things take time. */
+  readonly introduce: (what: 'device' | 'data' | 'held-out' | 'model', text: string) => void;
+}
+
+export async function prepare({ pipeline, given, tell, introduce }: PrepareOptions): Promise<Prepared> {
+  const closing: (() => unknown)[] = [];
+  const close = async () => {
+    for (const each of closing.splice(0).reverse()) await each();
+  };
+  try {
+    const resumed = given.resume === undefined ? undefined : await readRun(String(given.resume), pipeline, given);
+    const options = parseOptions(pipeline.options, resumed?.options ?? given) as CommonOptions;
+    const named: ModelChoice | undefined = resumed
+      ? { kind: 'graph', name: resumed.graph.name, graph: resumed.graph }
+      : options.model === undefined
+        ? undefined
+        : await chooseModel(options.model);
+
+    const device = await openDevice(options.device, { threads: options.threads });
+    closing.push(() => device.destroy());
+    introduce('device', device.description);
+
+    const dataFolder = resolve(options.data ?? shippedData());
+    const data = { train: await openDataSet(dataFolder, { split: 'train' }), test: await openDataSet(dataFolder, { split: 'test' }) };
+    const { classes } = data.train;
+    checkSameClasses(dataFolder, data);
+    introduce('data', `${data.train.description} (${dataFolder})`);
+    introduce('held-out', data.test.description);
+    const trainSize = data.train.size ?? (await lastValueFrom(data.train.samples().pipe(count())));
+    if (options.batch > trainSize) {
+      throw fail(
+        'usage',
+        '--batch',
+        `at most ${trainSize}, the number of training images`,
+        String(options.batch),
+        'Give a smaller batch, or more data.',
+      );
+    }
+
+    const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
+    const pool = new WorkerPool({ workers });
+    closing.push(() => pool.close());
+    const slots = new SlotPool();
+    closing.push(() => slots.close());
+    const choice = await chooseImages(
+      data.train,
+      { size: options.size, graph: named?.kind === 'graph' ? named.graph : undefined, normalization: resumed?.normalization },
+      { pool, slots },
+    );
+    const images: Images = choice;
+    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, onError: options.onError, bad: { next: tell } };
+
+    const graph = await graphFor(named, images, classes.length);
+    verify(graph, { classes: classes.length });
+    const model = compile(graph, { device, batch: options.batch, seed: options.seed });
+    closing.push(() => model.destroy());
+    if (resumed) {
+      await model.load(resumed.tensors);
+      if (resumed.start.step > 0) model.loadOptimizerState(resumed.optimizer);
+    } else if (options.weights !== undefined) await model.load(await readWeights(options.weights));
+    const parameterCount = model.parameters.reduce(
+      (sum, { role, shape }) => (role === 'parameter' ? sum + shape.reduce((a, b) => a * b, 1) : sum),
+      0,
+    );
+    introduce(
+      'model',
+      `${graph.name}, ${parameterCount.toLocaleString('en-US')} parameters, images of ${graph.input.join('×')}, batch ${options.batch}`,
+    );
+    await model.ready();
+
+    const start: Position = resumed?.start ?? { epoch: 0, step: 0, consumed: 0 };
+    const stepsPerEpoch = Math.floor(trainSize / options.batch);
+    const totalSteps = Math.min(options.epochs * stepsPerEpoch, options.steps ?? Number.POSITIVE_INFINITY);
+    const out = resumed?.folder ?? resolve(options.out ?? join('runs', `${stamp(new Date())}-${graph.name}`));
+    const folder = resumed ? await RunFolder.resume(out, start.step) : await RunFolder.create(out);
+    closing.push(() => folder.close());
+    // replayed, so that what is only begun later ends at once
+    const stop$ = new ReplaySubject<void>(1);
+    let stopped = false;
+    const { lr, lr$ } = steering();
+
+    const context: PipelineContext = {
+      options: { ...options, workers },
+      device,
+      model,
+      data,
+      images,
+      decoding,
+      stepsPerEpoch,
+      totalSteps,
+      stepsLeft(epoch) {
+        const used = epoch === start.epoch ? start.consumed : 0;
+        const inEpoch = Math.floor((trainSize - used) / options.batch);
+        return stopped ? 0 : Math.max(0, Math.min(inEpoch, totalSteps - model.updates));
+      },
+      start,
+      meters: new MeterSet(),
+      stop$,
+      lr,
+      lr$,
+      folder: out,
+    };
+    const config: RunConfig = {
+      format: 'millrace-run/1',
+      pipeline: pipeline.name,
+      options: { ...options, ...absolute(options), out, workers },
+      device: describe(device),
+      data: { folder: dataFolder, train: data.train.description, test: data.test.description, classes },
+      images: { ...images },
+      versions,
+      started: resumed?.started ?? new Date().toISOString(),
+    };
+    if (!resumed) {
+      try {
+        await folder.begin(
+          config,
+          { graph, classes, normalization: images.normalization, ...start, seed: options.seed, device: device.description },
+          await model.state(),
+        );
+      } catch (error) {
+        await folder.discard();
+        throw error;
+      }
+    }
+    return {
+      context,
+      folder,
+      trainSize,
+      classes,
+      introduction: {
+        device: device.description,
+        device_kind: device.kind,
+        data: data.train.description,
+        held_out: data.test.description,
+        model: graph.name,
+        image: graph.input,
+        parameters: parameterCount,
+        run: out,
+        resumed_at: start.step,
+      },
+      stop() {
+        stopped = true;
+        stop$.next();
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The run that `--resume` names: its options with what may be changed, and where it stands. */
+async function readRun(dir: string, pipeline: Pipeline, given: Readonly<Record<string, unknown>>) {
+  const folder = resolve(dir);
+  const { options, started } = await resumedOptions(folder, pipeline, given);
+  const { graph, normalization, tensors, epoch, step, consumed } = await readCheckpoint(join(folder, files.checkpoint));
+  const optimizer = step > 0 ? await readOptimizer(join(folder, files.optimizer), step) : new Map();
+  return { folder, options, started, graph, normalization, tensors, optimizer, start: { epoch, step, consumed } };
+}
+
+/** A builder is asked for the data's size and classes; without --model, by the size of the images. */
+async function graphFor(named: ModelChoice | undefined, { height, width, channels, small }: Images, classes: number): Promise<Graph> {
+  const choice = named ?? (await chooseModel(small ? 'resnet8' : 'resnet18'));
+  if (choice.kind === 'graph') return choice.graph;
+  return choice.build({ classes, size: height === width ? height : [height, width], channels });
+}
+
+function checkSameClasses(folder: string, { train, test }: { readonly train: DataSet; readonly test: DataSet }): void {
+  if (train.classes.length === test.classes.length) return;
+  throw fail(
+    'data',
+    `data folder ${folder}`,
+    `the ${train.classes.length} training classes in the held-out part too`,
+    String(test.classes.length),
+    'Name the classes alike in both parts.',
+  );
+}
+
+/** A rate that follows its schedule until someone steers it. */
+function steering(): Pick<PipelineContext, 'lr' | 'lr$'> {
+  let steered: number | undefined;
+  const lr$ = new Subject<number | undefined>();
+  lr$.subscribe(rate => {
+    steered = rate;
+  });
+  return {
+    lr$,
+    lr:
+      (schedule: Schedule): LearningRate =>
+      (step, epoch) =>
+        steered ?? schedule(step, epoch),
+  };
+}
+
+/** A resumed run may be started from another folder. */
+function absolute({ data, weights, model }: CommonOptions): Partial<CommonOptions> {
+  return {
+    ...(data !== undefined && { data: resolve(data) }),
+    ...(weights !== undefined && { weights: resolve(weights) }),
+    ...(model !== undefined && /\.(json|[mc]?[jt]s)$/i.test(model) && { model: resolve(model) }),
+  };
+}
+
+export function describe({ kind, description, threads }: Device): RunConfig['device'] {
+  return { kind, description, ...(threads !== undefined && { threads }) };
+}
+
+/** `2025-01-31-174205`, local time: sorts by name. */
+function stamp(now: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+}

@@ -1,0 +1,194 @@
+/**
+ * A run folder holds all that is left of a run, and all that is needed to go on with it:
+ *
+ *   config.json              options as resolved, device, data, versions
+ *   model.json               the graph
+ *   metrics.jsonl            one line a step, an evaluation, a bad sample
+ *   checkpoint.safetensors   weights under torchvision's names; the metadata says what they are of
+ *   optimizer.safetensors    what the optimizer keeps, of the same step
+ *
+ * Whatever is replaced is replaced at once. A folder without a finished step is removed again.
+ */
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, rmdir, truncate } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  type CheckpointFacts,
+  checkpointBytes,
+  fail,
+  graphToJson,
+  optimizerBytes,
+  type TensorData,
+  unwritable,
+  writeAtomically,
+} from '../../core/index.ts';
+
+export const files = {
+  config: 'config.json',
+  model: 'model.json',
+  metrics: 'metrics.jsonl',
+  checkpoint: 'checkpoint.safetensors',
+  optimizer: 'optimizer.safetensors',
+} as const;
+
+export interface RunConfig {
+  readonly format: 'millrace-run/1';
+  readonly pipeline: string;
+  /** As resolved; paths are absolute. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly device: { readonly kind: string; readonly description: string; readonly threads?: number };
+  readonly data: { readonly folder: string; readonly train: string; readonly test: string; readonly classes: readonly string[] };
+  readonly images: Readonly<Record<string, unknown>>;
+  readonly versions: { readonly millrace: string; readonly node: string };
+  readonly started: string;
+}
+
+export class RunFolder {
+  readonly #made: string[];
+  #log: number | undefined;
+  #lines: string[] = [];
+
+  private constructor(
+    readonly path: string,
+    made: readonly string[],
+  ) {
+    this.#made = [...made];
+  }
+
+  /** Makes the folder. One that is there must be empty. */
+  static async create(path: string): Promise<RunFolder> {
+    const entries = await readdir(path).catch(error => {
+      if (error.code === 'ENOENT') return undefined;
+      throw unwritable(path, error);
+    });
+    if (entries && entries.length > 0) {
+      const fix = entries.includes(files.config)
+        ? `To go on with that run: --resume ${path}. Otherwise give another --out.`
+        : 'Give another --out.';
+      throw fail('usage', '--out', 'a new or an empty folder', `${path}, which holds ${entries.slice(0, 3).join(', ')}`, fix);
+    }
+    const made: string[] = [];
+    if (!entries) {
+      const first = await mkdir(path, { recursive: true }).catch(error => {
+        throw unwritable(path, error);
+      });
+      // innermost first, as they are removed
+      for (let each = path; first !== undefined; each = dirname(each)) {
+        made.push(each);
+        if (each === first || dirname(each) === each) break;
+      }
+    }
+    return new RunFolder(path, made);
+  }
+
+  /** Opens a run to go on with it. What its metrics say of later steps than the checkpoint's is taken back. */
+  static async resume(path: string, step: number): Promise<RunFolder> {
+    const metrics = join(path, files.metrics);
+    const text = await readFile(metrics, 'utf8').catch(() => '');
+    let length = 0;
+    for (const line of text.split('\n').slice(0, -1)) {
+      if (stepOf(line) > step) break;
+      length += Buffer.byteLength(line) + 1;
+    }
+    if (text !== '') await truncate(metrics, length);
+    return new RunFolder(path, []);
+  }
+
+  async begin(config: RunConfig, facts: CheckpointFacts, tensors: ReadonlyMap<string, TensorData>): Promise<void> {
+    await writeAtomically([
+      [join(this.path, files.config), `${JSON.stringify(config, null, 2)}\n`],
+      [join(this.path, files.model), graphToJson(facts.graph)],
+      [join(this.path, files.checkpoint), checkpointBytes(facts, tensors)],
+    ]);
+  }
+
+  async checkpoint(
+    facts: CheckpointFacts,
+    tensors: ReadonlyMap<string, TensorData>,
+    optimizer: ReadonlyMap<string, TensorData>,
+  ): Promise<void> {
+    this.flush();
+    await writeAtomically([
+      [join(this.path, files.optimizer), optimizerBytes(facts.step, optimizer)],
+      [join(this.path, files.checkpoint), checkpointBytes(facts, tensors)],
+    ]);
+  }
+
+  /** Adds a line to the metrics; they reach the disk with `flush`. */
+  log(record: Readonly<Record<string, unknown>>): void {
+    this.#lines.push(`${JSON.stringify(record)}\n`);
+    if (this.#lines.length >= 256) this.flush();
+  }
+
+  flush(): void {
+    if (this.#lines.length === 0) return;
+    const path = join(this.path, files.metrics);
+    try {
+      if (this.#log === undefined) {
+        mkdirSync(this.path, { recursive: true });
+        this.#log = openSync(path, 'a');
+      }
+      writeSync(this.#log, this.#lines.join(''));
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+    this.#lines = [];
+  }
+
+  close(): void {
+    try {
+      this.flush();
+    } finally {
+      if (this.#log !== undefined) closeSync(this.#log);
+      this.#log = undefined;
+    }
+  }
+
+  /** Takes back what `create` made: for a run that failed before its first step was done. */
+  async discard(): Promise<void> {
+    this.#lines = [];
+    this.close();
+    await Promise.all(Object.values(files).map(name => rm(join(this.path, name), { force: true })));
+    // a folder that someone else has put something into stays
+    for (const each of this.#made) await rmdir(each).catch(() => undefined);
+  }
+}
+
+export async function readConfig(dir: string): Promise<RunConfig> {
+  const path = join(dir, files.config);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw fail(
+      'usage',
+      '--resume',
+      'the folder of a run',
+      `${dir}, which has no ${files.config}`,
+      'Give the folder that the run printed when it began.',
+      error,
+    );
+  }
+  try {
+    return JSON.parse(text) as RunConfig;
+  } catch (error) {
+    throw fail(
+      'data',
+      path,
+      'JSON',
+      (error as Error).message,
+      'The file was changed: put it right, or begin a new run with --weights.',
+      error,
+    );
+  }
+}
+
+function stepOf(line: string): number {
+  try {
+    const { step } = JSON.parse(line) as { step?: number };
+    return step ?? 0;
+  } catch {
+    // a line that a crash cut off
+    return Number.POSITIVE_INFINITY;
+  }
+}

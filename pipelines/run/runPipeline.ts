@@ -1,0 +1,272 @@
+import type { Subscription } from 'rxjs';
+import { type Bad, MillraceError, type Position, type Step } from '../../core/index.ts';
+import { type EpochEvaluation, isStep, type Pipeline, type PipelineRecord } from '../definePipeline.ts';
+import { type Introduction, type Prepared, prepare } from './prepare.ts';
+
+/** What a run tells while it goes; every call is made between two steps. */
+export interface Listener {
+  introduce(what: 'device' | 'data' | 'held-out' | 'model', text: string): void;
+  begin(prepared: Prepared): void;
+  step(step: Step): void;
+  /** The last training step of an epoch is done, its evaluation begins. */
+  evaluating(epoch: number): void;
+  evaluation(evaluation: EpochEvaluation): void;
+  bad(bad: Bad): void;
+}
+
+export interface Result {
+  readonly introduction: Introduction;
+  readonly interrupted: boolean;
+  /** Epochs whose end was reached. */
+  readonly epochs: number;
+  /** Updates in all, those before a resume too; steps and images of this run. */
+  readonly steps: number;
+  readonly newSteps: number;
+  readonly images: number;
+  /** Mean training loss over the last epoch that was worked on. */
+  readonly loss: number;
+  readonly evaluation: EpochEvaluation | undefined;
+  /** From the first batch's arrival to the end, evaluations included; and without them. */
+  readonly seconds: number;
+  readonly trainingSeconds: number;
+  readonly skipped: number;
+  /** The folder is there unless nothing was trained. */
+  readonly kept: boolean;
+}
+
+/** Keys of bad samples that are remembered, so that each is told once and not every epoch. */
+const rememberedBad = 10_000;
+
+export interface RunOptions {
+  readonly pipeline: Pipeline;
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly listener: Listener;
+  /** Aborting it finishes the step under way, writes a checkpoint and returns with `interrupted`. */
+  readonly signal: AbortSignal;
+}
+
+/** Prepares and runs a pipeline, keeps its folder, and leaves nothing open behind. */
+export async function runPipeline({ pipeline, given, listener, signal }: RunOptions): Promise<Result> {
+  const bad = new BadSamples();
+  const prepared = await prepare({
+    pipeline,
+    given,
+    introduce: listener.introduce,
+    tell: each => {
+      if (!bad.add(each)) return;
+      listener.bad(each);
+      bad.log?.({ event: 'bad', ...each });
+    },
+  });
+  const run = new Run(pipeline, prepared, listener, bad);
+  bad.log = record => prepared.folder.log(record);
+  try {
+    return await run.go(signal);
+  } catch (error) {
+    throw await run.failed(error);
+  } finally {
+    await prepared.close();
+  }
+}
+
+class BadSamples {
+  readonly #keys = new Set<string>();
+  count = 0;
+  log: ((record: Record<string, unknown>) => void) | undefined;
+  /** False for one that was told already. */
+  add({ key }: Bad): boolean {
+    if (this.#keys.has(key)) return false;
+    if (this.#keys.size < rememberedBad) this.#keys.add(key);
+    this.count++;
+    return true;
+  }
+}
+
+class Run {
+  #position: Position;
+  /** The last checkpoint that was begun, and the step of the last one that is on the disk. */
+  #saved: Position;
+  #written: number;
+  #newSteps = 0;
+  #images = 0;
+  #evaluation: EpochEvaluation | undefined;
+  #epochs: number;
+  #lossSum = 0;
+  #lossSteps = 0;
+  #lossEpoch = -1;
+  #trainingSeconds = 0;
+  /** Checkpoints are written one after the other; the first failure fails the run. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly pipeline: Pipeline,
+    private readonly prepared: Prepared,
+    private readonly listener: Listener,
+    private readonly badSamples: BadSamples,
+  ) {
+    const { start } = prepared.context;
+    this.#position = start;
+    this.#saved = start;
+    this.#written = start.step;
+    this.#epochs = start.epoch;
+  }
+
+  async go(signal: AbortSignal): Promise<Result> {
+    const { context, folder, introduction } = this.prepared;
+    this.listener.begin(this.prepared);
+    const began = performance.now();
+    await this.#consume(signal);
+    this.#save();
+    await this.#writing;
+    folder.close();
+    const kept = context.model.updates > 0;
+    if (!kept) await folder.discard();
+    return {
+      introduction,
+      interrupted: signal.aborted,
+      epochs: this.#epochs,
+      steps: context.model.updates,
+      newSteps: this.#newSteps,
+      images: this.#images,
+      loss: this.#lossSteps > 0 ? this.#lossSum / this.#lossSteps : Number.NaN,
+      evaluation: this.#evaluation,
+      seconds: (performance.now() - began) / 1000,
+      trainingSeconds: this.#trainingSeconds,
+      skipped: this.badSamples.count,
+      kept,
+    };
+  }
+
+  /** Leaves the folder as it should be after an error, and says where the last good checkpoint is. */
+  async failed(error: unknown): Promise<unknown> {
+    const { folder } = this.prepared;
+    await this.#writing.catch(() => undefined);
+    const numbers = error instanceof MillraceError && error.kind === 'numbers';
+    const { start } = this.prepared.context;
+    if (this.#newSteps === 0 && start.step === 0 && !numbers) {
+      await folder.discard();
+      return plainly(error);
+    }
+    try {
+      folder.close();
+    } catch {
+      // the disk is full: that is told already
+    }
+    if (!numbers) return plainly(error);
+    const { complaint, kind } = error;
+    const fix = `${complaint.fix} The last good checkpoint is that of step ${this.#written}, in ${folder.path}.`;
+    return new MillraceError(kind, { ...complaint, fix }, { cause: error });
+  }
+
+  #consume(signal: AbortSignal): Promise<void> {
+    const { context } = this.prepared;
+    return new Promise((resolve, reject) => {
+      let stepsAfterStop = 0;
+      let subscription: Subscription | undefined;
+      const settle = (finish: () => void) => {
+        signal.removeEventListener('abort', stop);
+        subscription?.unsubscribe();
+        finish();
+      };
+      const stop = () => this.prepared.stop();
+      if (signal.aborted) stop();
+      else signal.addEventListener('abort', stop);
+      context.device.lost.catch(error => settle(() => reject(error)));
+      subscription = this.pipeline.build(context).subscribe({
+        next: record => {
+          try {
+            this.#take(record);
+            void this.#writing.catch(error => settle(() => reject(error)));
+            // a pipeline that does not look at stop$ is left between two steps
+            if (signal.aborted && isStep(record) && ++stepsAfterStop > 1) settle(resolve);
+          } catch (error) {
+            settle(() => reject(error));
+          }
+        },
+        error: error => settle(() => reject(error)),
+        complete: () => settle(resolve),
+      });
+    });
+  }
+
+  #take(record: PipelineRecord): void {
+    if (isStep(record)) this.#step(record);
+    else this.#evaluated(record);
+  }
+
+  #step(step: Step): void {
+    const { context, folder } = this.prepared;
+    const { start, options, stepsPerEpoch } = context;
+    const consumed = step.consumed + (step.epoch === start.epoch ? start.consumed : 0);
+    this.#position = { epoch: step.epoch, step: step.step, consumed };
+    this.#newSteps++;
+    this.#images += step.images;
+    this.#trainingSeconds += step.seconds;
+    if (step.epoch !== this.#lossEpoch) {
+      this.#lossEpoch = step.epoch;
+      this.#lossSum = 0;
+      this.#lossSteps = 0;
+    }
+    this.#lossSum += step.loss;
+    this.#lossSteps++;
+    folder.log({ event: 'step', ...step, consumed });
+    this.listener.step(step);
+    if (step.step % options.checkpointEvery === 0) this.#save();
+    if (step.step % stepsPerEpoch === 0 || step.step === context.totalSteps) this.listener.evaluating(step.epoch);
+  }
+
+  #evaluated(evaluation: EpochEvaluation): void {
+    const { context, folder, trainSize } = this.prepared;
+    this.#evaluation = evaluation;
+    this.#epochs = evaluation.epoch + 1;
+    const { epoch, step, consumed } = this.#position;
+    // with --steps an epoch may be evaluated in its middle: a resumed run goes on there
+    const inside = epoch === evaluation.epoch && consumed + context.options.batch <= trainSize && step >= context.totalSteps;
+    if (!inside) this.#position = { epoch: evaluation.epoch + 1, step, consumed: 0 };
+    folder.log({ event: 'epoch', step, ...evaluation });
+    folder.flush();
+    this.listener.evaluation(evaluation);
+    this.#save();
+  }
+
+  /** Takes the model between two steps: its lock is asked for before the next pass can. */
+  #save(): void {
+    const { context, folder, classes } = this.prepared;
+    const { model, images, options, device } = context;
+    const position = this.#position;
+    if (position.step === 0 || (position.step === this.#saved.step && position.epoch === this.#saved.epoch)) return;
+    this.#saved = position;
+    const locked = model.lock.acquire();
+    const write = async () => {
+      const unlock = await locked;
+      let tensors: Awaited<ReturnType<typeof model.state>>;
+      let optimizer: typeof tensors;
+      try {
+        tensors = await model.state();
+        optimizer = await model.optimizerState();
+      } finally {
+        unlock();
+      }
+      const facts = {
+        graph: model.graph,
+        classes,
+        normalization: images.normalization,
+        ...position,
+        seed: options.seed,
+        device: device.description,
+      };
+      await folder.checkpoint(facts, tensors, optimizer);
+      this.#written = position.step;
+    };
+    this.#writing = Promise.all([this.#writing, write()]).then(() => undefined);
+    // told by whoever waits for it; not twice
+    this.#writing.catch(() => undefined);
+  }
+}
+
+/** Flags where the operators' own message speaks of arguments. */
+function plainly(error: unknown): unknown {
+  if (!(error instanceof MillraceError) || !error.complaint.fix.includes('onError')) return error;
+  const fix = 'Repair or remove it, or go on without it: --on-error skip.';
+  return new MillraceError(error.kind, { ...error.complaint, fix }, { cause: error });
+}

@@ -1,0 +1,43 @@
+import { stripVTControlCharacters } from 'node:util';
+
+export const share = (value: number): string => `${(100 * value).toFixed(1)} %`;
+
+/** Three significant digits: 0.512, 61.2, 1,230. */
+export function figure(value: number): string {
+  if (!Number.isFinite(value)) return '-';
+  if (value === 0) return '0';
+  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)));
+}
+
+/** `0:07`, `12:40`, `3:05:00`. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '-';
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (n: number) => String(n).padStart(2, '0');
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let unit = 0;
+  let value = count;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${figure(value)} ${units[unit]}`;
+}
+
+/** Joins parts by two spaces as long as they fit; the first ones matter most. Colours count nothing. */
+export function fit(parts: readonly string[], columns: number): string {
+  let line = '';
+  let length = 0;
+  for (const part of parts) {
+    const wanted = stripVTControlCharacters(part).length + (line ? 2 : 0);
+    if (length + wanted > columns - 1) break;
+    line += (line ? '  ' : '') + part;
+    length += wanted;
+  }
+  return line;
+}

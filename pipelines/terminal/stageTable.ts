@@ -1,0 +1,61 @@
+import Table from 'cli-table3';
+import color from 'picocolors';
+import type { StageSnapshot } from '../../core/index.ts';
+import { figure, share } from './format.ts';
+
+export interface StageRow {
+  readonly stage: string;
+  /** Samples that came out. */
+  readonly items: number;
+  /** Samples a second that it could do if nothing held it up; null when it does no measurable work. */
+  readonly items_per_s: number | null;
+  /** Of the time that its workers had. */
+  readonly busy: number;
+  readonly queue: number;
+  readonly queue_bound: number | null;
+  /** Whether it is the one that sets the pace. */
+  readonly limits: boolean;
+}
+
+/**
+ * What each stage could do, and which one limits: the slowest of those that were busy. `seconds` is the time spent training,
+ * without the evaluations between the epochs.
+ */
+export function stageRows(stages: readonly StageSnapshot[], seconds: number): StageRow[] {
+  const working = stages.filter(stage => stage.itemsOut > 0 && Number.isFinite(stage.capacityPerSecond));
+  // the compute stages share one device: what they can do together is what counts
+  const compute = working.filter(stage => computeStages.has(stage.name));
+  const together = 1 / compute.reduce((sum, stage) => sum + 1 / stage.capacityPerSecond, 0);
+  const pace = (stage: StageSnapshot) => (computeStages.has(stage.name) ? together : stage.capacityPerSecond);
+  const slowest = working.toSorted((a, b) => pace(a) - pace(b) || a.capacityPerSecond - b.capacityPerSecond)[0];
+  return stages.map(stage => ({
+    stage: stage.name,
+    items: stage.itemsOut,
+    items_per_s: Number.isFinite(stage.capacityPerSecond) && stage.itemsOut > 0 ? stage.capacityPerSecond : null,
+    busy: Math.min(1, stage.busyMs / (1000 * Math.max(seconds, 1e-9) * stage.parallel)),
+    queue: stage.meanDepth,
+    queue_bound: stage.bound ?? null,
+    limits: stage === slowest,
+  }));
+}
+
+const computeStages: ReadonlySet<string> = new Set(['forward', 'backward', 'optimize']);
+
+export function stageTable(rows: readonly StageRow[]): string {
+  const table = new Table({
+    head: ['stage', 'samples', 'could do', 'busy', 'queue', ''],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'left'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { stage, items, items_per_s, busy, queue, queue_bound, limits } of rows) {
+    table.push([
+      limits ? color.bold(stage) : stage,
+      items.toLocaleString('en-US'),
+      items_per_s === null ? '-' : `${figure(items_per_s)}/s`,
+      share(busy),
+      queue_bound === null ? figure(queue) : `${figure(queue)} of ${queue_bound}`,
+      limits ? color.yellow('limits') : '',
+    ]);
+  }
+  return table.toString();
+}
