@@ -35,8 +35,8 @@ export class WorkerPool implements TaskPool {
   readonly #tasks: string;
   readonly #piscina: Piscina;
   readonly #queue: Call[] = [];
-  readonly #running = new Set<Promise<void>>();
   readonly #inWork = new Set<readonly Call[]>();
+  #whenIdle: (() => void) | undefined;
   /** Mean duration of a task by its name, to choose how many go together. */
   readonly #meanMs = new Map<string, number>();
   #closing: Promise<void> | undefined;
@@ -98,26 +98,20 @@ export class WorkerPool implements TaskPool {
 
   async #close(): Promise<void> {
     for (const call of this.#queue.splice(0)) call.done(closed);
-    if (this.#running.size > 0) {
-      let timer: NodeJS.Timeout | undefined;
-      const grace = new Promise(resolve => {
-        timer = setTimeout(resolve, graceMs);
+    if (this.#inWork.size > 0) {
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, graceMs);
+        this.#whenIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
       });
-      await Promise.race([Promise.all(this.#running), grace]);
-      clearTimeout(timer);
     }
     await this.#piscina.destroy();
   }
 
   #dispatch(): void {
-    while (this.#queue.length > 0 && this.#running.size < this.workers) {
-      const calls = this.#queue.splice(0, this.#chunkSize());
-      const run: Promise<void> = this.#send(calls).then(() => {
-        this.#running.delete(run);
-        this.#dispatch();
-      });
-      this.#running.add(run);
-    }
+    while (this.#queue.length > 0 && this.#inWork.size < this.workers) void this.#send(this.#queue.splice(0, this.#chunkSize()));
   }
 
   #chunkSize(): number {
@@ -134,35 +128,45 @@ export class WorkerPool implements TaskPool {
 
   async #send(calls: readonly Call[]): Promise<void> {
     const chunk: Chunk = { tasks: this.#tasks, extension, calls: calls.map(({ task, input }) => ({ task, input })) };
-    let ends: CallEnd[];
     this.#inWork.add(calls);
+    let ends: CallEnd[] | Error;
     try {
       ends = await this.#piscina.run(chunk);
     } catch (error) {
-      if (this.#inWork.delete(calls)) this.#crashed(calls, error instanceof Error ? error.message : String(error));
-      return;
+      ends = error instanceof Error ? error : new Error(String(error));
     }
-    this.#inWork.delete(calls);
+    // Not there any more: told already that no threads start.
+    if (!this.#inWork.delete(calls)) return;
+    if (ends instanceof Error) this.#crashed(calls, ends);
+    // The worker goes on while we look at what it did.
+    this.#dispatch();
+    if (!(ends instanceof Error)) this.#tell(calls, ends);
+    if (this.#inWork.size === 0) this.#whenIdle?.();
+  }
+
+  #tell(calls: readonly Call[], ends: readonly CallEnd[]): void {
     for (const [i, end] of ends.entries()) {
-      if ('failed' in end) calls[i].done({ ok: false, kind: 'failed', reason: end.failed });
+      const { task, done } = calls[i];
+      if ('failed' in end) done({ ok: false, kind: 'failed', reason: end.failed });
       else {
-        const mean = this.#meanMs.get(calls[i].task) ?? end.busyMs;
-        this.#meanMs.set(calls[i].task, 0.9 * mean + 0.1 * end.busyMs);
-        calls[i].done({ ok: true, value: end.value as never, busyMs: end.busyMs });
+        const mean = this.#meanMs.get(task) ?? end.busyMs;
+        this.#meanMs.set(task, 0.9 * mean + 0.1 * end.busyMs);
+        done({ ok: true, value: end.value as never, busyMs: end.busyMs });
       }
     }
   }
 
   /** The thread died with these in work: whichever did it, each gets one more chance, alone. */
-  #crashed(calls: readonly Call[], message: string): void {
+  #crashed(calls: readonly Call[], error: Error): void {
     const again: Call[] = [];
     for (const call of calls) {
       if (this.#closing) call.done(closed);
+      else if (error.name === 'DataCloneError') call.done({ ok: false, kind: 'failed', reason: error.message });
       else if (call.crashes++ === 0) again.push(call);
-      else call.done({ ok: false, kind: 'crashed', reason: `its worker thread died twice (${message})` });
+      else call.done({ ok: false, kind: 'crashed', reason: `its worker thread died twice (${error.message})` });
     }
     this.#queue.unshift(...again);
-    this.#checkAlive(new Error(message));
+    this.#checkAlive(error);
   }
 
   /** Piscina does not start threads again that die while they start; then there is nobody to wait for. */

@@ -1,0 +1,3 @@
+export default function echo(input: unknown): unknown {
+  return input;
+}

@@ -1,0 +1,3 @@
+export default function refuse(): never {
+  throw new Error('no, thanks');
+}
