@@ -184,7 +184,11 @@ interface GpuJsEmitter {
   f32Load(offset: number): this;
   f32Store(offset: number): this;
   f32ConvertI32U(): this;
+  f32Mul(): this;
+  f32Add(): this;
   f32x4Splat(): this;
+  f32x4Mul(): this;
+  f32x4Add(): this;
   f32x4ReplaceLane(lane: number): this;
   f32x4ExtractLane(lane: number): this;
   i32x4Splat(): this;

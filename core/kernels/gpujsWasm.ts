@@ -12,7 +12,8 @@ import { WasmNode } from './wasmNode.ts';
 const { GPU } = gpujs;
 const input = (gpujs as unknown as { input(value: Float32Array, size: number[]): unknown }).input;
 const { WebAssemblyKernel } = wasmKernel;
-const { WasmModuleBuilder } = wasmBuilder;
+/** Writes WebAssembly opcode by opcode: for variants too. */
+export const { WasmModuleBuilder } = wasmBuilder;
 
 class ArenaKernel extends WebAssemblyKernel {
   /** As gpu.js's own, with our node class in place of its own. */

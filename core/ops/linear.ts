@@ -14,6 +14,8 @@ import { biasLaunch, correlation } from './conv2d/correlate.ts';
 import { filterCorrelation } from './conv2d/correlateFilters.ts';
 import type { ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { linearWasm } from './variants/linearWasm.ts';
+import { linearWgsl } from './variants/linearWgsl.ts';
 
 const attributes = z.strictObject({ features: count, bias: z.boolean().default(true), init });
 export type LinearAttributes = z.output<typeof attributes>;
@@ -73,6 +75,7 @@ const flops = ([I, O]: Shape, [N]: Shape): number => 2 * N * I * O;
 
 registerPrimitive({
   name: 'linear',
+  variants: [linearWgsl, linearWasm],
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower({ inputs: [x, weight, bias], output }) {
     const [I, O] = weight.shape;
