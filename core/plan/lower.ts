@@ -1,7 +1,7 @@
 import type { Launch } from '../kernels/kernel.ts';
 import type { VariantLaunch } from '../kernels/variant.ts';
 import type { Cost, Tensor } from '../ops/op.ts';
-import { primitive } from '../ops/registry.ts';
+import { primitive } from '../ops/index.ts';
 import type { Program, ProgramNode, Segment } from '../program/program.ts';
 import type { Shape } from '../shape.ts';
 
