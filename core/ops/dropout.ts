@@ -39,9 +39,10 @@ function nodeKey(name: string): number {
 }
 
 /**
- * Philox (Salmon et al. 2011) on four words a, b, c, d of 12 bits, with addition modulo 4096 for exclusive or. Every number
- * is an integer and every product below 2^24, so that f32 computes it exactly. Dividing is not exact on every device, but
- * multiplying by a power of two is: 0.000244140625 is 1/4096. The counter is the element and the node, the key the step's.
+ * A Feistel network on four words a, b, c, d of 12 bits (type 2 of Zheng, Matsumoto and Imai 1989) whose round function is
+ * the middle of a square, as Widynski's squares generator has it (2020). The words start as the element and the node, the
+ * keys are the step's. Every number is an integer below 2^24, so that f32 computes it exactly and all devices agree. Dividing
+ * is not exact on every device, but multiplying by a power of two is: 0.000244140625 is 1/4096, 0.015625 is 1/64.
  */
 function mask(this: KernelThis, x: Float32Array, hyper: Float32Array): number {
   const block = Math.floor(this.thread.x / 4096);
@@ -57,16 +58,16 @@ function mask(this: KernelThis, x: Float32Array, hyper: Float32Array): number {
   d = d + this.constants.nodeHigh;
   d = d - 4096.0 * Math.floor(d * 0.000244140625);
   for (let round = 0; round < this.constants.rounds; round++) {
-    const left = a * 3373.0;
-    const right = c * 2531.0;
-    const leftHigh = Math.floor(left * 0.000244140625);
-    const rightHigh = Math.floor(right * 0.000244140625);
-    const sumLeft = rightHigh + b + key0;
-    const sumRight = leftHigh + d + key1;
-    b = right - 4096.0 * rightHigh;
-    d = left - 4096.0 * leftHigh;
-    a = sumLeft - 4096.0 * Math.floor(sumLeft * 0.000244140625);
-    c = sumRight - 4096.0 * Math.floor(sumRight * 0.000244140625);
+    let left = a + key0;
+    left = left - 4096.0 * Math.floor(left * 0.000244140625);
+    let right = c + key1;
+    right = right - 4096.0 * Math.floor(right * 0.000244140625);
+    const mixedB = b + left + Math.floor(left * left * 0.015625);
+    const mixedD = d + right + Math.floor(right * right * 0.015625);
+    b = c;
+    d = a;
+    a = mixedB - 4096.0 * Math.floor(mixedB * 0.000244140625);
+    c = mixedD - 4096.0 * Math.floor(mixedD * 0.000244140625);
     key0 = key0 + 2531.0;
     key0 = key0 - 4096.0 * Math.floor(key0 * 0.000244140625);
     key1 = key1 + 3001.0;
@@ -77,7 +78,7 @@ function mask(this: KernelThis, x: Float32Array, hyper: Float32Array): number {
 
 registerPrimitive<{ probability: number; key: number }>({
   name: 'dropout',
-  cost: (_, inputs, y) => traffic(230 * elements(y), inputs, y),
+  cost: (_, inputs, y) => traffic(320 * elements(y), inputs, y),
   lower({ attributes: { probability, key }, inputs: [x, hyper], output }) {
     const kernel: Kernel = {
       name: 'dropout',
