@@ -37,6 +37,7 @@ export function fail(kind: ErrorKind, where: string, expected: string, got: stri
 /** How a value of any type is shown in an error. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'number') return String(value); // JSON has no NaN
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   try {
     return JSON.stringify(value) ?? String(value);
