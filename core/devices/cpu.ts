@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import gpujs from 'gpu.js';
+import { fail } from '../errors.ts';
 import { settings } from '../kernels/kernel.ts';
+import { checkSegment, destroyed, LiveBuffers } from './checks.ts';
 import type { Argument, CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from './device.ts';
-import { destroyed, Ordered } from './ordered.ts';
+import { Ordered } from './ordered.ts';
 
 /**
  * The reference: gpu.js's cpu mode, plain JavaScript with float64 inside a kernel and float32 in memory. Slow by design;
@@ -38,17 +40,34 @@ class CpuDevice implements Device {
   }) as never;
   readonly #order = new Ordered();
   readonly #compiled = new Map<string, (...inputs: unknown[]) => unknown>();
+  readonly #buffers = new LiveBuffers();
+  readonly #segments = new WeakSet<CompiledSegment>();
   #destroyed = false;
 
   allocate(bytes: number, label: string): DeviceBuffer {
-    if (this.#destroyed) throw destroyed('cpu');
-    const size = Math.ceil(bytes / 4) * 4;
+    this.#check();
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    let memory: ArrayBuffer;
+    try {
+      memory = new ArrayBuffer(size);
+    } catch (error) {
+      const fix = 'Use a smaller batch, smaller images or a smaller model.';
+      throw fail('device', `tensor "${label}"`, 'a size that the system gives', `${bytes} bytes`, fix, error);
+    }
     this.allocatedBytes += size;
-    return { bytes: size, label, memory: new ArrayBuffer(size) } as CpuBuffer;
+    return this.#buffers.add({ bytes: size, label, memory } as CpuBuffer);
+  }
+
+  #check(): void {
+    if (this.#destroyed) throw destroyed('cpu');
   }
 
   async compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment> {
-    return { launches: launches.length, steps: launches.map(launch => this.#prepare(launch)) } as CpuSegment;
+    this.#check();
+    for (const launch of launches) this.#buffers.checkLaunch(launch);
+    const segment: CpuSegment = { launches: launches.length, steps: launches.map(launch => this.#prepare(launch)) };
+    this.#segments.add(segment);
+    return segment;
   }
 
   #prepare({ label, launch: { kernel }, inputs, output }: PlacedLaunch): () => void {
@@ -87,9 +106,10 @@ class CpuDevice implements Device {
     };
   }
 
-  run(segment: CompiledSegment): Promise<void> {
+  async run(segment: CompiledSegment): Promise<void> {
+    this.#check();
+    checkSegment(this.#segments, segment);
     return this.#order.enqueue(async () => {
-      if (this.#destroyed) throw destroyed('cpu');
       let turn = performance.now();
       for (const step of (segment as CpuSegment).steps) {
         step();
@@ -101,6 +121,8 @@ class CpuDevice implements Device {
   }
 
   write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset = 0): void {
+    this.#check();
+    this.#buffers.checkRange(buffer, byteOffset, data.byteLength, 'write');
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const target = new Uint8Array((buffer as CpuBuffer).memory);
     if (this.#order.idle) target.set(bytes, byteOffset);
@@ -110,18 +132,23 @@ class CpuDevice implements Device {
     }
   }
 
-  read(buffer: DeviceBuffer, byteLength: number, byteOffset = 0): Promise<Float32Array> {
+  async read(buffer: DeviceBuffer, byteLength: number, byteOffset = 0): Promise<Float32Array> {
+    this.#check();
+    this.#buffers.checkRange(buffer, byteOffset, byteLength, 'read');
     return this.#order.enqueue(() => new Float32Array((buffer as CpuBuffer).memory.slice(byteOffset, byteOffset + byteLength)));
   }
 
   free(buffer: DeviceBuffer): void {
-    this.allocatedBytes -= buffer.bytes;
+    if (this.#buffers.remove(buffer)) this.allocatedBytes -= buffer.bytes;
   }
 
   async destroy(): Promise<void> {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    // what was asked for before ends first
+    await this.#order.enqueue(() => undefined);
     this.#compiled.clear();
+    this.#buffers.clear();
     this.allocatedBytes = 0;
     await this.#gpu.destroy();
   }

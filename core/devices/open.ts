@@ -3,7 +3,7 @@ import { fail } from '../errors.ts';
 import { openCpu } from './cpu.ts';
 import type { Device, DeviceKind } from './device.ts';
 import { openWasm } from './wasm/device.ts';
-import { describeWebgpu, openWebgpu } from './webgpu/index.ts';
+import { describeHardware, describeWebgpu, openWebgpu } from './webgpu/index.ts';
 
 export type DeviceName = 'auto' | DeviceKind;
 export const deviceNames: readonly DeviceName[] = ['auto', 'webgpu', 'webgpu:software', 'wasm', 'cpu'];
@@ -34,8 +34,7 @@ export async function openDevice(name: DeviceName, { threads = availableParallel
   }
   switch (name) {
     case 'auto': {
-      const { hardware } = await describeWebgpu();
-      return hardware.available ? openWebgpu({ software: false }) : openWasm({ threads });
+      return (await describeHardware()).available ? openWebgpu({ software: false }) : openWasm({ threads });
     }
     case 'webgpu':
       return openWebgpu({ software: false });

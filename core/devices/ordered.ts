@@ -1,5 +1,3 @@
-import { fail } from '../errors.ts';
-
 /** Runs asynchronous pieces of work one after the other, in the order in which they were asked for. */
 export class Ordered {
   #tail: Promise<unknown> = Promise.resolve();
@@ -18,6 +16,3 @@ export class Ordered {
     return result;
   }
 }
-
-/** The error for a use of a device or buffer that is gone. */
-export const destroyed = (where: string) => fail('state', where, 'a device in use', 'one that was destroyed', 'Open the device again.');

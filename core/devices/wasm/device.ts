@@ -3,8 +3,9 @@ import { fail } from '../../errors.ts';
 import { WasmCompiler } from '../../kernels/gpujsWasm.ts';
 import type { VariantLaunch } from '../../kernels/variant.ts';
 import { threadEntry } from '../../thread.ts';
+import { checkSegment, destroyed, LiveBuffers } from '../checks.ts';
 import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
-import { destroyed, Ordered } from '../ordered.ts';
+import { Ordered } from '../ordered.ts';
 import { Arena, type ArenaBuffer, MAXIMUM_PAGES } from './arena.ts';
 import { action, cell, type DoneMessage, type LoadedLaunch, type LoadMessage, type WorkerSetup } from './protocol.ts';
 
@@ -32,7 +33,10 @@ class WasmDevice implements Device {
   readonly #compiler = new WasmCompiler();
   readonly #cells = new Int32Array(new SharedArrayBuffer(cell.count * 4));
   readonly #workers: Worker[] = [];
+  readonly #exits: Promise<void>[] = [];
   readonly #order = new Ordered();
+  readonly #buffers = new LiveBuffers();
+  readonly #compiled = new WeakSet<CompiledSegment>();
   #commands = 0;
   #segments = 0;
   #destroyed = false;
@@ -52,9 +56,14 @@ class WasmDevice implements Device {
       const worker = new Worker(threadEntry(import.meta.url, './worker'), { workerData: setup, name: `compute ${thread}` });
       worker.on('message', (message: DoneMessage) => this.#finish('failed' in message ? new Error(message.failed) : undefined));
       worker.on('error', error => this.#finish(error));
-      worker.on('exit', () => {
-        if (!this.#destroyed) this.#finish(new Error(`compute thread ${thread} stopped`));
-      });
+      this.#exits.push(
+        new Promise(resolve => {
+          worker.on('exit', () => {
+            if (!this.#destroyed || this.#settle) this.#finish(new Error(`compute thread ${thread} stopped`));
+            resolve();
+          });
+        }),
+      );
       started.push(new Promise((resolve, reject) => worker.once('online', resolve).once('error', reject)));
       this.#workers.push(worker);
     }
@@ -68,15 +77,25 @@ class WasmDevice implements Device {
   }
 
   allocate(bytes: number, label: string): DeviceBuffer {
-    if (this.#destroyed) throw destroyed('wasm');
-    return this.#arena.allocate(bytes, label);
+    this.#check();
+    return this.#buffers.add(this.#arena.allocate(bytes, label));
   }
 
   free(buffer: DeviceBuffer): void {
-    if (!this.#destroyed) this.#arena.free(buffer as ArenaBuffer);
+    if (!this.#buffers.remove(buffer)) return;
+    // what was asked for before may still use the memory
+    if (this.#order.idle) this.#arena.free(buffer as ArenaBuffer);
+    else void this.#order.enqueue(() => this.#arena.free(buffer as ArenaBuffer));
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#destroyed) throw destroyed('wasm');
   }
 
   async compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment> {
+    this.#check();
+    for (const launch of launches) this.#buffers.checkLaunch(launch);
     const index = this.#segments++;
     const loaded = launches.map(launch => this.#assemble(launch));
     await this.#order.enqueue(() => {
@@ -84,7 +103,9 @@ class WasmDevice implements Device {
       for (const worker of this.#workers) worker.postMessage(message);
       return this.#command(action.load);
     });
-    return { launches: launches.length, index } as WasmSegment;
+    const segment: WasmSegment = { launches: launches.length, index };
+    this.#compiled.add(segment);
+    return segment;
   }
 
   #assemble({ label, launch, inputs, output }: PlacedLaunch): LoadedLaunch {
@@ -100,7 +121,7 @@ class WasmDevice implements Device {
           maximumPages: MAXIMUM_PAGES,
           shared: true,
         });
-        return { module: new WebAssembly.Module(bytes), math: [], units: body.units };
+        return { label, module: new WebAssembly.Module(bytes), math: [], units: body.units };
       }
       const { bytes, math, units } = this.#compiler.compile(launch.kernel, {
         inputs: places,
@@ -108,17 +129,21 @@ class WasmDevice implements Device {
         maximumPages: MAXIMUM_PAGES,
         shared: true,
       });
-      return { module: new WebAssembly.Module(bytes), math, units };
+      return { label, module: new WebAssembly.Module(bytes), math, units };
     } catch (error) {
       throw new Error(`${label}: ${(error as Error).message}`, { cause: error });
     }
   }
 
-  run(segment: CompiledSegment): Promise<void> {
+  async run(segment: CompiledSegment): Promise<void> {
+    this.#check();
+    checkSegment(this.#compiled, segment);
     return this.#order.enqueue(() => this.#command((segment as WasmSegment).index));
   }
 
   write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset = 0): void {
+    this.#check();
+    this.#buffers.checkRange(buffer, byteOffset, data.byteLength, 'write');
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const put = (from: Uint8Array) =>
       new Uint8Array(this.#arena.memory.buffer, (buffer as ArenaBuffer).offset + byteOffset, from.length).set(from);
@@ -129,7 +154,9 @@ class WasmDevice implements Device {
     }
   }
 
-  read(buffer: DeviceBuffer, byteLength: number, byteOffset = 0): Promise<Float32Array> {
+  async read(buffer: DeviceBuffer, byteLength: number, byteOffset = 0): Promise<Float32Array> {
+    this.#check();
+    this.#buffers.checkRange(buffer, byteOffset, byteLength, 'read');
     return this.#order.enqueue(() => {
       const { offset } = buffer as ArenaBuffer;
       return new Float32Array(new Uint8Array(this.#arena.memory.buffer, offset + byteOffset, byteLength).slice().buffer);
@@ -138,16 +165,14 @@ class WasmDevice implements Device {
 
   async destroy(): Promise<void> {
     if (this.#destroyed) return;
+    this.#destroyed = true;
     // what is running finishes first: a segment is short, and a thread killed inside one would leave the others waiting
     await this.#order.enqueue(() => undefined);
-    this.#destroyed = true;
-    const gone = this.#workers.map(worker => {
-      worker.ref();
-      return new Promise(resolve => worker.once('exit', resolve));
-    });
+    for (const worker of this.#workers) worker.ref();
     this.#tell(action.stop);
     if (this.#failure) for (const worker of this.#workers) void worker.terminate();
-    await Promise.all(gone);
+    await Promise.all(this.#exits);
+    this.#buffers.clear();
     this.#arena.allocatedBytes = 0;
     await this.#compiler.destroy();
   }
@@ -160,7 +185,6 @@ class WasmDevice implements Device {
 
   /** Gives a command to all compute threads; resolves when the last one has finished it. */
   #command(what: number): Promise<void> {
-    if (this.#destroyed) return Promise.reject(destroyed('wasm'));
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };

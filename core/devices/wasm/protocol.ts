@@ -18,6 +18,8 @@ export const cell = {
 export const action = { stop: -1, load: -2 } as const;
 
 export interface LoadedLaunch {
+  /** Named when it fails. */
+  readonly label: string;
   readonly module: WebAssembly.Module;
   readonly math: readonly string[];
   readonly units: number;

@@ -8,7 +8,9 @@ import { action, cell, type DoneMessage, type LoadMessage, type WorkerSetup } fr
 const { control, memory, thread, threads } = workerData as WorkerSetup;
 const port = parentPort!;
 const cells = new Int32Array(control);
-const segments = new Map<number, { run: (start: number, end: number) => void; units: number }[]>();
+const segments = new Map<number, { label: string; run: (start: number, end: number) => void; units: number }[]>();
+/** Of the launch at work. */
+let at = '';
 
 /** Looks at the barrier this often before it sleeps: waking up costs far more than a launch's imbalance. */
 const SPINS = 4000;
@@ -27,7 +29,8 @@ function meet(): void {
 }
 
 function runSegment(index: number): void {
-  for (const { run, units } of segments.get(index) ?? []) {
+  for (const { label, run, units } of segments.get(index) ?? []) {
+    at = `${label}: `;
     const piece = Math.max(1, Math.ceil(units / (threads * 8)));
     for (;;) {
       const start = Atomics.add(cells, cell.next, piece);
@@ -47,11 +50,12 @@ function load(): void {
     }
     segments.set(
       segment,
-      launches.map(({ module, math, units }) => {
+      launches.map(({ label, module, math, units }) => {
+        at = `${label}: `;
         const env: Record<string, unknown> = { memory };
         for (const name of math) env[`math_${name}`] = (Math as unknown as Record<string, unknown>)[name];
         const instance = new WebAssembly.Instance(module, { env });
-        return { run: instance.exports.run as (start: number, end: number) => void, units };
+        return { label, run: instance.exports.run as (start: number, end: number) => void, units };
       }),
     );
   }
@@ -69,7 +73,7 @@ for (let seen = 0; ; ) {
     meet();
     if (thread === 0) port.postMessage({ done: seen } satisfies DoneMessage);
   } catch (error) {
-    port.postMessage({ failed: String((error as Error).message ?? error) } satisfies DoneMessage);
+    port.postMessage({ failed: at + String((error as Error).message ?? error) } satisfies DoneMessage);
     break;
   }
 }

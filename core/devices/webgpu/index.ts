@@ -1,2 +1,2 @@
 export { openWebgpu } from './device.ts';
-export { describeWebgpu, type WebgpuOptions, type WebgpuReport } from './provider.ts';
+export { describeHardware, describeWebgpu, type WebgpuOptions, type WebgpuReport } from './provider.ts';

@@ -108,6 +108,11 @@ export async function describeWebgpu(): Promise<{ hardware: WebgpuReport; softwa
   return { hardware: await report(false), software: await report(true) };
 }
 
+/** The part of it that `auto` needs: a software renderer is never started for it. */
+export function describeHardware(): Promise<WebgpuReport> {
+  return report(false);
+}
+
 async function report(software: boolean): Promise<WebgpuReport> {
   const { found, misses } = await search(software);
   const chosen = found.find(candidate => candidate.software === software);
