@@ -119,6 +119,7 @@ export class InOrder {
 
   #bad(sample: Sample, job: ImageJob, bad: Bad): void {
     sample.lease.release();
+    if (bad.fatal) throw fail('state', bad.stage, 'worker threads to work with', bad.reason, 'No sample is at fault: see the reason.');
     job.report(bad);
     if (job.onError === 'throw') {
       throw fail(

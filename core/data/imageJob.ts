@@ -158,7 +158,7 @@ class PictureJob implements ImageJob {
     if (attempt === this.#attempt && !this.#outcome) this.#ticket = ticket;
   }
   #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot): Pixels | Bad {
-    if (!end.ok) return this.#bad(end.reason);
+    if (!end.ok) return end.kind === 'broken' ? { ...this.#bad(end.reason), fatal: true } : this.#bad(end.reason);
     if (!end.value.ok) return this.#bad(end.value.reason);
     const { height, width, channels, larger } = end.value;
     const data = slot.view(height * width * channels, larger);

@@ -71,6 +71,8 @@ export interface Bad {
   readonly key: string;
   readonly stage: string;
   readonly reason: string;
+  /** No fault of the sample's: ends the stream whatever onError says. */
+  readonly fatal?: true;
 }
 
 /** One step of augmentation with its random numbers already drawn: plain data that crosses to the worker. */

@@ -12,7 +12,8 @@ export interface TaskPool {
 }
 export type TaskEnd<Output> =
   | { readonly ok: true; readonly value: Output /** In the worker, without the way there and back. */; readonly busyMs: number }
-  | { readonly ok: false; readonly kind: 'failed' | 'crashed' | 'closed'; readonly reason: string };
+  /** The task threw, killed its thread twice, came too late, or there are no threads at all. */
+  | { readonly ok: false; readonly kind: 'failed' | 'crashed' | 'closed' | 'broken'; readonly reason: string };
 export interface Ticket {
   /** True if the task had not begun: it never will, and `done` is not called. */
   cancel(): boolean;

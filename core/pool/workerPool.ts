@@ -57,6 +57,8 @@ export class WorkerPool implements TaskPool {
       maxThreads: workers,
       idleTimeout: Number.POSITIVE_INFINITY,
       recordTiming: false,
+      // Node refuses to start a thread with the flag that goes with --eval.
+      execArgv: process.execArgv.filter(flag => !flag.startsWith('--input-type')),
     });
     // A thread that dies while idle has no task to tell about it.
     this.#piscina.on('error', (error: Error) => this.#checkAlive(error));
@@ -69,7 +71,7 @@ export class WorkerPool implements TaskPool {
 
   submit<Input, Output>(task: string, input: Input, done: (end: TaskEnd<Output>) => void): Ticket {
     if (this.#closing || this.#broken) {
-      done(this.#broken ? { ok: false, kind: 'failed', reason: this.#broken } : closed);
+      done(this.#broken ? { ok: false, kind: 'broken', reason: this.#broken } : closed);
       return { cancel: () => false };
     }
     const call: Call = { task, input, done: done as (end: TaskEnd<never>) => void, crashes: 0 };
@@ -172,10 +174,10 @@ export class WorkerPool implements TaskPool {
   /** Piscina does not start threads again that die while they start; then there is nobody to wait for. */
   #checkAlive(error: Error): void {
     if (this.#closing || this.#piscina.threads.length > 0) return;
-    this.#broken = `worker threads do not start (${error.message})`;
+    this.#broken = `none that start (${error.message})`;
     const stranded = [...[...this.#inWork].flat(), ...this.#queue.splice(0)];
     this.#inWork.clear();
-    for (const call of stranded) call.done({ ok: false, kind: 'failed', reason: this.#broken });
+    for (const call of stranded) call.done({ ok: false, kind: 'broken', reason: this.#broken });
   }
 }
 

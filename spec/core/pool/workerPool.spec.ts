@@ -123,7 +123,7 @@ describe('WorkerPool', () => {
     const script = `
       const { WorkerPool } = await import(${JSON.stringify(new URL('../../../core/pool/workerPool.ts', import.meta.url).href)});
       const pool = new WorkerPool({ workers: 2, tasks: new URL(${JSON.stringify(tasks.href)}) });
-      await pool.run('echo', 1);
+      if (!(await pool.run('echo', 1)).ok) process.exit(1);
       process.stdout.write(String(Date.now()));`;
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script], {
       timeout: 15_000,
@@ -131,6 +131,21 @@ describe('WorkerPool', () => {
     const idleMs = Date.now() - Number(stdout);
     assert.ok(Number(stdout) > 0 && idleMs < 1000, `${idleMs} ms`);
     pool = new WorkerPool({ workers: 1, tasks });
+  });
+
+  it('should say so when no thread starts, instead of waiting for ever', async () => {
+    const flags = process.execArgv;
+    process.execArgv = [...flags, '--import', './no-such-loader.mjs'];
+    try {
+      pool = new WorkerPool({ workers: 2, tasks });
+      const ends = await Promise.all([1, 2, 3].map(i => pool.run('echo', i)));
+      for (const end of [...ends, await pool.run('echo', 4)]) {
+        assert.ok(!end.ok && end.kind === 'broken');
+        assert.match(end.reason, /^none that start \(.*no-such-loader/s);
+      }
+    } finally {
+      process.execArgv = flags;
+    }
   });
 
   it('should refuse a number of workers that makes no sense', () => {
