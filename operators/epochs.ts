@@ -1,6 +1,6 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
-import { type Pass, withinPass } from '../core/data/pass.ts';
+import { type EpochScope, withinEpoch } from '../core/data/epochScope.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import { through } from './through.ts';
@@ -46,8 +46,8 @@ export function epochs(count: number, { seed = 0, from = 0 }: { seed?: number; f
 
       const start = (current: number) => {
         let samples = 0;
-        const pass: Pass = { epoch: current, seed, demand };
-        withinPass(pass, () =>
+        const scope: EpochScope = { epoch: current, seed, demand };
+        withinEpoch(scope, () =>
           through(source, subscriber, {
             next(sample) {
               samples++;
@@ -58,7 +58,7 @@ export function epochs(count: number, { seed = 0, from = 0 }: { seed?: number; f
                 const fix = 'Check the data and the filters before epochs.';
                 throw fail('data', 'epochs(Infinity)', 'at least one sample an epoch', `none in epoch ${current}`, fix);
               }
-              demand = pass.demand;
+              demand = scope.demand;
               epoch++;
               advance();
             },

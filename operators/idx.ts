@@ -24,7 +24,7 @@ export interface IdxOptions extends SourceOptions {
  *  Errors: wrong magic, type or dimensions; images and labels of different number; files cut off or damaged; a label out of range.
  *  See also: {@link imageFolder}, {@link webDataset}, {@link openDataSet}. */
 export function idx(images: string, { labels, classes, ...options }: IdxOptions): Observable<Sample> {
-  return pull(async function* (_pass, signal) {
+  return pull(async function* (_scope, signal) {
     const name = basename(images);
     const opened: IdxFile[] = [];
     try {

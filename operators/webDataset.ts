@@ -33,7 +33,7 @@ const mostBytes = { image: 2 ** 28, label: 64 } as const;
  *  Errors: no shards; a shard cut off or damaged; a sample without label or image, or with two; a label that is no integer or out of range.
  *  See also: {@link imageFolder}, {@link idx}, {@link openDataSet}. */
 export function webDataset(from: string | readonly string[], { classes, counts, ...options }: WebDatasetOptions = {}): Observable<Sample> {
-  return pull(async function* (_pass, signal) {
+  return pull(async function* (_scope, signal) {
     const shards = typeof from === 'string' ? await listShards(from) : from;
     if (shards.length === 0)
       throw fail('data', 'webDataset', 'at least one shard', 'an empty list', 'Name the .tar or .tar.gz files to read.');

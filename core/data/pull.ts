@@ -1,15 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Observable, type Subscriber } from 'rxjs';
 import { Demand } from './demand.ts';
-import { currentPass } from './pass.ts';
+import { currentEpoch } from './epochScope.ts';
 import type { Sample, SourceOptions } from './sample.ts';
 
 /** What a source finds; `pull` adds the place in the pipeline, the epoch and the seed. */
 export type Found = Pick<Sample, 'key' | 'label' | 'index' | 'picture'>;
 
-/** How one pass is read: told its counters, and stopped by the signal (close files, throw or return, as is easiest). */
+/** How one reading goes: told its counters, and stopped by the signal (close files, throw or return, as is easiest). */
 export type Reader = (
-  pass: { readonly epoch: number; readonly seed: number },
+  scope: { readonly epoch: number; readonly seed: number },
   signal: AbortSignal,
 ) => Iterable<Found> | AsyncIterable<Found>;
 
@@ -17,21 +17,21 @@ export type Reader = (
 const turnMs = 8;
 
 /**
- * Turns a way of reading into a cold source, one pass per subscription.
+ * Turns a way of reading into a cold source, one reading per subscription.
  *
  * A place is taken before the next sample is read, so nothing is read ahead of demand. Unsubscribing aborts the signal at
  * once and returns the iterator, also while waiting for room. The bound belongs to one subscription: two independent
- * subscribers never slow each other, while the passes that `epochs` subscribes to share one demand. `options.demand` shares
+ * subscribers never slow each other, while the readings that `epochs` subscribes to share one demand. `options.demand` shares
  * one on purpose. Nothing is emitted before `subscribe` has returned.
  *
  * Meters itself as stage `source`: samples out, time spent reading, time without room.
  */
 export function pull(read: Reader, options: SourceOptions = {}): Observable<Sample> {
   return new Observable<Sample>(subscriber => {
-    const pass = currentPass();
-    const demand = options.demand ?? pass?.demand ?? new Demand(options.meters, options.bound);
-    if (pass) pass.demand ??= demand;
-    const counters = { epoch: pass?.epoch ?? options.epoch ?? 0, seed: pass?.seed ?? options.seed ?? 0 };
+    const scope = currentEpoch();
+    const demand = options.demand ?? scope?.demand ?? new Demand(options.meters, options.bound);
+    if (scope) scope.demand ??= demand;
+    const counters = { epoch: scope?.epoch ?? options.epoch ?? 0, seed: scope?.seed ?? options.seed ?? 0 };
     const gate = new Gate(demand);
     const stop = new AbortController();
     // Registered before the loop starts: the sample that makes a `take` unsubscribe may be the first one.
@@ -87,7 +87,7 @@ async function flow(
         lease.release();
       }
     }
-    // Before completing, so that whoever subscribes next finds the files of this pass closed.
+    // Before completing, so that whoever subscribes next finds the files of this reading closed.
     await iterator?.return?.();
     subscriber.complete();
   } catch (error) {
@@ -111,7 +111,7 @@ class Gate {
   }
   whenRoom(): Promise<void> {
     if (this.#opened) return Promise.resolve();
-    // Not Promise.race with one long-lived promise: that would keep a reaction for every sample of the pass.
+    // Not Promise.race with one long-lived promise: that would keep a reaction for every sample of the epoch.
     return new Promise(resolve => {
       this.#wake = resolve;
       void this.demand.whenRoom().then(resolve);

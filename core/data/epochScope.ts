@@ -1,7 +1,7 @@
 import type { Demand } from './demand.ts';
 
 /** What the sources under one `epochs` have in common while it subscribes to them. */
-export interface Pass {
+export interface EpochScope {
   readonly epoch: number;
   readonly seed: number;
   /** Made by the first source that subscribes, and used by all after it, so that the bound holds across epochs. */
@@ -9,16 +9,16 @@ export interface Pass {
 }
 
 /**
- * The pass in which a source is being subscribed to, if any. RxJS has no context that travels from an operator up to its
+ * The epoch in which a source is being subscribed to, if any. RxJS has no context that travels from an operator up to its
  * source, but subscribing is synchronous, so a variable that is set only while `subscribe` runs reaches the source through
- * any operators between the two. A source that subscribes later (the second of a `concat`) is outside of the pass.
+ * any operators between the two. A source that subscribes later (the second of a `concat`) is outside of the epoch.
  */
-let current: Pass | undefined;
+let current: EpochScope | undefined;
 
-/** Runs `subscribe` as part of `pass`; restores what was there before, also when it throws. */
-export function withinPass<T>(pass: Pass, subscribe: () => T): T {
+/** Runs `subscribe` as part of an epoch; restores what was there before, also when it throws. */
+export function withinEpoch<T>(scope: EpochScope, subscribe: () => T): T {
   const outer = current;
-  current = pass;
+  current = scope;
   try {
     return subscribe();
   } finally {
@@ -27,6 +27,6 @@ export function withinPass<T>(pass: Pass, subscribe: () => T): T {
 }
 
 /** Read by sources, synchronously when they are subscribed to. */
-export function currentPass(): Pass | undefined {
+export function currentEpoch(): EpochScope | undefined {
   return current;
 }
