@@ -18,10 +18,12 @@ export const relu = registerOp<Record<string, never>>({
   }),
 });
 
-/** A comparison rather than a maximum: NaN passes through, so that it shows in the loss. */
+/**
+ * (x + |x|) / 2 is max(x, 0) exactly (below 1.7e38), and NaN stays NaN, so that it shows in the loss: compilers for GPUs may turn a
+ * comparison or a maximum into one that makes it 0.
+ */
 function rectify(this: KernelThis, x: Float32Array): number {
-  // biome-ignore lint/complexity/useMathMinMax: Math.max loses NaN on some devices
-  return x[this.thread.x] < 0.0 ? 0.0 : x[this.thread.x];
+  return 0.5 * (x[this.thread.x] + Math.abs(x[this.thread.x]));
 }
 
 /** dx = dy where y > 0, otherwise 0. */
@@ -31,7 +33,7 @@ function pass(this: KernelThis, y: Float32Array, dy: Float32Array): number {
 
 registerPrimitive({
   name: 'relu',
-  cost: (_, inputs, y) => traffic(elements(y), inputs, y),
+  cost: (_, inputs, y) => traffic(2 * elements(y), inputs, y),
   lower({ inputs: [x], output }) {
     const kernel: Kernel = { name: 'relu', run: rectify, threads: [elements(output.shape)] };
     return [{ kernel, inputs: [x.name], output: output.name }];

@@ -16,8 +16,8 @@ describe('relu', () => {
 
   it('should give no gradient at zero and let NaN through', async () => {
     const { program, inputs, output, inputGradients } = opProgram('relu', {}, [[4]]);
-    const results = await interpret()(program, { [inputs[0]]: [0, Number.NaN, -2, Number.POSITIVE_INFINITY], dy: noise(4, 1) });
-    assert.deepEqual(Array.from(results[output]), [0, Number.NaN, 0, Number.POSITIVE_INFINITY]);
+    const results = await interpret()(program, { [inputs[0]]: [0, Number.NaN, -2, 1e-40], dy: noise(4, 1) });
+    assert.deepEqual(Array.from(results[output]), [0, Number.NaN, 0, 1e-40]);
     assert.equal(results[inputGradients[0]!][0], 0);
   });
 });
