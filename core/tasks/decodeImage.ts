@@ -1,7 +1,8 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import sharp from 'sharp';
 import { applyTransforms, type RawPixels, withChannels } from '../data/rawPixels.ts';
 import type { Picture, Transform } from '../data/sample.ts';
+import { decodeSmallPng } from '../data/smallPng.ts';
 
 // The pool is the parallelism, and no image is read twice in a row.
 sharp.concurrency(1);
@@ -30,7 +31,7 @@ export type DecodeOutput =
 /**
  * Picture → uint8 [H,W,C] in shared memory, with the transforms applied in their order. Runs in a worker.
  *
- * sharp decodes: any format it reads, the first frame or page; 16-bit is scaled to 8; palettes and CMYK become RGB; alpha is
+ * sharp decodes (small plain PNGs aside, which cost less than calling it): any format it reads, the first frame or page; 16-bit is scaled to 8; palettes and CMYK become RGB; alpha is
  * flattened on black; the EXIF orientation is applied; an embedded colour profile is ignored, as torchvision does. The
  * transforms are our own (core/data/resample.ts says why).
  */
@@ -52,10 +53,12 @@ export default async function decodeImage(input: DecodeInput): Promise<DecodeOut
  */
 async function read({ picture, maxPixels }: DecodeInput): Promise<RawPixels> {
   if (picture.kind === 'raw') return { data: picture.pixels, height: picture.height, width: picture.width, channels: picture.channels };
+  let input: string | Uint8Array = picture.kind === 'file' ? picture.path : picture.bytes;
+  if (typeof input === 'string' && input.toLowerCase().endsWith('.png')) input = readFileSync(input);
+  const small = typeof input === 'string' ? undefined : decodeSmallPng(input);
+  if (small && small.height * small.width <= maxPixels) return small;
   const options = { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true } as const;
-  const pipeline = sharp(picture.kind === 'file' ? picture.path : picture.bytes, options)
-    .autoOrient()
-    .flatten({ background: '#000' });
+  const pipeline = sharp(input, options).autoOrient().flatten({ background: '#000' });
   const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true });
   return { data, height: info.height, width: info.width, channels: info.channels };
 }
@@ -64,7 +67,7 @@ async function read({ picture, maxPixels }: DecodeInput): Promise<RawPixels> {
 async function plainReason(error: unknown, { picture, maxPixels }: DecodeInput): Promise<string> {
   const message = error instanceof Error ? error.message.trim() : String(error);
   if (picture.kind === 'raw') return message;
-  if (message.includes('is missing')) return 'the file does not exist';
+  if (message.includes('is missing') || message.startsWith('ENOENT')) return 'the file does not exist';
   const bytes = picture.kind === 'encoded' ? picture.bytes.length : (statSync(picture.path, { throwIfNoEntry: false })?.size ?? 0);
   if (bytes === 0) return 'it is empty (0 bytes)';
   if (message.includes('pixel limit')) {
