@@ -9,7 +9,7 @@
  */
 import { WasmModuleBuilder } from '../../kernels/gpujsWasm.ts';
 import type { Variant, VariantLaunch, WasmRoutine } from '../../kernels/variant.ts';
-import { correlation } from '../conv2d/correlate.ts';
+import { linearKernel } from './linearKernel.ts';
 
 const ROWS = 4;
 const VECTORS = 2;
@@ -23,10 +23,9 @@ export const linearWasm: Variant<unknown> = {
   lower({ inputs: [x, weight, bias], output }): VariantLaunch[] {
     const [N, I] = x!.shape as [number, number];
     const O = weight!.shape[1]!;
-    const shape = { input: [1, 1, N, I], output: [1, 1, N, O], kernel: [1, 1], stride: 1, dilation: 1, groups: 1 } as const;
     return [
       {
-        kernel: correlation('linear.block', shape),
+        kernel: linearKernel('linear.block', N, I, O, true),
         inputs: [x!.name, weight!.name, bias!.name],
         output: output.name,
         body: linearRoutine(N, I, O),

@@ -7,33 +7,12 @@
  *
  * Measured: on no GPU yet. On a software renderer it only shows that variants work.
  */
-import type { Kernel, KernelThis } from '../../kernels/kernel.ts';
 import type { Variant, VariantLaunch, WgslBody } from '../../kernels/variant.ts';
+import { linearKernel } from './linearKernel.ts';
 
 const TILE = 32;
 const DEPTH = 16;
 const MOST_GROUPS = 65_535;
-
-/** The definition of one output element, which the body below is measured against. x is o, y is n. */
-function product(this: KernelThis, x: Float32Array, weight: Float32Array): number {
-  let sum = 0.0;
-  for (let i = 0; i < this.constants.I; i++) {
-    sum += x[this.thread.y * this.constants.I + i] * weight[i * this.constants.O + this.thread.x];
-  }
-  return sum;
-}
-
-function productBias(this: KernelThis, x: Float32Array, weight: Float32Array, bias: Float32Array): number {
-  let sum = 0.0;
-  for (let i = 0; i < this.constants.I; i++) {
-    sum += x[this.thread.y * this.constants.I + i] * weight[i * this.constants.O + this.thread.x];
-  }
-  return sum + bias[this.thread.x];
-}
-
-export function linearKernel(N: number, I: number, O: number, biased: boolean): Kernel {
-  return { name: 'linear.tiled', run: biased ? productBias : product, threads: [O, N], integers: { I, O } };
-}
 
 export function linearBody(N: number, I: number, O: number, biased: boolean): WgslBody {
   const groups = [Math.ceil(O / TILE), Math.ceil(N / TILE), 1] as const;
@@ -54,7 +33,14 @@ export const linearWgsl: Variant<unknown> = {
     const [x, weight, bias] = inputs;
     const [N, I] = x!.shape as [number, number];
     const size = [N, I, weight!.shape[1]!, bias !== undefined] as const;
-    return [{ kernel: linearKernel(...size), inputs: inputs.map(input => input.name), output: output.name, body: linearBody(...size) }];
+    return [
+      {
+        kernel: linearKernel('linear.tiled', ...size),
+        inputs: inputs.map(input => input.name),
+        output: output.name,
+        body: linearBody(...size),
+      },
+    ];
   },
 };
 

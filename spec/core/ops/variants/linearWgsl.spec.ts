@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Device } from '../../../../core/devices/device.ts';
-import { linearBody, linearKernel, linearWgsl } from '../../../../core/ops/variants/linearWgsl.ts';
+import { linearKernel } from '../../../../core/ops/variants/linearKernel.ts';
+import { linearBody, linearWgsl } from '../../../../core/ops/variants/linearWgsl.ts';
 import { openAnyWebgpu } from '../../devices/openAnyWebgpu.ts';
 import { runKernel } from '../../devices/runKernel.ts';
 
@@ -22,7 +23,7 @@ describe('linearWgsl', () => {
   ] as const) {
     it(`should equal the plain kernel for [${N},${I}] x [${I},${O}]${biased ? ' with bias' : ''}`, async () => {
       const arrays = [filled(N * I, 1), filled(I * O, 2), ...(biased ? [filled(O, 3)] : [])];
-      const kernel = linearKernel(N, I, O, biased);
+      const kernel = linearKernel('linear.tiled', N, I, O, biased);
       const plain = await runKernel(device, kernel, arrays, N * O + 1);
       const tiled = await runKernel(device, kernel, arrays, N * O + 1, linearBody(N, I, O, biased));
       // the order of the sum differs, and the bias comes first
