@@ -71,7 +71,7 @@ class CpuDevice implements Device {
   }
 
   #prepare({ label, launch: { kernel }, inputs, output }: PlacedLaunch): () => void {
-    const key = JSON.stringify([kernel.run.toString(), kernel.threads, kernel.integers, kernel.floats]);
+    const key = JSON.stringify([kernel.run.toString(), kernel.threads, kernel.rows !== undefined, kernel.integers, kernel.floats]);
     let run = this.#compiled.get(key);
     if (!run) {
       run = this.#gpu.createKernel(kernel.run, settings(kernel));
@@ -92,6 +92,9 @@ class CpuDevice implements Device {
       for (let z = 0; z < sizeZ; z++) {
         const lines = (kernel.threads.length === 1 ? [planes[0]] : planes[z]) as (Float32Array | Float32Array[])[];
         for (let y = 0; y < sizeY; y++) {
+          if ((typeof lines[y]![0] === 'number') !== (kernel.rows === undefined)) {
+            throw new Error(`${label}: kernel ${kernel.name}: four values are returned exactly when the kernel states its rows`);
+          }
           if (kernel.rows === undefined) {
             target.set(lines[y] as Float32Array, (z * sizeY + y) * sizeX);
             continue;

@@ -102,6 +102,7 @@ interface GpuJsWasmNode {
   em: GpuJsEmitter;
   assembler: GpuJsAssembler | undefined;
   output: number[];
+  argumentNames: string[];
   vec: boolean;
   vMaskDepth: number;
   vCur: number;

@@ -87,10 +87,11 @@ export class WasmCompiler {
 
   /** Parsing and type inference depend on the function, its constants and threads, not on where its arrays lie. */
   #translate(kernel: Kernel): GpuJsKernel {
-    const key = JSON.stringify([kernel.run.toString(), kernel.threads, kernel.integers, kernel.floats]);
+    const key = JSON.stringify([kernel.run.toString(), kernel.threads, kernel.rows !== undefined, kernel.integers, kernel.floats]);
     const known = this.#translated.get(key);
     if (known) return known;
-    const compiled = this.#gpu.createKernel(kernel.run, settings(kernel)).kernel;
+    // what the function returns is to be found out, not believed
+    const compiled = this.#gpu.createKernel(kernel.run, { ...settings(kernel), returnType: null }).kernel;
     const samples = compiled.argumentNames.map(() => input(new Float32Array(1), [1]));
     compiled.setupConstants();
     compiled.setupArguments(samples);

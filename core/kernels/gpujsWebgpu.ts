@@ -115,7 +115,6 @@ ${this.#translate(kernel)}
 function translate(kernel: Kernel): string {
   checkGpujs();
   const where = `kernel "${kernel.name}"`;
-  checkConstants(kernel, where);
   const { output, constants, constantTypes } = settings(kernel) as {
     output: number[];
     constants: Record<string, number>;
@@ -166,17 +165,6 @@ function translate(kernel: Kernel): string {
   if (!body.includes(kernel.rows === undefined ? 'result[data_index] = ' : 'storeRows('))
     throw unknownGpujs(`no store of the result in ${JSON.stringify(body)}`);
   return body;
-}
-
-function checkConstants(kernel: Kernel, where: string): void {
-  for (const [name, value] of Object.entries(kernel.integers ?? {})) {
-    if (Number.isInteger(value) && Math.abs(value) < 2 ** 31) continue;
-    throw fail('state', where, `constant "${name}" to be a 32-bit integer`, `${value}`, 'Put fractions under floats.');
-  }
-  for (const [name, value] of Object.entries(kernel.floats ?? {})) {
-    if (Number.isFinite(Math.fround(value))) continue;
-    throw fail('state', where, `constant "${name}" to be a finite 32-bit float`, `${value}`, 'Check the attribute that it is made from.');
-  }
 }
 
 /** gpu.js parses a function expression, so a method `run(x) {…}` gets its keyword back. */

@@ -1,3 +1,5 @@
+import { fail } from '../errors.ts';
+
 /**
  * A kernel is one device program: a plain function that gpu.js compiles for every device, run once per thread.
  *
@@ -8,7 +10,9 @@
  *  - `const i = <integer expression>` stays an exact 32-bit integer (gpu.js alone would make it a float); `let` is always a float;
  *  - `Math.floor(a / b)` of two integers is an exact integer division, and `Math.min(a, b)`, `Math.max(a, b)` of two integers
  *    is an integer; there is no `%`: write `a - b * Math.floor(a / b)`;
- *  - `Math.pow`, `Math.tanh`, `log1p` and `expm1` differ between devices: build them from exp and log, clamp their arguments;
+ *  - `Math.pow`, `Math.tanh`, `log1p`, `expm1` and `round` differ between devices: build them from exp, log and floor, clamp
+ *    their arguments;
+ *  - a local has a name that no other local has where it is visible, nor an argument;
  *  - no helper functions, no local arrays except the returned `[a, b, c, d]`, no captured variables: constants only;
  *  - in the inner loop, an index that is `<uniform> + this.thread.x` loads four lanes at once on wasm: keep channels on x.
  */
@@ -46,9 +50,23 @@ export interface Launch {
 
 /** What gpu.js is told about a kernel, on every device. */
 export function settings(kernel: Kernel): Record<string, unknown> {
+  checkConstants(kernel);
   const constants = { ...kernel.integers, ...kernel.floats };
   const constantTypes: Record<string, string> = {};
   for (const name of Object.keys(kernel.integers ?? {})) constantTypes[name] = 'Integer';
   for (const name of Object.keys(kernel.floats ?? {})) constantTypes[name] = 'Float';
   return { output: [...kernel.threads], constants, constantTypes, ...(kernel.rows !== undefined && { returnType: 'Array(4)' }) };
+}
+
+/** A fraction among the integers would be cut off in silence, and not everywhere. */
+function checkConstants(kernel: Kernel): void {
+  const where = `kernel "${kernel.name}"`;
+  for (const [name, value] of Object.entries(kernel.integers ?? {})) {
+    if (Number.isInteger(value) && Math.abs(value) < 2 ** 31) continue;
+    throw fail('state', where, `constant "${name}" to be a 32-bit integer`, `${value}`, 'Put fractions under floats.');
+  }
+  for (const [name, value] of Object.entries(kernel.floats ?? {})) {
+    if (Number.isFinite(Math.fround(value))) continue;
+    throw fail('state', where, `constant "${name}" to be a finite 32-bit float`, `${value}`, 'Check the attribute that it is made from.');
+  }
 }

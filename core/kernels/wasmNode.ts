@@ -9,7 +9,7 @@ const { WebAssemblyFunctionNode } = functionNode;
 const isInteger = (type: string) => type === 'Integer' || type === 'LiteralInteger';
 
 export class WasmNode extends WebAssemblyFunctionNode {
-  /** `const` locals that are `<uniform> + thread.x`, so that reading at them is contiguous over lanes. */
+  /** `const` locals in force that are `<uniform> + thread.x`, so that reading at them is contiguous over lanes. */
   private readonly contiguous = new Set<string>();
 
   // gpu.js remembers what a literal was cast to; a loop counter's `0`, remembered as an integer, makes the next pass over
@@ -20,6 +20,7 @@ export class WasmNode extends WebAssemblyFunctionNode {
   }
   override emitVectorFunction(assembler: GpuJsAssembler): void {
     this.literalTypes = {};
+    this.contiguous.clear();
     super.emitVectorFunction(assembler);
   }
 
@@ -106,7 +107,9 @@ export class WasmNode extends WebAssemblyFunctionNode {
 
   override stmtVariableDeclaration(node: GpuJsAst): void {
     for (const declaration of node.declarations!) {
-      if (node.kind === 'const' && this.getType(declaration.init!) === 'Integer') {
+      this.refuseShadowing(declaration);
+      this.contiguous.delete(declaration.id!.name!);
+      if (node.kind === 'const' && isInteger(this.getType(declaration.init!))) {
         const name = declaration.id!.name!;
         this.getDeclaration(declaration.id!).valueType = 'Integer';
         this.setScalarLocal(name, 'i32', 'Integer', () => this.emitByType(declaration.init!, 'i32'));
@@ -118,7 +121,10 @@ export class WasmNode extends WebAssemblyFunctionNode {
   }
 
   override vDeclareVarying(declaration: GpuJsAst, node: GpuJsAst): void {
-    if (node.kind !== 'const' || this.getType(declaration.init!) !== 'Integer') {
+    this.refuseShadowing(declaration);
+    // an earlier block may have had another local of this name
+    this.contiguous.delete(declaration.id!.name!);
+    if (node.kind !== 'const' || !isInteger(this.getType(declaration.init!))) {
       super.vDeclareVarying(declaration, node);
       return;
     }
@@ -126,6 +132,15 @@ export class WasmNode extends WebAssemblyFunctionNode {
     this.getDeclaration(declaration.id!).valueType = 'Integer';
     if (this.isContiguous(declaration.init!)) this.contiguous.add(name);
     this.vSetVaryingScalar(name, 'vi32', 'Integer', () => this.vEmitByType(declaration.init!, 'vi32'));
+  }
+
+  /** gpu.js would give a name that is declared again in an inner block the type and the place of the outer one. */
+  private refuseShadowing(declaration: GpuJsAst): void {
+    const { name } = declaration.id!;
+    const known = this.getDeclaration(declaration.id!) as { ast?: GpuJsAst } | null;
+    if ((known?.ast && known.ast.id !== declaration.id) || this.argumentNames.includes(name!)) {
+      throw this.astErrorOutput(`"${name}" is declared twice where both are visible: give the inner one another name`, declaration);
+    }
   }
 
   // ---- loads

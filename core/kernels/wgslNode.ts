@@ -8,8 +8,8 @@ const { WGSLFunctionNode } = functionNode;
 
 const isInteger = (type: string) => type === 'Integer' || type === 'LiteralInteger';
 const COMPARISONS = new Set(['<', '<=', '>', '>=', '==', '!=', '===', '!==']);
-/** `Math` functions that mean the same on every device, and are spelt alike in WGSL (gpu.js mends `round`). */
-const FUNCTIONS = new Set(['abs', 'ceil', 'cos', 'exp', 'floor', 'log', 'log2', 'max', 'min', 'round', 'sign', 'sin', 'sqrt', 'trunc']);
+/** `Math` functions that mean the same on every device (`round` does not: halves go up, or to the even number), spelt alike in WGSL. */
+const FUNCTIONS = new Set(['abs', 'ceil', 'cos', 'exp', 'floor', 'log', 'log2', 'max', 'min', 'sign', 'sin', 'sqrt', 'trunc']);
 
 export class WgslNode extends WGSLFunctionNode {
   /** Whether the thread returns four rows: `return [a, b, c, d]` becomes a call of `storeRows`, which the adapter writes. */
