@@ -28,7 +28,8 @@ const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 
 /**
  * Worker threads (piscina) behind one queue, first in first out. The threads start with the pool, inherit the process's loader flags, and do not keep
- * an idle process alive. A thread that dies is replaced and what it had in work is tried once more, each call alone.
+ * an idle process alive. sharp decodes on libuv's threads, which all workers share: more than four decode at once only if
+ * UV_THREADPOOL_SIZE says so when the process starts. A thread that dies is replaced and what it had in work is tried once more, each call alone.
  */
 export class WorkerPool implements TaskPool {
   readonly workers: number;
