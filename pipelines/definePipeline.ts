@@ -1,7 +1,6 @@
 import type { Observable, Observer } from 'rxjs';
 import { z } from 'zod';
 import type {
-  Bad,
   CompiledModel,
   DataSet,
   Device,
@@ -93,6 +92,8 @@ export interface PipelineContext<Options = CommonOptions> {
   readonly stepsPerEpoch: number;
   /** Steps still to do in an epoch, as --steps and a resumed run allow. Put `take(stepsLeft(epoch))` before `forward`. */
   stepsLeft(epoch: number): number;
+  /** Whether nothing of an epoch is left to do, not even its evaluation: the run was stopped, or --steps was reached before it. */
+  finished(epoch: number): boolean;
   /** Of the whole run, also where it goes on from a checkpoint. */
   readonly totalSteps: number;
   /** Where the run begins: all zero unless it is resumed. */

@@ -8,7 +8,7 @@
  *
  * Measured: not yet measured.
  */
-import { concat, concatMap, range, skip, take, takeUntil } from 'rxjs';
+import { concat, concatMap, EMPTY, range, skip, take, takeUntil } from 'rxjs';
 import { z } from 'zod';
 import { crossEntropy, oneCycle, sgd } from '../core/index.ts';
 import {
@@ -69,7 +69,8 @@ export default definePipeline({
     const learn = (epoch: number) =>
       batches(epoch).pipe(take(context.stepsLeft(epoch)), takeUntil(stop$), forward(model), backward(loss), optimize(optimizer));
 
+    const test = (epoch: number) => heldOut(context, crossEntropy(), epoch).pipe(takeUntil(stop$));
     const epochs = range(start.epoch, Math.max(0, options.epochs - start.epoch));
-    return epochs.pipe(concatMap(epoch => concat(learn(epoch), heldOut(context, crossEntropy(), epoch).pipe(takeUntil(stop$)))));
+    return epochs.pipe(concatMap(epoch => (context.finished(epoch) ? EMPTY : concat(learn(epoch), test(epoch)))));
   },
 });

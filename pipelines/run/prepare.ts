@@ -17,6 +17,7 @@ import {
   readWeights,
   type Schedule,
   SlotPool,
+  type TensorData,
   verify,
   WorkerPool,
 } from '../../core/index.ts';
@@ -36,6 +37,8 @@ export interface Prepared {
   readonly folder: RunFolder;
   readonly trainSize: number;
   readonly classes: readonly string[];
+  /** What the optimizer kept, of a run that is resumed: until its first step the model has none of its own. */
+  readonly optimizer: ReadonlyMap<string, TensorData>;
   /** The device and the data are told before anything is trained. */
   readonly introduction: Introduction;
   readonly stop: () => void;
@@ -75,6 +78,8 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
       : options.model === undefined
         ? undefined
         : await chooseModel(options.model);
+
+    if (!resumed && options.out !== undefined) await RunFolder.check(resolve(options.out));
 
     const device = await openDevice(options.device, { threads: options.threads });
     closing.push(() => device.destroy());
@@ -139,6 +144,11 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     let stopped = false;
     const { lr, lr$ } = steering();
 
+    const stepsLeft = (epoch: number): number => {
+      const used = epoch === start.epoch ? start.consumed : 0;
+      const inEpoch = Math.floor((trainSize - used) / options.batch);
+      return stopped ? 0 : Math.max(0, Math.min(inEpoch, totalSteps - model.updates));
+    };
     const context: PipelineContext = {
       options: { ...options, workers },
       device,
@@ -148,11 +158,9 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
       decoding,
       stepsPerEpoch,
       totalSteps,
-      stepsLeft(epoch) {
-        const used = epoch === start.epoch ? start.consumed : 0;
-        const inEpoch = Math.floor((trainSize - used) / options.batch);
-        return stopped ? 0 : Math.max(0, Math.min(inEpoch, totalSteps - model.updates));
-      },
+      stepsLeft,
+      // a resumed run may have to evaluate the epoch that it was stopped at the end of
+      finished: epoch => stopped || (epoch > start.epoch && stepsLeft(epoch) === 0),
       start,
       meters: new MeterSet(),
       stop$,
@@ -187,6 +195,7 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
       folder,
       trainSize,
       classes,
+      optimizer: resumed?.optimizer ?? new Map(),
       introduction: {
         device: device.description,
         device_kind: device.kind,
@@ -215,7 +224,7 @@ async function readRun(dir: string, pipeline: Pipeline, given: Readonly<Record<s
   const folder = resolve(dir);
   const { options, started } = await resumedOptions(folder, pipeline, given);
   const { graph, normalization, tensors, epoch, step, consumed } = await readCheckpoint(join(folder, files.checkpoint));
-  const optimizer = step > 0 ? await readOptimizer(join(folder, files.optimizer), step) : new Map();
+  const optimizer = step > 0 ? await readOptimizer(join(folder, files.optimizer), step) : new Map<string, TensorData>();
   return { folder, options, started, graph, normalization, tensors, optimizer, start: { epoch, step, consumed } };
 }
 

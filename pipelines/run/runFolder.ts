@@ -9,7 +9,7 @@
  *
  * Whatever is replaced is replaced at once. A folder without a finished step is removed again.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, rmdir, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
@@ -57,28 +57,34 @@ export class RunFolder {
 
   /** Makes the folder. One that is there must be empty. */
   static async create(path: string): Promise<RunFolder> {
-    const entries = await readdir(path).catch(error => {
-      if (error.code === 'ENOENT') return undefined;
-      throw unwritable(path, error);
-    });
-    if (entries && entries.length > 0) {
-      const fix = entries.includes(files.config)
-        ? `To go on with that run: --resume ${path}. Otherwise give another --out.`
-        : 'Give another --out.';
-      throw fail('usage', '--out', 'a new or an empty folder', `${path}, which holds ${entries.slice(0, 3).join(', ')}`, fix);
-    }
+    await RunFolder.check(path);
+    const missing: string[] = [];
+    for (let each = path; !existsSync(each) && dirname(each) !== each; each = dirname(each)) missing.push(each);
     const made: string[] = [];
-    if (!entries) {
-      const first = await mkdir(path, { recursive: true }).catch(error => {
-        throw unwritable(path, error);
-      });
-      // innermost first, as they are removed
-      for (let each = path; first !== undefined; each = dirname(each)) {
-        made.push(each);
-        if (each === first || dirname(each) === each) break;
+    try {
+      // one by one: Node's recursive mkdir goes round for ever where the system refuses in an odd way (/proc)
+      for (const each of missing.reverse()) {
+        await mkdir(each);
+        made.unshift(each);
       }
+    } catch (error) {
+      for (const each of made) await rmdir(each).catch(() => undefined);
+      throw unwritable(path, error);
     }
     return new RunFolder(path, made);
+  }
+
+  /** Refuses a folder with something in it. */
+  static async check(path: string): Promise<void> {
+    const entries = await readdir(path).catch((error): string[] => {
+      if (error.code === 'ENOENT') return [];
+      throw unwritable(path, error);
+    });
+    if (entries.length === 0) return;
+    const fix = entries.includes(files.config)
+      ? `To go on with that run: --resume ${path}. Otherwise give another --out.`
+      : 'Give another --out.';
+    throw fail('usage', '--out', 'a new or an empty folder', `${path}, which holds ${entries.slice(0, 3).join(', ')}`, fix);
   }
 
   /** Opens a run to go on with it. What its metrics say of later steps than the checkpoint's is taken back. */

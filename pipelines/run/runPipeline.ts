@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs';
-import { type Bad, MillraceError, type Position, type Step } from '../../core/index.ts';
+import { type Bad, MillraceError, type Position, type Step, type TensorData } from '../../core/index.ts';
 import { type EpochEvaluation, isStep, type Pipeline, type PipelineRecord } from '../definePipeline.ts';
 import { type Introduction, type Prepared, prepare } from './prepare.ts';
 
@@ -239,11 +239,11 @@ class Run {
     const locked = model.lock.acquire();
     const write = async () => {
       const unlock = await locked;
-      let tensors: Awaited<ReturnType<typeof model.state>>;
-      let optimizer: typeof tensors;
+      let tensors: ReadonlyMap<string, TensorData>;
+      let optimizer: ReadonlyMap<string, TensorData>;
       try {
         tensors = await model.state();
-        optimizer = await model.optimizerState();
+        optimizer = this.#newSteps > 0 ? await model.optimizerState() : this.prepared.optimizer;
       } finally {
         unlock();
       }
