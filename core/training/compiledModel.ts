@@ -16,8 +16,9 @@ import { prune } from '../program/prune.ts';
 import { elements, same, text } from '../shape.ts';
 import { firstNotFinite } from './diagnose.ts';
 import { Lock } from './lock.ts';
-import { fromTorchLayout, type TensorData, torchShape, toTorchLayout } from './torchLayout.ts';
+import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
+import { checkWeights, readWeights, writeWeights } from './weights.ts';
 
 export interface CompileOptions {
   readonly device: Device;
@@ -61,7 +62,7 @@ export class CompiledModel {
   readonly #placed = new Map<string, DeviceBuffer>();
   readonly #pool: DeviceBuffer[] = [];
   readonly #plans = new Map<Mode, Promise<Plan>>();
-  readonly #losses = new Map<string, Promise<Plan>>();
+  readonly #losses = new Map<string, Promise<LossPlan>>();
   readonly #lossPools: DeviceBuffer[][] = [];
   #update: { optimizer: Optimizer; plan: Promise<UpdatePlan> } | undefined;
   #optimizerState: ReadonlyMap<string, TensorData> | undefined;
@@ -69,7 +70,7 @@ export class CompiledModel {
   readonly #targets: Float32Array;
   readonly #normalization: Float32Array;
   readonly #hyper = new Float32Array(hyperLength);
-  readonly #lossPlans = { train: new WeakMap<Loss, Promise<Plan>>(), evaluate: new WeakMap<Loss, Promise<Plan>>() };
+  readonly #lossPlans = { train: new WeakMap<Loss, Promise<LossPlan>>(), evaluate: new WeakMap<Loss, Promise<LossPlan>>() };
   #logits = '';
   #result = '';
   #destroyed = false;
@@ -88,12 +89,25 @@ export class CompiledModel {
     this.#pixels = new Uint8Array(options.batch * elements(graph.input));
     this.#targets = new Float32Array(options.batch);
     this.#normalization = new Float32Array(2 * graph.input[2]);
-    for (const { name, shape, init } of parameters) {
-      const buffer = this.device.allocate(elements(shape) * 4, name);
-      this.#placed.set(name, buffer);
-      this.device.write(buffer, initialize(name, shape, init, this.seed));
+    try {
+      for (const { name, shape, init } of parameters) {
+        const buffer = this.device.allocate(elements(shape) * 4, name);
+        this.#placed.set(name, buffer);
+        this.device.write(buffer, initialize(name, shape, init, this.seed));
+      }
+    } catch (error) {
+      // nobody will have this model to destroy it
+      for (const buffer of this.#placed.values()) this.device.free(buffer);
+      throw error;
     }
   }
+
+  #check(): void {
+    if (!this.#destroyed) return;
+    throw fail('state', `model "${this.graph.name}"`, 'a model in use', 'one that was destroyed', 'Compile the graph again.');
+  }
+
+  readonly #bufferOf = (name: string): DeviceBuffer => this.#placed.get(name)!;
 
   /** Bytes on the device: weights, activations, everything placed so far. */
   get peakBytes(): number {
@@ -110,7 +124,8 @@ export class CompiledModel {
     return planTable(await this.#plan(mode));
   }
 
-  #plan(mode: Mode): Promise<Plan> {
+  async #plan(mode: Mode): Promise<Plan> {
+    this.#check();
     let plan = this.#plans.get(mode);
     if (!plan) {
       // one after the other: both take their activations from the same pool
@@ -122,8 +137,6 @@ export class CompiledModel {
   }
 
   #makePlan(mode: Mode): Promise<Plan> {
-    if (this.#destroyed)
-      throw fail('state', `model "${this.graph.name}"`, 'a model in use', 'one that was destroyed', 'Compile the graph again.');
     const builder = new ProgramBuilder();
     const { logits, backward } = differentiate(builder, this.graph, {
       batch: this.batch,
@@ -144,7 +157,8 @@ export class CompiledModel {
   }
 
   /** Loss objects are made freely (one an epoch, say): what they write decides whether there is a plan already. */
-  #lossPlan(loss: Loss, mode: Mode): Promise<Plan> {
+  async #lossPlan(loss: Loss, mode: Mode): Promise<LossPlan> {
+    this.#check();
     const known = this.#lossPlans[mode].get(loss);
     if (known) return known;
     const made = this.#plan(mode).then(main => {
@@ -167,15 +181,17 @@ export class CompiledModel {
     return made;
   }
 
-  async #placeLoss(program: Program, result: string, gradient: string | undefined): Promise<Plan> {
+  async #placeLoss(program: Program, result: string, gradient: string | undefined): Promise<LossPlan> {
     const placed = new Map(this.#placed);
     if (gradient) placed.set(gradient, this.#placed.get(lossGradient)!);
     const pool: DeviceBuffer[] = [];
     this.#lossPools.push(pool);
-    const plan = await planFor(program, { device: this.device, placed, pool, variants: this.#options.variants });
-    for (const name of ['targets', result]) this.#placed.set(name, placed.get(name)!);
-    this.#result = result;
-    return plan;
+    try {
+      return { plan: await planFor(program, { device: this.device, placed, pool, variants: this.#options.variants }), result };
+    } finally {
+      // what is new is the model's now: targets, the result, whatever the loss keeps
+      for (const [name, buffer] of placed) if (name !== gradient) this.#placed.set(name, buffer);
+    }
   }
 
   // ---- one pass; the caller holds the lock
@@ -236,7 +252,8 @@ export class CompiledModel {
 
   /** The loss and, in training, the gradient of the logits. */
   async loss(loss: Loss, mode: Mode): Promise<void> {
-    const plan = await this.#lossPlan(loss, mode);
+    const { plan, result } = await this.#lossPlan(loss, mode);
+    this.#result = result;
     this.device.write(plan.buffers.get('targets')!, this.#targets);
     await this.device.run(plan.segment('forward'));
     if (mode === 'train') await this.device.run(plan.segment('backward'));
@@ -248,6 +265,7 @@ export class CompiledModel {
 
   /** Applies the gradients. The optimizer of the first call is the model's from then on. */
   async update(optimizer: Optimizer, lr: number): Promise<void> {
+    this.#check();
     const plan = await this.#updatePlan(optimizer);
     this.#writeHyper(plan.plan, { lr, corrections: optimizer.corrections?.(this.updates) });
     await this.device.run(plan.plan.segment('update'));
@@ -283,86 +301,53 @@ export class CompiledModel {
   }
 
   async readLoss(): Promise<LossResult> {
+    this.#check();
     const [loss, top1, top5, samples] = await this.device.read(this.#placed.get(this.#result)!, 16);
     return { loss: loss!, top1: top1!, top5: top5!, samples: samples! };
   }
 
   /** [count, classes] of the last forward pass. */
   async readLogits(count = this.batch): Promise<Float32Array> {
+    this.#check();
     return this.device.read(this.#placed.get(this.#logits)!, count * this.classes * 4);
   }
 
   /** Gradients of the last backward pass by parameter name, in PyTorch's layouts: for tests and histograms. */
   async gradients(): Promise<Map<string, TensorData>> {
     const { program } = await this.#plan('train');
-    const gradients = new Map<string, TensorData>();
-    for (const [name, gradient] of Object.entries(program.gradients)) {
-      const { shape, layout } = this.parameters.find(parameter => parameter.name === name)!;
-      const data = await this.device.read(this.#placed.get(gradient)!, elements(shape) * 4);
-      gradients.set(name, toTorchLayout({ shape, data }, layout));
-    }
-    return gradients;
+    const trained = this.parameters.filter(({ name }) => program.gradients[name] !== undefined);
+    return readWeights(this.device, trained, name => this.#bufferOf(program.gradients[name]!));
   }
 
   /** Where the numbers of the last pass stopped being finite, in words. Runs the pass again, launch by launch. */
   async diagnose(loss: Loss): Promise<string> {
-    return firstNotFinite(this.device, this.parameters, this.#placed, [await this.#plan('train'), await this.#lossPlan(loss, 'train')]);
+    const plans = [await this.#plan('train'), (await this.#lossPlan(loss, 'train')).plan];
+    return firstNotFinite(this.device, this.parameters, this.#bufferOf, plans);
   }
 
   // ---- weights in and out
 
   /** Parameters and running statistics under torchvision's names, in PyTorch's layouts. */
   async state(): Promise<Map<string, TensorData>> {
-    const state = new Map<string, TensorData>();
-    for (const { name, shape, layout } of this.parameters) {
-      const data = await this.device.read(this.#placed.get(name)!, elements(shape) * 4);
-      state.set(name, toTorchLayout({ shape, data }, layout));
-    }
-    return state;
+    this.#check();
+    return readWeights(this.device, this.parameters, this.#bufferOf);
   }
 
   /** Strict: every tensor must be there with its shape, and none besides (PyTorch's `num_batches_tracked` is ignored). */
   async load(tensors: ReadonlyMap<string, TensorData>): Promise<void> {
-    const where = `weights of model "${this.graph.name}"`;
-    const known = new Set(this.parameters.map(({ name }) => name));
-    const extra = [...tensors.keys()].filter(name => !known.has(name) && !name.endsWith('.num_batches_tracked'));
-    const missing = this.parameters.filter(({ name }) => !tensors.has(name));
-    if (missing.length > 0 || extra.length > 0) {
-      const list = (names: string[]) => names.slice(0, 3).join(', ') + (names.length > 3 ? `, … (${names.length} in all)` : '');
-      const got = [missing.length > 0 && `no ${list(missing.map(({ name }) => name))}`, extra.length > 0 && `also ${list(extra)}`]
-        .filter(Boolean)
-        .join('; ');
-      throw fail('data', where, `exactly its ${known.size} tensors`, got, 'Use a checkpoint of this model, with this number of classes.');
-    }
-    for (const { name, shape, layout } of this.parameters) {
-      const expected = torchShape(shape, layout);
-      const tensor = tensors.get(name)!;
-      if (!same(tensor.shape, expected)) {
-        throw fail(
-          'data',
-          `${where}: "${name}"`,
-          `shape ${text(expected)}`,
-          text(tensor.shape),
-          'Use a checkpoint of this model, with this number of classes and channels.',
-        );
-      }
-    }
-    for (const { name, layout } of this.parameters) {
-      this.device.write(this.#placed.get(name)!, fromTorchLayout(tensors.get(name)!, layout).data);
-    }
+    this.#check();
+    checkWeights(`weights of model "${this.graph.name}"`, this.parameters, tensors);
+    writeWeights(this.device, this.parameters, tensors, this.#bufferOf);
   }
 
-  /** The optimizer's tensors as `conv1.weight:momentum` in PyTorch's layouts, and `step`. Empty before the first update. */
+  /** The optimizer's tensors as `conv1.weight:momentum` in PyTorch's layouts, and `step`. Before the first update: what was loaded, or nothing. */
   async optimizerState(): Promise<Map<string, TensorData>> {
-    const state = new Map<string, TensorData>();
-    if (!this.#update) return state;
+    this.#check();
+    if (!this.#update) return new Map(this.#optimizerState);
     const { tensors } = await this.#update.plan;
-    for (const { name, shape, layout } of tensors) {
-      const data = await this.device.read(this.#placed.get(name)!, elements(shape) * 4);
-      state.set(name, toTorchLayout({ shape, data }, layout));
-    }
-    state.set('step', { shape: [1], data: Float32Array.of(this.updates) });
-    return state;
+    const step = Float32Array.of(this.updates);
+    const state = await readWeights(this.device, tensors, this.#bufferOf);
+    return state.set('step', { shape: [1], data: step });
   }
 
   /** Takes effect with the first update: call it before. */
@@ -385,8 +370,8 @@ export class CompiledModel {
           'Resume with the optimizer and model that the state was saved with.',
         );
       }
-      this.device.write(this.#placed.get(name)!, fromTorchLayout(tensor, layout).data);
     }
+    writeWeights(this.device, tensors, state, this.#bufferOf);
   }
 
   /** Frees the model's buffers; the device stays open. */
@@ -404,5 +389,11 @@ export class CompiledModel {
 }
 
 export type { TensorData };
+
+interface LossPlan {
+  readonly plan: Plan;
+  /** Name of the tensor with what the host reads. */
+  readonly result: string;
+}
 
 const lossGradient = 'logits:gradient';

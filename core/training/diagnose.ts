@@ -3,20 +3,24 @@ import type { GraphParameter } from '../graph/infer.ts';
 import type { Plan } from '../plan/plan.ts';
 import { elements } from '../shape.ts';
 
-/** The first parameter, or else the first layer of the plans' forward segments, whose numbers are not all finite. */
+/**
+ * The first trained parameter, or else the first layer of the plans' forward segments, whose numbers are not all finite.
+ * Running statistics are left out, and left alone: training does not read them, and the pass in question has spoilt them already.
+ */
 export async function firstNotFinite(
   device: Device,
   parameters: readonly GraphParameter[],
-  placed: ReadonlyMap<string, DeviceBuffer>,
+  bufferOf: (name: string) => DeviceBuffer,
   plans: readonly Plan[],
 ): Promise<string> {
-  for (const { name, shape } of parameters) {
-    const values = await device.read(placed.get(name)!, elements(shape) * 4);
+  for (const { name, shape, role } of parameters) {
+    if (role !== 'parameter') continue;
+    const values = await device.read(bufferOf(name), elements(shape) * 4);
     if (!values.every(Number.isFinite)) return `with the weights: "${name}" is not finite before this step`;
   }
-  for (const { lowered, buffers, compileNode } of plans) {
+  for (const { lowered, program, buffers, compileNode } of plans) {
     for (const [index, { node, segment }] of lowered.nodes.entries()) {
-      if (segment !== 'forward') continue;
+      if (segment !== 'forward' || program.tensors[node.output]?.kind === 'state') continue;
       await device.run(await compileNode(index));
       const values = await device.read(buffers.get(node.output)!, elements(lowered.tensors.get(node.output)!.shape) * 4);
       if (!values.every(Number.isFinite))

@@ -1,4 +1,8 @@
-/** The running statistics, in place: running = (1 - momentum) · running + momentum · batch. */
+/**
+ * The running statistics, in place: running = (1 - momentum) · running + momentum · batch. A batch whose statistic is not
+ * finite leaves them as they are, unlike PyTorch: its loss ends the run before the weights are touched, and what is saved or
+ * evaluated then must not be spoilt.
+ */
 import type { Kernel, KernelThis } from '../../kernels/kernel.ts';
 import { elements } from '../../shape.ts';
 import { traffic } from '../attributes.ts';
@@ -6,13 +10,19 @@ import { registerPrimitive } from '../registry.ts';
 
 function moveMean(this: KernelThis, running: Float32Array, mean: Float32Array): number {
   const batch = mean[this.thread.x] + mean[this.constants.C + this.thread.x];
-  return this.constants.keep * running[this.thread.x] + this.constants.momentum * batch;
+  const next = this.constants.keep * running[this.thread.x] + this.constants.momentum * batch;
+  return Math.abs(batch) < this.constants.largest ? next : running[this.thread.x];
 }
 
 /** `weight` is momentum · n / (n - 1): the running variance is the unbiased one, the batch's is not. */
 function moveVariance(this: KernelThis, running: Float32Array, variance: Float32Array): number {
-  return this.constants.keep * running[this.thread.x] + this.constants.weight * variance[this.thread.x];
+  const batch = variance[this.thread.x];
+  const next = this.constants.keep * running[this.thread.x] + this.constants.weight * batch;
+  return batch < this.constants.largest ? next : running[this.thread.x];
 }
+
+/** Below the largest float, so that no compiler takes the comparison for always true. */
+const largest = 3e38;
 
 registerPrimitive<{ momentum: number }>({
   name: 'batchNorm2d.runningMean',
@@ -25,7 +35,7 @@ registerPrimitive<{ momentum: number }>({
       run: moveMean,
       threads: [C],
       integers: { C },
-      floats: { keep: 1 - momentum, momentum },
+      floats: { keep: 1 - momentum, momentum, largest },
       inout: 'running',
     };
     return [{ kernel, inputs: [running.name, mean.name], output: output.name }];
@@ -40,7 +50,7 @@ registerPrimitive<{ momentum: number; pixels: number }>({
       name: 'batchNorm2d.runningVariance',
       run: moveVariance,
       threads: [elements(running.shape)],
-      floats: { keep: 1 - momentum, weight: (momentum * pixels) / (pixels - 1) },
+      floats: { keep: 1 - momentum, weight: (momentum * pixels) / (pixels - 1), largest },
       inout: 'running',
     };
     return [{ kernel, inputs: [running.name, variance.name], output: output.name }];

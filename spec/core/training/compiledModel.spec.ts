@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { openCpu } from '../../../core/devices/cpu.ts';
+import type { Device } from '../../../core/devices/device.ts';
+import { openWasm } from '../../../core/devices/wasm/device.ts';
+import { graph } from '../../../core/graph/builder.ts';
+import { crossEntropy } from '../../../core/losses/index.ts';
+import { adam, sgd } from '../../../core/optimizers/index.ts';
+import { type CompiledModel, type CompileOptions, compile } from '../../../core/training/compiledModel.ts';
+import type { TensorData } from '../../../core/training/torchLayout.ts';
+import { tiny } from '../../../models/tiny.ts';
+import { fakeBatch } from '../../trainingFixtures.ts';
+import { losses, trainStep } from './train.ts';
+
+const batch = fakeBatch();
+const loss = crossEntropy();
+const momentum = () => sgd({ lr: 0.05, momentum: 0.9, weightDecay: 1e-4 });
+const plain = (state: Map<string, TensorData>) => Object.fromEntries([...state].map(([name, { data }]) => [name, [...data]]));
+
+describe('compile', () => {
+  let wasm: Device;
+  before(async () => {
+    wasm = await openWasm({ threads: 2 });
+  });
+  after(() => wasm.destroy());
+
+  /** A model on the shared device that is gone at the end, and with it all of its memory. */
+  async function withModel<T>(options: Partial<CompileOptions>, use: (model: CompiledModel) => Promise<T>): Promise<T> {
+    const { device = wasm } = options;
+    const before = device.allocatedBytes;
+    const model = compile(tiny(), { device, batch: 8, seed: 1, ...options });
+    try {
+      return await use(model);
+    } finally {
+      await model.destroy();
+      assert.equal(device.allocatedBytes, before);
+    }
+  }
+
+  it('should overfit one batch on wasm @smoke', async () => {
+    const values = await withModel({}, model => losses(model, batch, 60, loss, momentum(), 0.05));
+    assert.ok(values[0]! > 1 && values.at(-1)! < 0.1, `from ${values[0]} to ${values.at(-1)}`);
+  });
+
+  it('should overfit one batch on cpu, with the losses of wasm', async () => {
+    const cpu = await openCpu();
+    const small = fakeBatch({ count: 4 });
+    const onCpu = await withModel({ device: cpu, batch: 4 }, model => losses(model, small, 40, loss, momentum(), 0.05));
+    const onWasm = await withModel({ batch: 4 }, model => losses(model, small, 40, loss, momentum(), 0.05));
+    assert.ok(onCpu[0]! > 1 && onCpu.at(-1)! < 0.1, `from ${onCpu[0]} to ${onCpu.at(-1)}`);
+    for (let step = 0; step < 10; step++) assert.ok(Math.abs(onCpu[step]! - onWasm[step]!) < 1e-3, `step ${step}`);
+    assert.equal(cpu.allocatedBytes, 0);
+    await cpu.destroy();
+  });
+
+  it('should give the same losses bit for bit with one seed, on one thread and on two, and others with another', async () => {
+    const one = await openWasm({ threads: 1 });
+    const run = (options: Partial<CompileOptions>) => withModel(options, model => losses(model, batch, 12, loss, momentum()));
+    const first = await run({});
+    assert.deepEqual(await run({}), first);
+    assert.deepEqual(await run({ device: one }), first);
+    assert.notDeepEqual(await run({ seed: 2 }), first);
+    await one.destroy();
+  });
+
+  it('should repeat dropout with the seed, and draw anew at every step', async () => {
+    const g = graph('dropping', [8, 8, 3]);
+    const dropping = g.output(g.linear('fc', g.dropout('drop', g.flatten('flatten', g.input)), { features: 10 }));
+    const run = async (seed: number) => {
+      const model = compile(dropping, { device: wasm, batch: 8, seed });
+      // a learning rate of zero: only the masks differ from step to step
+      const values = await losses(model, batch, 4, loss, sgd({ lr: 0 }), 0);
+      await model.destroy();
+      return values;
+    };
+    const first = await run(3);
+    assert.equal(new Set(first).size, 4);
+    assert.deepEqual(await run(3), first);
+  });
+
+  it('should not move frozen parameters, nor anything while evaluating', () =>
+    withModel({ frozen: name => name.startsWith('conv') || name === 'bn.weight' }, async model => {
+      const optimizer = momentum();
+      const before = plain(await model.state());
+      await model.upload(batch, 'evaluate');
+      await model.forward('evaluate');
+      await model.loss(loss, 'evaluate');
+      assert.deepEqual(plain(await model.state()), before);
+      await losses(model, batch, 3, loss, optimizer);
+      const after = plain(await model.state());
+      const moved = Object.keys(before).filter(name => before[name]!.some((value, i) => value !== after[name]![i]));
+      assert.deepEqual(moved.sort(), ['bn.bias', 'bn.running_mean', 'bn.running_var', 'fc.bias', 'fc.weight']);
+      await model.upload(batch, 'evaluate');
+      await model.forward('evaluate');
+      await model.loss(loss, 'evaluate');
+      assert.deepEqual(plain(await model.state()), after);
+      assert.equal([...(await model.gradients()).keys()].join(), 'bn.bias,fc.weight,fc.bias');
+    }));
+
+  it('should count only the samples of a partial batch when evaluating', () =>
+    withModel({}, async model => {
+      const evaluate = async (count: number) => {
+        await model.upload(fakeBatch({ count, seed: 5 }), 'evaluate');
+        await model.forward('evaluate');
+        await model.loss(loss, 'evaluate');
+        return model.readLoss();
+      };
+      // each sample alone, behind whatever the batch before left in its padding
+      const alone: { loss: number; top1: number }[] = [];
+      for (let count = 1; count <= 5; count++) {
+        const result = await evaluate(count);
+        assert.equal(result.samples, count);
+        const sum = alone.reduce((total, each) => total + each.loss, 0);
+        const hits = alone.reduce((total, each) => total + each.top1, 0);
+        alone.push({ loss: result.loss * count - sum, top1: result.top1 - hits });
+      }
+      assert.ok(alone.every(each => each.loss > 0 && (each.top1 === 0 || each.top1 === 1)));
+      const logits = await model.readLogits(5);
+      assert.equal(logits.length, 50);
+    }));
+
+  it('should allocate nothing while it steps', () =>
+    withModel({}, async model => {
+      const optimizer = adam({ lr: 0.001 });
+      await trainStep(model, batch, loss, optimizer, 0.001);
+      const { allocatedBytes } = wasm;
+      assert.equal(model.peakBytes, allocatedBytes);
+      await losses(model, batch, 5, crossEntropy(), optimizer, 0.001);
+      assert.equal(wasm.allocatedBytes, allocatedBytes);
+    }));
+
+  it('should stay as large as it is over many steps', async function () {
+    this.timeout(40_000);
+    await withModel({}, async model => {
+      const optimizer = momentum();
+      const small = [fakeBatch({ seed: 1 }), fakeBatch({ seed: 2 })];
+      const steps = async (count: number) => {
+        for (let step = 0; step < count; step++) await trainStep(model, small[step % 2]!, loss, optimizer, 0.01);
+        globalThis.gc?.();
+        return process.memoryUsage().rss;
+      };
+      const early = await steps(200);
+      const { allocatedBytes } = wasm;
+      const late = await steps(400);
+      assert.equal(wasm.allocatedBytes, allocatedBytes);
+      // the garbage collector has its own mind about a few MB
+      assert.ok(late < early * 1.03 + 4e6, `${early} bytes after 200 steps, ${late} after 600`);
+    });
+  });
+
+  it('should refuse images, batches and labels that do not fit, by name', () =>
+    withModel({}, async model => {
+      await assert.rejects(
+        model.upload(fakeBatch({ size: [8, 9, 3] }), 'train'),
+        /^MillraceError: forward: expected images of \[8,8,3\] \(height, width, channels\) for model "tiny", got \[8,9,3\]\. Change the augmentation/,
+      );
+      const short =
+        /^MillraceError: forward: expected batches of 8, for which the model is compiled, got one of 7\. Use batch\(8, \{ dropLast: true \}\)\.$/;
+      await assert.rejects(model.upload(fakeBatch({ count: 7 }), 'train'), short);
+      await assert.rejects(model.upload(fakeBatch({ count: 9 }), 'evaluate'), /expected batches of 8.*got one of 9/);
+      for (const label of [10, -1]) {
+        await assert.rejects(
+          model.upload(fakeBatch({ labels: [0, 1, 2, label, 4, 5, 6, 7] }), 'train'),
+          new RegExp(
+            `^MillraceError: sample "sample 3": expected a label from 0 to 9, since the model has 10 classes, got ${label}\\. Build the model`,
+          ),
+        );
+      }
+    }));
+
+  it('should print its plan', () =>
+    withModel({}, async model => {
+      assert.match(await model.table(), /^segment +node +kernel +shape .+\n.*\d+ nodes, \d+ launches, \d\.\d{3} GFLOP, peak memory /s);
+      assert.doesNotMatch(await model.table('evaluate'), /^backward/m);
+    }));
+
+  it('should refuse to be used once destroyed, and be destroyed twice', async () => {
+    const model = compile(tiny(), { device: wasm, batch: 8 });
+    const optimizer = momentum();
+    await trainStep(model, batch, loss, optimizer, 0.1);
+    await Promise.all([model.destroy(), model.destroy()]);
+    const message = /^MillraceError: model "tiny": expected a model in use, got one that was destroyed\. Compile the graph again\.$/;
+    await assert.rejects(model.upload(batch, 'train'), message);
+    await assert.rejects(model.forward('train'), message);
+    await assert.rejects(model.loss(loss, 'train'), message);
+    await assert.rejects(model.backward(), message);
+    await assert.rejects(model.update(optimizer, 0.1), message);
+    await assert.rejects(model.readLoss(), message);
+    await assert.rejects(model.state(), message);
+    await assert.rejects(model.load(new Map()), message);
+    await assert.rejects(model.optimizerState(), message);
+    assert.equal(wasm.allocatedBytes, 0);
+  });
+
+  it('should leave nothing on a device that is too small for it', () => {
+    const g = graph('huge', [8, 8, 3]);
+    const huge = g.output(g.linear('second', g.linear('first', g.flatten('flatten', g.input), { features: 100 }), { features: 2 ** 24 }));
+    assert.throws(() => compile(huge, { device: wasm, batch: 1 }), /memory for "second\.weight" within the 4 GiB/);
+    assert.equal(wasm.allocatedBytes, 0);
+  });
+});
