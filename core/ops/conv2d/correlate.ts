@@ -20,17 +20,32 @@ function multiply(this: KernelThis, x: Float32Array, weight: Float32Array): Quad
   const b = Math.min(this.thread.y * 4 + 1, this.constants.M - 1) * this.constants.right + group;
   const c = Math.min(this.thread.y * 4 + 2, this.constants.M - 1) * this.constants.right + group;
   const d = Math.min(this.thread.y * 4 + 3, this.constants.M - 1) * this.constants.right + group;
-  const from = this.thread.z * this.constants.run * this.constants.filters + this.thread.x;
   let ya = 0.0;
   let yb = 0.0;
   let yc = 0.0;
   let yd = 0.0;
-  for (let i = 0; i < this.constants.run; i++) {
-    const w = weight[i * this.constants.filters + from];
-    ya += x[a + i] * w;
-    yb += x[b + i] * w;
-    yc += x[c + i] * w;
-    yd += x[d + i] * w;
+  for (let k = 0; k < this.constants.blocks; k++) {
+    const start = k * this.constants.block;
+    const from = (this.thread.z * this.constants.run + start) * this.constants.filters + this.thread.x;
+    const ta = a + start;
+    const tb = b + start;
+    const tc = c + start;
+    const td = d + start;
+    let sa = 0.0;
+    let sb = 0.0;
+    let sc = 0.0;
+    let sd = 0.0;
+    for (let i = 0; i < this.constants.block; i++) {
+      const w = weight[from + i * this.constants.filters];
+      sa += x[ta + i] * w;
+      sb += x[tb + i] * w;
+      sc += x[tc + i] * w;
+      sd += x[td + i] * w;
+    }
+    ya += sa;
+    yb += sb;
+    yc += sc;
+    yd += sd;
   }
   return [ya, yb, yc, yd];
 }
@@ -40,12 +55,12 @@ function correlateLine(this: KernelThis, x: Float32Array, weight: Float32Array):
   const group = Math.floor(this.thread.z / this.constants.lines);
   const line = this.thread.z - group * this.constants.lines;
   const n = Math.floor(line / this.constants.P);
-  const start = n * this.constants.image + (line - n * this.constants.P) * this.constants.down + group * this.constants.channels;
+  const begin = n * this.constants.image + (line - n * this.constants.P) * this.constants.down + group * this.constants.channels;
   // pixels past the line's end repeat its last; they are not stored
-  const a = start + this.thread.y * 4 * this.constants.right;
-  const b = start + Math.min(this.thread.y * 4 + 1, this.constants.Q - 1) * this.constants.right;
-  const c = start + Math.min(this.thread.y * 4 + 2, this.constants.Q - 1) * this.constants.right;
-  const d = start + Math.min(this.thread.y * 4 + 3, this.constants.Q - 1) * this.constants.right;
+  const a = begin + this.thread.y * 4 * this.constants.right;
+  const b = begin + Math.min(this.thread.y * 4 + 1, this.constants.Q - 1) * this.constants.right;
+  const c = begin + Math.min(this.thread.y * 4 + 2, this.constants.Q - 1) * this.constants.right;
+  const d = begin + Math.min(this.thread.y * 4 + 3, this.constants.Q - 1) * this.constants.right;
   let ya = 0.0;
   let yb = 0.0;
   let yc = 0.0;
@@ -54,17 +69,28 @@ function correlateLine(this: KernelThis, x: Float32Array, weight: Float32Array):
     for (let t = 0; t < this.constants.taps; t++) {
       const at = r * this.constants.rowStep + t * this.constants.tapStep;
       const tap = (group * this.constants.R + r) * this.constants.taps + t;
-      const from = tap * this.constants.run * this.constants.filters + this.thread.x;
-      const ta = a + at;
-      const tb = b + at;
-      const tc = c + at;
-      const td = d + at;
-      for (let i = 0; i < this.constants.run; i++) {
-        const w = weight[from + i * this.constants.filters];
-        ya += x[ta + i] * w;
-        yb += x[tb + i] * w;
-        yc += x[tc + i] * w;
-        yd += x[td + i] * w;
+      for (let k = 0; k < this.constants.blocks; k++) {
+        const start = k * this.constants.block;
+        const from = (tap * this.constants.run + start) * this.constants.filters + this.thread.x;
+        const ta = a + at + start;
+        const tb = b + at + start;
+        const tc = c + at + start;
+        const td = d + at + start;
+        let sa = 0.0;
+        let sb = 0.0;
+        let sc = 0.0;
+        let sd = 0.0;
+        for (let i = 0; i < this.constants.block; i++) {
+          const w = weight[from + i * this.constants.filters];
+          sa += x[ta + i] * w;
+          sb += x[tb + i] * w;
+          sc += x[tc + i] * w;
+          sd += x[td + i] * w;
+        }
+        ya += sa;
+        yb += sb;
+        yc += sc;
+        yd += sd;
       }
     }
   }
@@ -102,17 +128,28 @@ function correlateAny(this: KernelThis, x: Float32Array, weight: Float32Array): 
     for (let t = 0; t < this.constants.taps; t++) {
       const at = r * this.constants.rowStep + t * this.constants.tapStep;
       const tap = (this.thread.z * this.constants.R + r) * this.constants.taps + t;
-      const from = tap * this.constants.run * this.constants.filters + this.thread.x;
-      const ta = a + at;
-      const tb = b + at;
-      const tc = c + at;
-      const td = d + at;
-      for (let i = 0; i < this.constants.run; i++) {
-        const w = weight[from + i * this.constants.filters];
-        ya += x[ta + i] * w;
-        yb += x[tb + i] * w;
-        yc += x[tc + i] * w;
-        yd += x[td + i] * w;
+      for (let k = 0; k < this.constants.blocks; k++) {
+        const start = k * this.constants.block;
+        const from = (tap * this.constants.run + start) * this.constants.filters + this.thread.x;
+        const ta = a + at + start;
+        const tb = b + at + start;
+        const tc = c + at + start;
+        const td = d + at + start;
+        let sa = 0.0;
+        let sb = 0.0;
+        let sc = 0.0;
+        let sd = 0.0;
+        for (let i = 0; i < this.constants.block; i++) {
+          const w = weight[from + i * this.constants.filters];
+          sa += x[ta + i] * w;
+          sb += x[tb + i] * w;
+          sc += x[tc + i] * w;
+          sd += x[td + i] * w;
+        }
+        ya += sa;
+        yb += sb;
+        yc += sc;
+        yd += sd;
       }
     }
   }
@@ -137,6 +174,15 @@ export interface Correlation {
 /** Lines are worth their simpler arithmetic while at most a quarter of their quads' pixels lie past the end. */
 const mostIdle = 4 / 3;
 
+/**
+ * Products that are summed up by themselves before they join the whole sum: rounding errors grow with the square root of
+ * both lengths instead of their product's. Short blocks cost time.
+ */
+function blockOf(run: number): number {
+  for (let block = Math.min(run, 96); block >= 24; block--) if (run % block === 0) return block;
+  return run;
+}
+
 /** y as [groups, N·P·Q, O/groups]: for one group, the output itself. */
 export function correlation(name: string, { input, output, kernel, stride, dilation, groups }: Correlation): Kernel {
   const [, height, width, C] = input;
@@ -149,7 +195,9 @@ export function correlation(name: string, { input, output, kernel, stride, dilat
   const joined = dilation === 1 && groups === 1;
   const steps = { image: height * width * C, down: stride * width * C, right: stride * C };
   const windows = { rowStep: dilation * width * C, tapStep: dilation * C };
-  const integers = { M, P, Q, R, taps: joined ? 1 : S, run: joined ? S * C : channels, ...steps, ...windows, channels, filters };
+  const run = joined ? S * C : channels;
+  const block = blockOf(run);
+  const integers = { M, P, Q, R, taps: joined ? 1 : S, run, block, blocks: run / block, ...steps, ...windows, channels, filters };
 
   const flat = (P === 1 || steps.down === Q * steps.right) && (N === 1 || steps.image === P * steps.down);
   if (R === 1 && integers.taps === 1 && flat) {
