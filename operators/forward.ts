@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Batch, CompiledModel, Pass } from '../core/index.ts';
 import { HeldLeases } from '../core/index.ts';
+import { through } from './through.ts';
 
 /** Runs the model on each batch.
  *      in:  --a-----b---c|
@@ -19,12 +20,17 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
       let completed = false;
       let idleSince = performance.now();
 
+      const drop = (batch: Batch) => {
+        batch.lease.demand.meters.stage('forward').keep(-batch.count);
+        batch.lease.release();
+      };
+
       const next = () => {
         if (busy || subscriber.closed) return;
         const batch = waiting.shift();
         if (batch) {
           busy = true;
-          run(batch).catch(error => subscriber.error(error));
+          void run(batch);
         } else if (completed) subscriber.complete();
       };
 
@@ -41,27 +47,35 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
           next();
         });
         try {
-          if (subscriber.closed) return;
+          if (subscriber.closed) {
+            drop(batch);
+            return;
+          }
           const workingMs = performance.now();
           try {
             await model.upload(batch, mode);
           } finally {
             // the pixels are on the device: decoding may use their places again
-            meter.keep(-batch.count);
-            batchLease.release();
+            drop(batch);
           }
           await model.forward(mode);
           meter.busyMs += performance.now() - workingMs;
           meter.itemsOut += batch.count;
           if (!subscriber.closed)
             subscriber.next({ model, mode, batch: rest, logits: () => model.readLogits(batch.count), lease, startedMs });
+        } catch (error) {
+          // before the model is given back: no other pass may begin
+          subscriber.error(error);
         } finally {
           lease.release();
         }
       };
 
-      const subscription = source.subscribe({
-        next: batch => {
+      subscriber.add(() => {
+        for (const batch of waiting.splice(0)) drop(batch);
+      });
+      through(source, subscriber, {
+        next(batch) {
           const { demand } = batch.lease;
           demand.declare('forward', model.batch);
           const meter = demand.meters.stage('forward');
@@ -72,15 +86,10 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
           waiting.push(batch);
           next();
         },
-        error: error => subscriber.error(error),
-        complete: () => {
+        complete() {
           completed = true;
           next();
         },
       });
-      return () => {
-        subscription.unsubscribe();
-        for (const batch of waiting.splice(0)) batch.lease.release();
-      };
     });
 }

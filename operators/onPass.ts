@@ -1,8 +1,9 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Pass } from '../core/index.ts';
+import { through } from './through.ts';
 
 /**
- * The shape that backward and optimize share: holds each pass while asynchronous work on it runs, in order, then hands on
+ * The shape that backward, optimize and evaluate share: holds each pass while asynchronous work on it runs, in order, then hands on
  * what came of it. At most one pass is alive at a time, so nothing queues here. Metered as `stage`.
  */
 export function onPass<T>(stage: string, work: (pass: Pass) => Promise<T>): OperatorFunction<Pass, T> {
@@ -24,6 +25,9 @@ export function onPass<T>(stage: string, work: (pass: Pass) => Promise<T>): Oper
           meter.busyMs += performance.now() - startedMs;
           meter.itemsOut += count;
           if (!subscriber.closed) subscriber.next(result);
+        } catch (error) {
+          // before the pass is given back: no other may begin
+          subscriber.error(error);
         } finally {
           idleSince = performance.now();
           meter.keep(-count);
@@ -31,23 +35,19 @@ export function onPass<T>(stage: string, work: (pass: Pass) => Promise<T>): Oper
         }
       };
 
-      const subscription = source.subscribe({
-        next: pass => {
+      through(source, subscriber, {
+        next(pass) {
           pass.lease.hold();
           running++;
-          run(pass)
-            .catch(error => subscriber.error(error))
-            .finally(() => {
-              running--;
-              if (completed && running === 0) subscriber.complete();
-            });
+          void run(pass).then(() => {
+            running--;
+            if (completed && running === 0) subscriber.complete();
+          });
         },
-        error: error => subscriber.error(error),
-        complete: () => {
+        complete() {
           completed = true;
           if (running === 0) subscriber.complete();
         },
       });
-      return () => subscription.unsubscribe();
     });
 }
