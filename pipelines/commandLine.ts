@@ -1,5 +1,13 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type DeviceName, deviceNames, didYouMean, fail, MillraceError } from '../core/index.ts';
+import { benchData } from './commands/benchData.ts';
+import { benchGemm } from './commands/benchGemm.ts';
+import { benchStep } from './commands/benchStep.ts';
+import { devices } from './commands/devices.ts';
+import { evaluate } from './commands/evaluate.ts';
+import { golden } from './commands/golden.ts';
+import { models } from './commands/models.ts';
+import { train } from './commands/train.ts';
 import type { Pipeline } from './definePipeline.ts';
 import { flagsOf } from './run/flags.ts';
 import { loadDefault } from './run/loadModule.ts';
@@ -45,7 +53,6 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
   for (const flag of flagsOf(pipeline.options)) training.addOption(flag);
   training.action(async (_file: string | undefined, options: Record<string, unknown>) => {
     const { json: _, verbose: __, ...given } = options;
-    const { train } = await import('./commands/train.ts');
     finish(await train(pipeline, given, output));
   });
 
@@ -58,7 +65,6 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--batch <N>', "images a pass (default: the run's)"))
     .addOption(onError())
     .action(async (checkpoint: string, options) => {
-      const { evaluate } = await import('./commands/evaluate.ts');
       finish(await evaluate(checkpoint, options, output));
     });
 
@@ -67,7 +73,6 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(device())
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .action(async (dir: string, options) => {
-      const { golden } = await import('./commands/golden.ts');
       finish(await golden(dir, options, output));
     });
 
@@ -82,7 +87,6 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .addOption(whole('--steps <N>', 'steps that are timed').default(20))
     .action(async options => {
-      const { benchStep } = await import('./commands/benchStep.ts');
       finish(await benchStep(options, output));
     });
   command(bench, 'data', 'The data stages alone, with the full training augmentation.')
@@ -93,7 +97,6 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(positive('--seconds <S>', 'how long to measure').default(5))
     .addOption(onError())
     .action(async options => {
-      const { benchData } = await import('./commands/benchData.ts');
       finish(await benchData(options, output));
     });
   command(bench, 'gemm', 'A matrix product [M,K]·[K,N].')
@@ -103,7 +106,6 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(device())
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .action(async options => {
-      const { benchGemm } = await import('./commands/benchGemm.ts');
       finish(await benchGemm(options, output));
     });
 
@@ -113,12 +115,10 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--size <PX>', 'height and width of the images'))
     .addOption(whole('--channels <N>', 'of the images'))
     .action(async (name: string | undefined, { classes, size, channels }) => {
-      const { models } = await import('./commands/models.ts');
       finish(await models(name, { ...(classes && { classes }), ...(size && { size }), ...(channels && { channels }) }, output));
     });
 
   command(program, 'devices', 'What this machine has, what would be chosen, and why the others are not available.').action(async () => {
-    const { devices } = await import('./commands/devices.ts');
     finish(await devices(output));
   });
   return program;

@@ -237,6 +237,7 @@ class Run {
     if (position.step === 0 || (position.step === this.#saved.step && position.epoch === this.#saved.epoch)) return;
     this.#saved = position;
     const locked = model.lock.acquire();
+    const earlier = this.#writing;
     const write = async () => {
       const unlock = await locked;
       let tensors: ReadonlyMap<string, TensorData>;
@@ -255,10 +256,11 @@ class Run {
         seed: options.seed,
         device: device.description,
       };
+      await earlier;
       await folder.checkpoint(facts, tensors, optimizer);
       this.#written = position.step;
     };
-    this.#writing = Promise.all([this.#writing, write()]).then(() => undefined);
+    this.#writing = write();
     // told by whoever waits for it; not twice
     this.#writing.catch(() => undefined);
   }

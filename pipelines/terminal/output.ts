@@ -1,8 +1,15 @@
 import { createLogUpdate } from 'log-update';
 
+/** As much of a terminal or a pipe as is used. */
+export interface Sink {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+}
 export interface Streams {
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
 }
 
 /**
@@ -20,7 +27,7 @@ export class Output {
     private readonly streams: Streams = process,
   ) {
     this.live = !json && streams.stdout.isTTY === true;
-    if (this.live) this.#update = createLogUpdate(streams.stdout, { showCursor: true });
+    if (this.live) this.#update = createLogUpdate(streams.stdout as NodeJS.WritableStream, { showCursor: true });
     // a reader that leaves (| head) ends the text, not the run
     streams.stdout.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
