@@ -31,9 +31,11 @@ export function planTable({ lowered, buffers }: Plan): string {
   const launches = lowered.nodes.reduce((sum, node) => sum + node.launches.length, 0);
   return [
     ...lines,
-    `${lowered.nodes.length} nodes, ${launches} launches, ${(flops / 1e9).toFixed(3)} GFLOP, peak memory ${bytes(memory)} in ${distinct.size} buffers`,
+    `${lowered.nodes.length} nodes, ${launches} launches, ${work(flops)}, peak memory ${bytes(memory)} in ${distinct.size} buffers`,
   ].join('\n');
 }
+
+const work = (flops: number): string => (flops < 1e8 ? `${(flops / 1e6).toFixed(3)} MFLOP` : `${(flops / 1e9).toFixed(3)} GFLOP`);
 
 function bytes(count: number): string {
   if (count < 1024) return `${count} B`;

@@ -169,7 +169,7 @@ describe('compile', () => {
 
   it('should print its plan', () =>
     withModel({}, async model => {
-      assert.match(await model.table(), /^segment +node +kernel +shape .+\n.*\d+ nodes, \d+ launches, \d\.\d{3} GFLOP, peak memory /s);
+      assert.match(await model.table(), /^segment +node +kernel +shape .+\n.*\d+ nodes, \d+ launches, \d\.\d{3} MFLOP, peak memory /s);
       assert.doesNotMatch(await model.table('evaluate'), /^backward/m);
     }));
 
