@@ -79,7 +79,8 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
           const { demand } = batch.lease;
           demand.declare('forward', model.batch);
           const meter = demand.meters.stage('forward');
-          meter.bound = model.batch;
+          // places belong to the whole pipeline: without a prefetch before it, what the others need not keep waits here
+          meter.bound = demand.bound;
           meter.itemsIn += batch.count;
           meter.keep(batch.count);
           batch.lease.hold();

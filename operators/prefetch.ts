@@ -71,9 +71,10 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
           const meter = demand.meters.stage('prefetch');
           if (demand !== declared) {
             declared = demand;
-            meter.bound = batches * batch.count;
             demand.declare(`prefetch(${batches})`, batches * batch.count);
           }
+          // places belong to the whole pipeline: when the consumer stops, all that other stages need not keep ends up here
+          meter.bound = demand.bound;
           account();
           meter.itemsIn += batch.count;
           meter.keep(batch.count);
