@@ -17,6 +17,11 @@ export interface Device {
   readonly threads?: number;
   /** Which hand-written bodies it takes. */
   readonly language: 'wgsl' | 'wasm' | 'none';
+  /**
+   * Bytes of the largest tensor that a hand-written body may have among its operands; absent if there is no limit. Kernels
+   * that gpu.js compiles take larger ones: WebGPU binds those in several ranges, which only our accessors see as one array.
+   */
+  readonly largestBinding?: number;
   /** Bytes in buffers now. Zero after `destroy`. */
   readonly allocatedBytes: number;
   /** Rejects when the device is lost; never resolves. */

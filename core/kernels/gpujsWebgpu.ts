@@ -4,32 +4,28 @@ import utilities from 'gpu.js/src/utils.js';
 import { fail } from '../errors.ts';
 import { type Kernel, type Launch, settings } from './kernel.ts';
 import type { VariantLaunch } from './variant.ts';
+import { type Binding, type BindingLimits, type BoundArrays, bindArrays, type ShaderArray } from './wgslArrays.ts';
 import { WgslNode } from './wgslNode.ts';
 
 /**
  * Adapter two of two to gpu.js's internals: compiles a kernel to a WGSL module that works on our buffers. gpu.js
- * translates the function's body; bindings, array accessors, the entry point and the stores of rows are ours. Sizes and
+ * translates the function's body; bindings, array accessors, the entry point and the stores are ours. Sizes and
  * constants are literals, so a module needs no uniform buffer: what its launch binds are its arrays, and nothing else.
  */
-export interface ShaderLimits {
+export interface ShaderLimits extends BindingLimits {
   readonly maxComputeWorkgroupsPerDimension: number;
   readonly maxComputeInvocationsPerWorkgroup: number;
-  readonly maxStorageBuffersPerShaderStage: number;
 }
 export interface ShaderLaunch {
   readonly launch: Launch | VariantLaunch;
   readonly inputs: readonly ShaderArray[];
   readonly output: ShaderArray;
 }
-interface ShaderArray {
-  readonly length: number;
-  readonly dtype: 'f32' | 'u8';
-}
 export interface Shader {
   /** A whole WGSL module with one compute entry point. */
   readonly source: string;
-  /** Binding i holds input `reads[i]`; the binding after the last one is the output. An `inout` argument has no binding of its own. */
-  readonly reads: readonly number[];
+  /** What binding i holds; the output comes last. An `inout` argument has no binding of its own. */
+  readonly bindings: readonly Binding[];
   readonly groups: readonly [number, number, number];
 }
 
@@ -59,44 +55,37 @@ export class WgslCompiler {
       );
     }
     if (output.dtype !== 'f32') throw fail('state', where, 'a float output', output.dtype, 'Kernels write floats; bytes are read only.');
-    const reads = [...inputs.keys()].filter(i => names[i] !== kernel.inout);
-    if (kernel.inout !== undefined && reads.length === inputs.length) {
+    if (kernel.inout !== undefined && !names.includes(kernel.inout)) {
       throw fail('state', where, `an argument named "${kernel.inout}" (inout)`, names.join(', '), 'Name one of the arguments.');
     }
-    if (reads.length + 1 > limits.maxStorageBuffersPerShaderStage) {
-      const most = limits.maxStorageBuffersPerShaderStage;
-      throw fail(
-        'device',
-        where,
-        `at most ${most} arrays with the output (this adapter's limit)`,
-        `${reads.length + 1}`,
-        'Split the kernel.',
-      );
-    }
-    const declarations = declare(names, inputs, reads, output.length);
+    const arrays = bindArrays(where, names, inputs, output, kernel.inout, limits);
     return 'body' in launch
-      ? wrapBody(launch, declarations, reads, limits)
+      ? wrapBody(launch, arrays, limits)
       : {
-          source: `${declarations}\n${this.#entry(kernel, limits)}`,
-          reads,
+          source: `${declarations(arrays)}\n${this.#entry(kernel, arrays, limits)}`,
+          bindings: arrays.bindings,
           groups: fold(Math.ceil(threadCount(kernel) / WORKGROUP), limits, where),
         };
   }
 
-  #entry(kernel: Kernel, limits: ShaderLimits): string {
+  #entry(kernel: Kernel, arrays: BoundArrays, limits: ShaderLimits): string {
     const [x, y = 1, z = 1] = kernel.threads;
     const count = threadCount(kernel);
     const [width] = fold(Math.ceil(count / WORKGROUP), limits, kernel.name);
     const coordinates =
       y === 1 && z === 1 ? 'flat, 0u, 0u' : `flat % ${x}u, ${z === 1 ? `flat / ${x}u` : `(flat / ${x}u) % ${y}u`}, flat / ${x * y}u`;
+    // what gpu.js stores is an expression: it holds no semicolon
+    const body = this.#translate(kernel).replaceAll(/result\[data_index\] = ([^;]*);/g, (_, value: string) =>
+      arrays.store('data_index', value),
+    );
     return `var<private> threadGid : vec3<u32>;
-${kernel.rows === undefined ? '' : storeRows(x, kernel.rows)}@compute @workgroup_size(${WORKGROUP})
+${kernel.rows === undefined ? '' : storeRows(x, kernel.rows, arrays)}@compute @workgroup_size(${WORKGROUP})
 fn main(@builtin(workgroup_id) group : vec3<u32>, @builtin(local_invocation_index) lane : u32) {
   let flat : u32 = (group.y * ${width}u + group.x) * ${WORKGROUP}u + lane;
   if (flat >= ${count}u) { return; }
   threadGid = vec3<u32>(${coordinates});
   let data_index : i32 = i32(flat);
-${this.#translate(kernel)}
+${body}
 }`;
   }
 
@@ -208,27 +197,11 @@ function fold(count: number, limits: ShaderLimits, where: string): [number, numb
   return [Math.ceil(count / y), y, 1];
 }
 
-/** gpu.js's names: `user_NAME` for arrays, `get_user_NAME(z, y, x)` for reading them. */
-function declare(names: readonly string[], inputs: readonly ShaderArray[], reads: readonly number[], outputLength: number): string {
-  const lines = reads.map((input, binding) => {
-    const type = inputs[input]!.dtype === 'u8' ? 'u32' : 'f32';
-    return `@group(0) @binding(${binding}) var<storage, read> user_${utilities.utils.sanitizeName(names[input]!)} : array<${type}>;`;
-  });
-  lines.push(`@group(0) @binding(${reads.length}) var<storage, read_write> result : array<f32>;`, FLOOR_DIV);
-  names.forEach((argument, i) => {
-    const name = utilities.utils.sanitizeName(argument);
-    const own = reads.includes(i);
-    const { dtype, length } = own ? inputs[i]! : { dtype: 'f32', length: outputLength };
-    const value = dtype === 'u8' ? `f32((user_${name}[x >> 2u] >> (u32(x & 3) << 3u)) & 255u)` : `${own ? `user_${name}` : 'result'}[x]`;
-    lines.push(`fn get_user_${name}(z : i32, y : i32, x : i32) -> f32 { return ${value}; }`);
-    lines.push(`fn clamped_user_${name}(z : i32, y : i32, x : i32) -> f32 { return get_user_${name}(0, 0, clamp(x, 0, ${length - 1})); }`);
-  });
-  return lines.join('\n');
-}
+const declarations = ({ variables, accessors }: BoundArrays): string => [variables, FLOOR_DIV, accessors].filter(Boolean).join('\n');
 
-function storeRows(width: number, rows: number): string {
+function storeRows(width: number, rows: number, arrays: BoundArrays): string {
   const stores = ['x', 'y', 'z', 'w'].map((component, row) => {
-    const store = `result[base + ${row * width}] = rows.${component};`;
+    const store = arrays.store(`base + ${row * width}`, `rows.${component}`);
     const certain = rows % 4 === 0 || row < rows % 4;
     return certain ? `  ${store}` : `  if (y + ${row} < ${rows}) { ${store} }`;
   });
@@ -241,10 +214,15 @@ ${stores.join('\n')}
 }
 
 /** A hand-written body after our declarations; its `enable` directives must open the module. */
-function wrapBody(launch: VariantLaunch, declarations: string, reads: readonly number[], limits: ShaderLimits): Shader {
+function wrapBody(launch: VariantLaunch, arrays: BoundArrays, limits: ShaderLimits): Shader {
   const { body, kernel } = launch;
   const where = `variant of kernel "${kernel.name}"`;
   if (body.language !== 'wgsl') throw fail('state', where, 'a body in wgsl', body.language, 'This variant belongs to another device.');
+  const { bindings, split } = arrays;
+  if (split) {
+    const expected = `arrays of at most ${limits.maxStorageBufferBindingSize} bytes (this adapter binds no more at once)`;
+    throw fail('device', where, expected, `"${split.name}" of ${split.bytes}`, "Lower the program with the device's largestBinding.");
+  }
   const invocations = body.workgroup.reduce((product, size) => product * size, 1);
   const most = limits.maxComputeInvocationsPerWorkgroup;
   if (invocations > most)
@@ -255,7 +233,7 @@ function wrapBody(launch: VariantLaunch, declarations: string, reads: readonly n
     throw fail('device', where, `at most ${mostGroups} workgroups a dimension`, `[${body.groups.join(',')}]`, 'Fold the groups.');
   const directive = /^\s*(enable|requires|diagnostic)\b[^;]*;/gm;
   const directives = body.source.match(directive) ?? [];
-  return { source: [...directives, declarations, body.source.replace(directive, '')].join('\n'), reads, groups: body.groups };
+  return { source: [...directives, declarations(arrays), body.source.replace(directive, '')].join('\n'), bindings, groups: body.groups };
 }
 
 const USED = [

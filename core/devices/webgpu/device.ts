@@ -9,7 +9,7 @@ const IN_FLIGHT = 3;
 
 /** Opens a WebGPU device. Throws a MillraceError of kind 'device' with the reason when there is none of that kind. */
 export async function openWebgpu(options: WebgpuOptions): Promise<Device> {
-  return new WebgpuDevice(await requestWebgpu(options), options.software);
+  return new WebgpuDevice(await requestWebgpu(options), options);
 }
 
 class WebgpuBuffer implements DeviceBuffer, BufferBinding {
@@ -26,6 +26,7 @@ class WebgpuDevice implements Device {
   readonly kind: 'webgpu' | 'webgpu:software';
   readonly language = 'wgsl';
   readonly lost: Promise<never>;
+  readonly largestBinding: number;
   /** Also keeps Dawn's instance alive as long as the device. */
   readonly #access: WebgpuAccess;
   readonly #device: GPUDevice;
@@ -41,12 +42,13 @@ class WebgpuDevice implements Device {
   #destroyed = false;
   #rejectLost!: (error: MillraceError) => void;
 
-  constructor(access: WebgpuAccess, software: boolean) {
+  constructor(access: WebgpuAccess, { software, largestBinding = Number.POSITIVE_INFINITY }: WebgpuOptions) {
     const { device } = access;
+    this.largestBinding = Math.min(largestBinding, device.limits.maxStorageBufferBindingSize);
     this.kind = software ? 'webgpu:software' : 'webgpu';
     this.#access = access;
     this.#device = device;
-    this.#pipelines = new Pipelines(device);
+    this.#pipelines = new Pipelines(device, this.largestBinding);
     this.#uploader = new Uploader(device.queue);
     this.#readback = new Readback(device);
     this.lost = new Promise<never>((_, reject) => {
@@ -87,16 +89,14 @@ class WebgpuDevice implements Device {
   allocate(bytes: number, label: string): DeviceBuffer {
     this.#check();
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const most = this.#device.limits.maxBufferSize;
     if (!Number.isInteger(bytes) || bytes < 0)
       throw fail('state', `tensor "${label}"`, 'a size in whole bytes', show(bytes), 'Check its shape.');
     if (size > most) {
-      const name = maxStorageBufferBindingSize < maxBufferSize ? 'maxStorageBufferBindingSize' : 'maxBufferSize';
       throw fail(
         'device',
         `tensor "${label}"`,
-        `at most ${most} bytes (${name} of ${this.description})`,
+        `at most ${most} bytes (maxBufferSize of ${this.description})`,
         `${bytes}`,
         'Use a smaller batch or image size.',
       );

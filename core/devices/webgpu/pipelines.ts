@@ -1,5 +1,5 @@
 import { fail, MillraceError } from '../../errors.ts';
-import { type Shader, WgslCompiler } from '../../kernels/gpujsWebgpu.ts';
+import { type Shader, type ShaderLimits, WgslCompiler } from '../../kernels/gpujsWebgpu.ts';
 import type { CompiledSegment, PlacedLaunch } from '../device.ts';
 
 export interface BufferBinding {
@@ -55,25 +55,37 @@ export class Pipelines {
   readonly #device: GPUDevice;
   readonly #compiler = new WgslCompiler();
   readonly #programs = new Map<string, Promise<Program>>();
-  readonly #layouts = new Map<number, GPUBindGroupLayout>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #limits: ShaderLimits;
 
-  constructor(device: GPUDevice) {
+  /** @param largestBinding bytes that one binding may have: the adapter's limit, or less. */
+  constructor(device: GPUDevice, largestBinding: number) {
     this.#device = device;
+    const { maxComputeWorkgroupsPerDimension, maxComputeInvocationsPerWorkgroup, maxStorageBuffersPerShaderStage } = device.limits;
+    this.#limits = {
+      maxComputeWorkgroupsPerDimension,
+      maxComputeInvocationsPerWorkgroup,
+      maxStorageBuffersPerShaderStage,
+      maxStorageBufferBindingSize: largestBinding,
+    };
   }
 
   async compile(launches: readonly PlacedLaunch[], memory: (buffer: PlacedLaunch['output']['buffer']) => BufferBinding): Promise<Segment> {
     const shaders = launches.map(placed => {
       checkAliases(placed);
-      return labelled(placed.label, () => this.#compiler.compile(placed, this.#device.limits));
+      checkSizes(placed);
+      return labelled(placed.label, () => this.#compiler.compile(placed, this.#limits));
     });
     const programs = await Promise.all(shaders.map((shader, i) => this.#program(shader, launches[i]!.label)));
     const passes: Pass[] = [];
     this.#device.pushErrorScope('validation');
     for (const [i, { label, inputs, output }] of launches.entries()) {
-      const { reads, groups } = shaders[i]!;
+      const { bindings, groups } = shaders[i]!;
       const { pipeline, layout } = programs[i]!;
-      const buffers = [...reads.map(input => inputs[input]!.buffer), output.buffer].map(memory);
-      const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer: buffer.memory } }));
+      const entries = bindings.map(({ array, byteOffset, byteLength }, binding) => {
+        const { buffer } = array === 'output' ? output : inputs[array]!;
+        return { binding, resource: { buffer: memory(buffer).memory, offset: byteOffset, size: byteLength } };
+      });
       passes.push({ pipeline, groups, bindGroup: this.#device.createBindGroup({ label, layout, entries }) });
     }
     const error = await this.#device.popErrorScope();
@@ -82,19 +94,17 @@ export class Pipelines {
     return new Segment(passes);
   }
 
-  #program({ source, reads }: Shader, label: string): Promise<Program> {
-    const key = `${reads.length}\n${source}`;
-    let program = this.#programs.get(key);
+  #program({ source, bindings }: Shader, label: string): Promise<Program> {
+    let program = this.#programs.get(source);
     if (!program) {
-      program = this.#build(source, reads.length, label);
-      this.#programs.set(key, program);
-      program.catch(() => this.#programs.delete(key));
+      program = this.#build(source, this.#layout(bindings), label);
+      this.#programs.set(source, program);
+      program.catch(() => this.#programs.delete(source));
     }
     return program;
   }
 
-  async #build(source: string, reads: number, label: string): Promise<Program> {
-    const layout = this.#layout(reads);
+  async #build(source: string, layout: GPUBindGroupLayout, label: string): Promise<Program> {
     this.#device.pushErrorScope('validation');
     const module = this.#device.createShaderModule({ label, code: source });
     const scope = this.#device.popErrorScope();
@@ -131,17 +141,27 @@ export class Pipelines {
     }
   }
 
-  #layout(reads: number): GPUBindGroupLayout {
-    let layout = this.#layouts.get(reads);
+  #layout(bindings: Shader['bindings']): GPUBindGroupLayout {
+    const types = bindings.map(({ array }) => (array === 'output' ? 'storage' : 'read-only-storage'));
+    const key = types.join();
+    let layout = this.#layouts.get(key);
     if (!layout) {
-      const entries: GPUBindGroupLayoutEntry[] = [];
-      for (let binding = 0; binding <= reads; binding++) {
-        entries.push({ binding, visibility: COMPUTE, buffer: { type: binding < reads ? 'read-only-storage' : 'storage' } });
-      }
-      layout = this.#device.createBindGroupLayout({ entries });
-      this.#layouts.set(reads, layout);
+      layout = this.#device.createBindGroupLayout({
+        entries: types.map((type, binding) => ({ binding, visibility: COMPUTE, buffer: { type } })),
+      });
+      this.#layouts.set(key, layout);
     }
     return layout;
+  }
+}
+
+/** A binding past the end of its buffer: a hardware adapter runs without the driver's check of it. */
+function checkSizes({ label, inputs, output }: PlacedLaunch): void {
+  for (const { buffer, length, dtype } of [...inputs, output]) {
+    const bytes = length * (dtype === 'u8' ? 1 : 4);
+    if (bytes <= buffer.bytes) continue;
+    const where = `${label}, tensor "${buffer.label}"`;
+    throw fail('state', where, `an array inside its ${buffer.bytes} bytes`, `${bytes} bytes`, 'Place it in a larger buffer.');
   }
 }
 

@@ -8,6 +8,8 @@ import { fail } from '../../errors.ts';
 export interface WebgpuOptions {
   /** An adapter that computes on the CPU: right numbers at a CPU's speed, for tests. */
   readonly software: boolean;
+  /** Bytes to bind at once at most, where it is less than the adapter's limit: specs see small tensors split like huge ones. */
+  readonly largestBinding?: number;
 }
 export interface WebgpuAccess {
   readonly device: GPUDevice;

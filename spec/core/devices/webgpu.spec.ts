@@ -141,11 +141,32 @@ describe('openWebgpu', () => {
     assert.equal(device.allocatedBytes, start);
   });
 
-  it('should name the tensor and the limit when a buffer is too large', () => {
+  it('should name the tensor and the limit when not even a buffer is large enough', () => {
     assert.throws(
       () => device.allocate(2 ** 50, 'layer1.conv1.weight'),
-      /^MillraceError: tensor "layer1\.conv1\.weight": expected at most \d+ bytes \(max\w+ of .+\), got 1125899906842624\. Use a smaller batch/,
+      /^MillraceError: tensor "layer1\.conv1\.weight": expected at most \d+ bytes \(maxBufferSize of .+\), got 1125899906842624\. Use a smaller batch/,
     );
+  });
+
+  it('should take a tensor larger than one binding, up to the largest buffer', async function () {
+    const bytes = device.largestBinding! + 1024;
+    // hardware binds gigabytes at once: too much to ask of the machine's memory here
+    if (bytes > 1 << 28) this.skip();
+    const buffer = device.allocate(bytes, 'classifier.1.weight');
+    device.write(buffer, new Float32Array([1, 2]), bytes - 8);
+    assert.deepEqual([...(await device.read(buffer, 12, bytes - 12))], [0, 1, 2]);
+    device.free(buffer);
+  });
+
+  it('should refuse an array that does not lie in its buffer', async () => {
+    const [x, y] = [device.allocate(16, 'x'), device.allocate(16, 'y')];
+    const plain = placed(scale(4, 1), [x], y);
+    await assert.rejects(
+      device.compile([{ ...plain, inputs: [{ buffer: x, length: 5, dtype: 'f32' }] }]),
+      /^MillraceError: test scale, tensor "x": expected an array inside its 16 bytes, got 20 bytes\. Place it in a larger buffer\.$/,
+    );
+    device.free(x);
+    device.free(y);
   });
 
   it('should name the launch and the line when a variant does not compile', async () => {

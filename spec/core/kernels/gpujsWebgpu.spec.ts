@@ -5,7 +5,12 @@ import type { Kernel, KernelThis, Quad } from '../../../core/kernels/kernel.ts';
 import { openAnyWebgpu } from '../devices/openAnyWebgpu.ts';
 import { runKernel } from '../devices/runKernel.ts';
 
-const limits = { maxComputeWorkgroupsPerDimension: 65_535, maxComputeInvocationsPerWorkgroup: 128, maxStorageBuffersPerShaderStage: 8 };
+const limits = {
+  maxComputeWorkgroupsPerDimension: 65_535,
+  maxComputeInvocationsPerWorkgroup: 128,
+  maxStorageBuffersPerShaderStage: 8,
+  maxStorageBufferBindingSize: 2 ** 27,
+};
 const float = (length: number) => ({ length, dtype: 'f32' as const });
 
 /** The module of a kernel whose inputs are floats. */
@@ -34,14 +39,21 @@ const kernelOf = (run: Kernel['run'], more: Partial<Kernel> = {}): Kernel => ({ 
 describe('WgslCompiler', () => {
   it('should translate with the gpu.js whose internals it knows @smoke', () => {
     checkGpujs();
-    const { source, reads, groups } = compile(
+    const { source, bindings, groups } = compile(
       kernelOf(function (this: KernelThis, a: Float32Array) {
         return a[this.thread.x] * 2;
       }),
       1,
     );
     assert.match(source, /result\[data_index\] = \(get_user_a\(0, 0, i32\(i32\(threadGid\.x\)\)\)\*2\.0\);/);
-    assert.deepEqual({ reads, groups }, { reads: [0], groups: [1, 1, 1] });
+    assert.deepEqual(groups, [1, 1, 1]);
+    assert.deepEqual(
+      bindings.map(({ array, byteOffset, byteLength }) => [array, byteOffset, byteLength]),
+      [
+        [0, 0, 256],
+        ['output', 0, 256],
+      ],
+    );
   });
 
   it('should name what is missing, and the version, when gpu.js is another', () => {
