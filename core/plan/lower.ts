@@ -1,9 +1,9 @@
 import type { Launch } from '../kernels/kernel.ts';
 import type { VariantLaunch } from '../kernels/variant.ts';
-import type { Cost, Tensor } from '../ops/op.ts';
 import { primitive } from '../ops/index.ts';
+import type { Cost, LowerContext, Tensor } from '../ops/op.ts';
 import type { Program, ProgramNode, Segment } from '../program/program.ts';
-import type { Shape } from '../shape.ts';
+import { elements, type Shape } from '../shape.ts';
 
 /** A program node turned into launches for one device, with the temporary tensors that only they use. */
 export interface LoweredNode {
@@ -19,12 +19,24 @@ export interface LoweredProgram {
   /** The program's tensors and the scratch ones. */
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
+export interface LowerOptions {
+  /** False keeps to the definitions. */
+  readonly variants?: boolean;
+  /** `Device.largestBinding`: a node with a hand-written body for a tensor of more bytes keeps to its definition. */
+  readonly largestBinding?: number;
+}
 
-/** Chooses a variant or the op's own kernels for every node. `variants: false` keeps to the definitions. */
+interface Lowering {
+  lower(context: LowerContext<unknown>): (Launch | VariantLaunch)[];
+}
+
+export const bytesOf = ({ shape, dtype }: Tensor): number => elements(shape) * (dtype === 'u8' ? 1 : 4);
+
+/** Chooses a variant or the op's own kernels for every node. */
 export function lower(
   program: Program,
   language: 'wgsl' | 'wasm' | 'none',
-  { variants = true }: { variants?: boolean } = {},
+  { variants = true, largestBinding = Number.POSITIVE_INFINITY }: LowerOptions = {},
 ): LoweredProgram {
   const tensors = new Map<string, Tensor>(Object.entries(program.tensors));
   const device = language === 'wgsl' ? 'webgpu' : language;
@@ -33,23 +45,38 @@ export function lower(
     const inputs = node.inputs.map(name => tensors.get(name)!);
     const output = tensors.get(node.output)!;
     const shapes = inputs.map(input => input.shape);
-    let scratched = 0;
-    const scratch = (shape: Shape): Tensor => {
-      const tensor: Tensor = { name: `scratch ${position}.${scratched++}`, shape, dtype: 'f32' };
-      tensors.set(tensor.name, tensor);
-      return tensor;
-    };
-    const context = { attributes: node.attributes, inputs, output, scratch };
-    const variant = variants
-      ? definition.variants?.find(each => each.device === device && each.applies(node.attributes, shapes, output.shape))
-      : undefined;
-    return {
-      node,
-      launches: (variant ?? definition).lower(context),
-      cost: definition.cost(node.attributes, shapes, output.shape),
-      variant: variant?.name,
-      segment: node.segment,
-    };
+    const context = { attributes: node.attributes, inputs, output };
+    const name = `scratch ${position}`;
+    let variant: string | undefined;
+    let lowered: ReturnType<typeof lowerWith> | undefined;
+    for (const each of variants ? (definition.variants ?? []) : []) {
+      if (each.device !== device || !each.applies(node.attributes, shapes, output.shape)) continue;
+      const tuned = lowerWith(each, context, name);
+      if (tuned.largestOperand > largestBinding) continue;
+      variant = each.name;
+      lowered = tuned;
+      break;
+    }
+    lowered ??= lowerWith(definition, context, name);
+    for (const tensor of lowered.scratch) tensors.set(tensor.name, tensor);
+    const cost = definition.cost(node.attributes, shapes, output.shape);
+    return { node, launches: lowered.launches, cost, variant, segment: node.segment };
   });
   return { nodes, tensors };
+}
+
+/** The launches of a definition or a variant, its temporary tensors, and the bytes of the largest tensor of a hand-written body. */
+function lowerWith(way: Lowering, context: Omit<LowerContext<unknown>, 'scratch'>, name: string) {
+  const scratch: Tensor[] = [];
+  const launches = way.lower({
+    ...context,
+    scratch(shape: Shape) {
+      const tensor: Tensor = { name: `${name}.${scratch.length}`, shape, dtype: 'f32' };
+      scratch.push(tensor);
+      return tensor;
+    },
+  });
+  const bytes = new Map([...context.inputs, context.output, ...scratch].map(tensor => [tensor.name, bytesOf(tensor)]));
+  const operands = launches.flatMap(launch => ('body' in launch ? [...launch.inputs, launch.output] : []));
+  return { launches, scratch, largestOperand: Math.max(0, ...operands.map(operand => bytes.get(operand)!)) };
 }

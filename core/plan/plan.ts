@@ -1,8 +1,7 @@
 import type { Argument, CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../devices/device.ts';
-import type { Tensor } from '../ops/op.ts';
 import type { Program, Segment } from '../program/program.ts';
 import { elements } from '../shape.ts';
-import { type LoweredProgram, lower } from './lower.ts';
+import { bytesOf, type LoweredProgram, lower } from './lower.ts';
 import { type Lifetime, place } from './place.ts';
 
 /**
@@ -29,11 +28,10 @@ export interface Plan {
   compileNode(index: number): Promise<CompiledSegment>;
 }
 
-const bytesOf = ({ shape, dtype }: Tensor) => elements(shape) * (dtype === 'u8' ? 1 : 4);
 const temporary = new Set(['activation', 'gradient']);
 
 export async function planFor(program: Program, { device, placed, keep = [], pool = [], variants }: PlanOptions): Promise<Plan> {
-  const lowered = lower(program, device.language, { variants });
+  const lowered = lower(program, device.language, { variants, largestBinding: device.largestBinding });
   const kept = new Set(keep);
   const lasting = (name: string) =>
     kept.has(name) || placed.has(name) || (program.tensors[name] !== undefined && !temporary.has(program.tensors[name].kind));

@@ -14,8 +14,9 @@ function product() {
   const builder = new ProgramBuilder();
   const x = builder.declare('x', 'input', [N, I]);
   const weight = builder.declare('weight', 'parameter', [I, O]);
+  const bias = builder.declare('bias', 'parameter', [O]);
   builder.node = 'fc';
-  builder.emit('linear', 'y', [N, O], [x, weight], {}, 'result');
+  builder.emit('linear', 'y', [N, O], [x, weight, bias], {}, 'result');
   return builder.build();
 }
 const bodies = (launches: readonly Launch[]) => launches.filter(launch => 'body' in launch).length;
@@ -65,8 +66,12 @@ describe('planFor with a tensor larger than one binding', () => {
       for (const [name, seed] of [
         ['x', 1],
         ['weight', 2],
+        ['bias', 3],
       ] as const) {
-        const values = Float32Array.from({ length: elements(plan.program.tensors[name]!.shape) }, (_, i) => Math.sin(seed + i * 1.7));
+        const values = Float32Array.from(
+          { length: elements(plan.program.tensors[name]!.shape) },
+          (_, i) => ((i * 7919 + seed * 104_729) % 1009) / 1009 - 0.3,
+        );
         device.write(plan.buffers.get(name)!, values);
       }
       await device.run(plan.segment('forward'));
