@@ -13,4 +13,5 @@ export {
 } from './definePipeline.ts';
 export { fitTo } from './fitTo.ts';
 export { type HeldOut, heldOut } from './heldOut.ts';
+export { shippedData } from './shippedData.ts';
 export { default as train } from './train.ts';

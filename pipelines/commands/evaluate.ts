@@ -52,6 +52,8 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
     await model.load(checkpoint.tensors);
     let skipped = 0;
     const tell = (bad: Bad) => {
+      // the error itself tells
+      if (options.onError === 'throw') return;
       skipped++;
       output.event('bad', bad);
       output.warn(`bad sample "${bad.key}": ${bad.reason} (${bad.stage})`);

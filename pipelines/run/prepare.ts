@@ -113,7 +113,9 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
       { pool, slots },
     );
     const images: Images = choice;
-    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, onError: options.onError, bad: { next: tell } };
+    // with 'throw' the error itself tells
+    const bad = { next: (each: Bad) => options.onError !== 'throw' && tell(each) };
+    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, onError: options.onError, bad };
 
     const graph = await graphFor(named, images, classes.length);
     verify(graph, { classes: classes.length });

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import * as core from '../core/index.ts';
+import * as models from '../models/index.ts';
+import * as operators from '../operators/index.ts';
+import * as pipelines from '../pipelines/index.ts';
+
+/** A name that appears or goes is a decision: it is made here too. */
+const expected = {
+  millrace:
+    'Demand GraphBuilder HeldLeases Lease Meter MeterSet MillraceError ProgramBuilder SlotPool WorkerPool adam adamw checkpointBytes closest compareInventory compile constant cosine crossEntropy describeDevices deviceNames didYouMean fail graph graphFromJson graphToJson hash macs normals oneCycle op opNames openDevice openProduct optimizerBytes parameters pictureFacts primitive primitiveNames purpose readCheckpoint readGolden readLearningRate readOptimizer readWeights registerOp registerPrimitive runOpCase runTrainingCase sgd show stepDecay summary uniforms unwritable verify writeAtomically',
+  'millrace/operators':
+    'augment backward batch centerCrop decode epochs evaluate forward horizontalFlip idx imageFolder meter normalize openDataSet optimize pixels prefetch randomCrop randomResizedCrop resize shuffle webDataset',
+  'millrace/models':
+    'alexnet alexnet2012 model models registerModel resnet101 resnet152 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet8 tiny',
+  'millrace/pipelines': 'commonOptions definePipeline fitTo heldOut isStep shippedData train',
+};
+
+describe('public exports', () => {
+  const names = (module: object) => Object.keys(module).sort();
+  it('should be these @smoke', () => {
+    const found = {
+      millrace: names(core),
+      'millrace/operators': names(operators),
+      'millrace/models': names(models),
+      'millrace/pipelines': names(pipelines),
+    };
+    for (const [entry, list] of Object.entries(found)) assert.deepEqual(list, expected[entry as keyof typeof expected].split(' '), entry);
+  });
+});
