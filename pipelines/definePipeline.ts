@@ -40,7 +40,7 @@ export const commonOptions = z.object({
   threads: count().optional().describe('compute threads of the wasm device (default: one for each core)'),
   workers: count().optional().describe('worker threads that decode images (default: one fewer than cores, at least one)'),
   batch: count().default(32).describe('images a step'),
-  epochs: count().default(4).describe('times through the data'),
+  epochs: count().default(5).describe('times through the data'),
   steps: count().optional().describe('stop after this many steps, whatever the epochs'),
   lr: z.number().positive().default(0.1).describe('learning rate, the highest of the schedule'),
   seed: z

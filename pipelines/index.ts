@@ -11,6 +11,7 @@ export {
   type PipelineDefinition,
   type PipelineRecord,
 } from './definePipeline.ts';
+export { eachEpoch } from './eachEpoch.ts';
 export { fitTo } from './fitTo.ts';
 export { type HeldOut, heldOut } from './heldOut.ts';
 export { shippedData } from './shippedData.ts';

@@ -8,7 +8,7 @@
  *
  * Measured: not yet measured.
  */
-import { concat, concatMap, EMPTY, range, skip, take, takeUntil } from 'rxjs';
+import { concat, skip, take, takeUntil } from 'rxjs';
 import { z } from 'zod';
 import { crossEntropy, oneCycle, sgd } from '../core/index.ts';
 import {
@@ -27,6 +27,7 @@ import {
   shuffle,
 } from '../operators/index.ts';
 import { definePipeline } from './definePipeline.ts';
+import { eachEpoch } from './eachEpoch.ts';
 import { heldOut } from './heldOut.ts';
 
 export default definePipeline({
@@ -36,6 +37,15 @@ export default definePipeline({
     momentum: z.number().min(0).max(0.9999).default(0.9).describe('share of the last update that goes on'),
     weightDecay: z.number().min(0).default(5e-4).describe('pull of the weights towards zero'),
     labelSmoothing: z.number().min(0).max(1).default(0).describe('share of the target that is spread over all classes'),
+    padding: z
+      .number()
+      .int()
+      .min(0)
+      .max(64)
+      .optional()
+      .describe(
+        'pixels that crops of small images may shift by (by default 4 from 32 pixels on, 0 below: few epochs learn faster without)',
+      ),
     shuffleBuffer: z
       .number()
       .int()
@@ -47,9 +57,9 @@ export default definePipeline({
   build(context) {
     const { options, data, model, images, start, meters, decoding, stop$ } = context;
     const { height, width, small, native } = images;
-    const crop = small
-      ? [...(native ? [] : [resize({ height, width })]), randomCrop({ height, width }, { padding: height < 32 ? 2 : 4 })]
-      : [randomResizedCrop({ height, width })];
+    const { padding = height < 32 ? 0 : 4 } = options;
+    const shift = padding > 0 ? [randomCrop({ height, width }, { padding })] : [];
+    const crop = small ? [...(native ? [] : [resize({ height, width })]), ...shift] : [randomResizedCrop({ height, width })];
     const loss = crossEntropy({ labelSmoothing: options.labelSmoothing });
     const optimizer = sgd({
       lr: context.lr(oneCycle(options.lr, context.totalSteps)),
@@ -70,7 +80,6 @@ export default definePipeline({
       batches(epoch).pipe(take(context.stepsLeft(epoch)), takeUntil(stop$), forward(model), backward(loss), optimize(optimizer));
 
     const test = (epoch: number) => heldOut(context, crossEntropy(), epoch).pipe(takeUntil(stop$));
-    const epochs = range(start.epoch, Math.max(0, options.epochs - start.epoch));
-    return epochs.pipe(concatMap(epoch => (context.finished(epoch) ? EMPTY : concat(learn(epoch), test(epoch)))));
+    return eachEpoch(context, epoch => concat(learn(epoch), test(epoch)));
   },
 });

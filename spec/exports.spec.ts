@@ -12,7 +12,7 @@ const expected = {
     'augment backward batch centerCrop decode epochs evaluate forward horizontalFlip idx imageFolder meter normalize openDataSet optimize pixels prefetch randomCrop randomResizedCrop resize shuffle webDataset',
   'millrace/models':
     'alexnet alexnet2012 model models registerModel resnet101 resnet152 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet8 tiny',
-  'millrace/pipelines': 'commonOptions definePipeline fitTo heldOut isStep shippedData train',
+  'millrace/pipelines': 'commonOptions definePipeline eachEpoch fitTo heldOut isStep shippedData train',
 };
 
 describe('public exports', () => {
