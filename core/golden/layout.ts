@@ -21,10 +21,10 @@ export function ours({ shape, data }: StoredTensor, role: Role): Numbers {
 }
 
 /** Dimension i of the result is dimension `order[i]` of the input. */
-export function reorder(data: Float32Array, shape: Shape, order: readonly number[]): Numbers {
+export function reorder<T extends Float32Array | Float64Array>(data: T, shape: Shape, order: readonly number[]): { shape: Shape; data: T } {
   const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, size) => product * size, 1));
   const result = order.map(i => shape[i]);
-  const moved = new Float32Array(data.length);
+  const moved = data.slice() as T;
   for (let at = 0; at < data.length; at++) {
     let rest = at;
     let from = 0;

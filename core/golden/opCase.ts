@@ -9,44 +9,9 @@ import { fillHyper, hyperLength, hyperTensor } from '../program/hyper.ts';
 import type { Program } from '../program/program.ts';
 import { elements, type Shape } from '../shape.ts';
 import { type Errors, excess, type Golden, type GoldenCase } from './cases.ts';
+import { type Layer, layers } from './layers.ts';
 import { ours } from './layout.ts';
 import { Workbench } from './workbench.ts';
-
-type Attributes = GoldenCase['attrs'];
-/** How a reference op maps to a layer of ours: its name, attributes, and which of the case's inputs are activations. */
-interface Layer {
-  readonly op: string;
-  readonly activations: readonly string[];
-  readonly mode?: 'evaluate';
-  attributes(attrs: Attributes, shapes: Readonly<Record<string, Shape>>): Record<string, unknown>;
-}
-const pooling = ({ kernel, stride, padding, ceil_mode = false }: Attributes) => ({ kernel, stride, padding, ceilMode: ceil_mode });
-const plain = () => ({});
-const layers: Readonly<Record<string, Layer>> = {
-  conv2d: {
-    op: 'conv2d',
-    activations: ['x'],
-    attributes: (attrs, { weight: [filters, , r, s] }) => ({ ...attrs, filters, kernel: [r, s] }),
-  },
-  linear: { op: 'linear', activations: ['x'], attributes: (_, { weight: [features] }) => ({ features }) },
-  batch_norm_train: { op: 'batchNorm2d', activations: ['x'], attributes: ({ eps, momentum }) => ({ eps, momentum }) },
-  batch_norm_eval: { op: 'batchNorm2d', activations: ['x'], mode: 'evaluate', attributes: ({ eps }) => ({ eps }) },
-  relu: { op: 'relu', activations: ['x'], attributes: plain },
-  max_pool2d: { op: 'maxPool2d', activations: ['x'], attributes: pooling },
-  avg_pool2d: {
-    op: 'avgPool2d',
-    activations: ['x'],
-    attributes: attrs => ({ ...pooling(attrs), countIncludePad: attrs.count_include_pad }),
-  },
-  adaptive_avg_pool2d: { op: 'adaptiveAvgPool2d', activations: ['x'], attributes: ({ output }) => ({ output }) },
-  local_response_norm: {
-    op: 'localResponseNorm',
-    activations: ['x'],
-    attributes: ({ size, alpha, beta, k }) => ({ size, alpha, beta, k }),
-  },
-  add: { op: 'add', activations: ['a', 'b'], attributes: plain },
-  concat: { op: 'concat', activations: ['a', 'b'], attributes: plain },
-};
 
 /** Runs one reference case of an op, the loss or an optimizer on a device. */
 export async function runOpCase(golden: Golden, testCase: GoldenCase, device: Device): Promise<Errors> {
@@ -148,13 +113,13 @@ async function runCrossEntropy(golden: Golden, testCase: GoldenCase, device: Dev
   }
 }
 
-const optimizers: Readonly<Record<string, (attrs: Attributes) => Optimizer>> = {
+const optimizers: Readonly<Record<string, (attrs: GoldenCase['attrs']) => Optimizer>> = {
   sgd: ({ lr, momentum, weight_decay, nesterov }) =>
     sgd({ lr: Number(lr), momentum: optional(momentum), weightDecay: optional(weight_decay), nesterov: nesterov === true }),
   adam: ({ lr, weight_decay }) => adam({ lr: Number(lr), weightDecay: optional(weight_decay) }),
   adamw: ({ lr, weight_decay }) => adamw({ lr: Number(lr), weightDecay: optional(weight_decay) }),
 };
-const optional = (value: Attributes[string] | undefined) => (value === undefined ? undefined : Number(value));
+const optional = (value: GoldenCase['attrs'][string] | undefined) => (value === undefined ? undefined : Number(value));
 
 /** Steps 0, 1, … from the gradients given; `p{step}` is the parameter after each. */
 async function runOptimizer(golden: Golden, testCase: GoldenCase, device: Device): Promise<Errors> {

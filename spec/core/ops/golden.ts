@@ -3,19 +3,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readSafetensors, type StoredTensor } from '../../../core/formats/safetensors.ts';
+import type { GoldenCase } from '../../../core/golden/cases.ts';
+import { type Layer, layers } from '../../../core/golden/layers.ts';
+import { ours } from '../../../core/golden/layout.ts';
 import type { Shape } from '../../../core/shape.ts';
 import { type OpProgram, opProgram } from './opProgram.ts';
 import type { Runner } from './run.ts';
 
-/** A case of a folder in the format of PyTorch's reference tensors; the names lead to `tensors`. */
-export interface GoldenCase {
-  readonly case: string;
-  readonly op: string;
-  readonly attrs: Readonly<Record<string, number | boolean>>;
-  readonly inputs: Readonly<Record<string, string>>;
-  readonly outputs: Readonly<Record<string, string>>;
-  readonly grads: Readonly<Record<string, string>>;
-}
+export { layers };
+
 export interface Golden {
   readonly cases: readonly GoldenCase[];
   tensor(name: string): StoredTensor;
@@ -35,72 +31,6 @@ export function readGolden(folder = goldenFolder): Golden {
       return tensor;
     },
   };
-}
-
-/** How a reference case maps to one of our layers: its name, attributes, and which of the case's inputs are activations. */
-interface Layer {
-  readonly op: string;
-  readonly activations: readonly string[];
-  readonly mode?: 'evaluate';
-  attributes(attrs: GoldenCase['attrs'], shapes: Readonly<Record<string, Shape>>): Record<string, unknown>;
-}
-const pooling = ({ kernel, stride, padding, ceil_mode = false }: GoldenCase['attrs']) => ({ kernel, stride, padding, ceilMode: ceil_mode });
-const plain = () => ({});
-/** Reference op → layer. Losses and optimizers are no layers: their own specs read their cases. */
-export const layers: Readonly<Record<string, Layer>> = {
-  conv2d: {
-    op: 'conv2d',
-    activations: ['x'],
-    attributes: (attrs, { weight: [filters, , r, s] }) => ({ ...attrs, filters, kernel: [r, s] }),
-  },
-  linear: { op: 'linear', activations: ['x'], attributes: (_, { weight: [features] }) => ({ features }) },
-  batch_norm_train: { op: 'batchNorm2d', activations: ['x'], attributes: ({ eps, momentum }) => ({ eps, momentum }) },
-  batch_norm_eval: { op: 'batchNorm2d', activations: ['x'], mode: 'evaluate', attributes: ({ eps }) => ({ eps }) },
-  relu: { op: 'relu', activations: ['x'], attributes: plain },
-  max_pool2d: { op: 'maxPool2d', activations: ['x'], attributes: pooling },
-  avg_pool2d: {
-    op: 'avgPool2d',
-    activations: ['x'],
-    attributes: attrs => ({ ...pooling(attrs), countIncludePad: attrs.count_include_pad }),
-  },
-  adaptive_avg_pool2d: { op: 'adaptiveAvgPool2d', activations: ['x'], attributes: ({ output }) => ({ output }) },
-  local_response_norm: {
-    op: 'localResponseNorm',
-    activations: ['x'],
-    attributes: ({ size, alpha, beta, k }) => ({ size, alpha, beta, k }),
-  },
-  add: { op: 'add', activations: ['a', 'b'], attributes: plain },
-  concat: { op: 'concat', activations: ['a', 'b'], attributes: plain },
-};
-
-/** Activations [N,C,H,W] → [N,H,W,C], filters [O,C,R,S] → [R,S,C,O], matrices [O,I] → [I,O]; the rest stays. */
-const orders: Readonly<Record<'activation' | 'parameter', Readonly<Record<number, readonly number[]>>>> = {
-  activation: { 4: [0, 2, 3, 1] },
-  parameter: { 4: [2, 3, 1, 0], 2: [1, 0] },
-};
-
-/** The tensor with its dimensions in another order: dimension i of the result is dimension `order[i]` of the input. */
-export function reorder(data: ArrayLike<number>, shape: Shape, order: readonly number[]): { shape: Shape; data: Float64Array } {
-  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, size) => product * size, 1));
-  const result = order.map(i => shape[i]);
-  const moved = new Float64Array(data.length);
-  for (let at = 0; at < data.length; at++) {
-    let rest = at;
-    let from = 0;
-    for (let i = order.length - 1; i >= 0; i--) {
-      from += (rest % result[i]) * strides[order[i]];
-      rest = Math.floor(rest / result[i]);
-    }
-    moved[at] = data[from];
-  }
-  return { shape: result, data: moved };
-}
-
-/** A reference tensor in our layout. */
-function ours({ shape, data }: StoredTensor, kind: 'activation' | 'parameter'): { shape: Shape; data: ArrayLike<number> } {
-  assert.ok(!(data instanceof BigInt64Array));
-  const order = orders[kind][shape.length];
-  return order ? reorder(data, shape, order) : { shape, data };
 }
 
 /** Runs a case of a layer; gives each compared tensor's largest error as a share of what is allowed. */
