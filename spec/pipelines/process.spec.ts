@@ -49,16 +49,7 @@ describe('the millrace process', function () {
     assert.equal(await ended, 130);
     const { step } = await readCheckpoint(join(out, 'checkpoint.safetensors'));
     assert.ok(step >= 15);
-    const { status, summary, stderr } = await millrace(
-      'train',
-      '--resume',
-      out,
-      '--epochs',
-      '2000',
-      '--steps',
-      String(step + 3),
-      '--json',
-    );
+    const { status, summary, stderr } = await millrace('train', '--resume', out, '--epochs', '2000', '--steps', String(step + 3), '--json');
     assert.equal(status, 0, stderr);
     assert.equal(summary.steps, step + 3);
   });
