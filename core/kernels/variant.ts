@@ -2,7 +2,8 @@ import type { Tensor } from '../ops/op.ts';
 import type { Shape } from '../shape.ts';
 import type { Launch } from './kernel.ts';
 
-/** A hand-written WGSL compute shader. gpu.js writes the bindings (`user_NAME` for inputs, `result`), this is the rest. */
+/** A hand-written WGSL compute shader. gpu.js writes the bindings (`user_NAME` for inputs, `result`), this is the rest.
+ * Lowering keeps it from operands larger than the device's `largestBinding`, whose arrays come in several parts. */
 export interface WgslBody {
   readonly language: 'wgsl';
   readonly workgroup: readonly [number, number, number];
@@ -17,7 +18,13 @@ export interface WgslBody {
 export interface WasmRoutine {
   readonly language: 'wasm';
   readonly units: number;
-  build(place: { inputs: readonly number[]; output: number; initialPages: number; maximumPages: number; shared: boolean }): Uint8Array<ArrayBuffer>;
+  build(place: {
+    inputs: readonly number[];
+    output: number;
+    initialPages: number;
+    maximumPages: number;
+    shared: boolean;
+  }): Uint8Array<ArrayBuffer>;
 }
 export type VariantBody = WgslBody | WasmRoutine;
 /** A launch whose kernel has a hand-written body on one device; `kernel.name`, inputs and output mean what they always mean. */
