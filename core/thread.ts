@@ -17,3 +17,21 @@ export function threadEntry(caller: string, name: string): URL {
   const source = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(entry.href)});`;
   return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
 }
+
+/** Flags of Node that say how modules are found and loaded; those that take a value may have it as the next argument. */
+const loading = new Set(['--import', '--require', '-r', '--loader', '--experimental-loader', '--conditions', '-C']);
+
+/**
+ * The part of the process's flags that a thread needs: how modules load. Node refuses to start a thread with others, V8's
+ * and `--input-type` among them, though it passes them on by itself where none are given.
+ */
+export function threadFlags(flags: readonly string[] = process.execArgv): string[] {
+  const kept: string[] = [];
+  flags.forEach((flag, i) => {
+    const [name] = flag.split('=', 1) as [string];
+    if (!loading.has(name)) return;
+    kept.push(flag);
+    if (flag === name && i + 1 < flags.length) kept.push(flags[i + 1]!);
+  });
+  return kept;
+}

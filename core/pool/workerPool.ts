@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { fail, show } from '../errors.ts';
+import { threadFlags } from '../thread.ts';
 import type { TaskEnd, TaskPool, Ticket } from './taskPool.ts';
 import type { CallEnd, Chunk } from './worker.ts';
 
@@ -58,8 +59,7 @@ export class WorkerPool implements TaskPool {
       maxThreads: workers,
       idleTimeout: Number.POSITIVE_INFINITY,
       recordTiming: false,
-      // Node refuses to start a thread with the flag that goes with --eval.
-      execArgv: process.execArgv.filter(flag => !flag.startsWith('--input-type')),
+      execArgv: threadFlags(),
     });
     // A thread that dies while idle has no task to tell about it.
     this.#piscina.on('error', (error: Error) => this.#checkAlive(error));
