@@ -7,11 +7,12 @@ import type { Output } from './output.ts';
 /** How often the live line changes, and how often a plain line is written where there is no terminal. */
 const liveMs = 100;
 const plainMs = 10_000;
-/** Weight of the newest step in the smoothed loss, accuracy and speed. */
+/** Weight of the newest step in the smoothed loss, accuracy and speed; more while there are few. */
 const newest = 0.05;
 
 /** Tells people how training goes: one live line on a terminal, else a line every ten seconds; and a line an evaluation. */
 export class TrainingProgress {
+  #steps = 0;
   #loss = Number.NaN;
   #top1 = Number.NaN;
   #secondsPerStep = Number.NaN;
@@ -24,7 +25,8 @@ export class TrainingProgress {
   ) {}
 
   step(step: Step): void {
-    const smooth = (old: number, value: number) => (Number.isNaN(old) ? value : old + newest * (value - old));
+    const weight = Math.max(newest, 1 / ++this.#steps);
+    const smooth = (old: number, value: number) => (Number.isNaN(old) ? value : old + weight * (value - old));
     this.#loss = smooth(this.#loss, step.loss);
     this.#top1 = smooth(this.#top1, step.top1);
     this.#secondsPerStep = smooth(this.#secondsPerStep, step.seconds);
