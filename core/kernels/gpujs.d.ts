@@ -168,6 +168,7 @@ interface GpuJsEmitter {
   globalGet(index: number): this;
   globalSet(index: number): this;
   i32Const(value: number): this;
+  f32Const(value: number): this;
   i32Add(): this;
   i32Sub(): this;
   i32Mul(): this;

@@ -19,14 +19,15 @@ export const linearWasm: Variant<unknown> = {
   name: 'linear/wasm-4x8',
   device: 'wasm',
   // with a row or two most of the block would repeat them
-  applies: (_, [x, weight, bias]) => x![0]! >= ROWS && weight![1]! >= COLUMNS && bias !== undefined,
-  lower({ inputs: [x, weight, bias], output }): VariantLaunch[] {
+  applies: (_, [x, weight]) => x![0]! >= ROWS && weight![1]! >= COLUMNS,
+  lower({ inputs, output }): VariantLaunch[] {
+    const [x, weight, bias] = inputs;
     const [N, I] = x!.shape as [number, number];
     const O = weight!.shape[1]!;
     return [
       {
-        kernel: linearKernel('linear.block', N, I, O, true),
-        inputs: [x!.name, weight!.name, bias!.name],
+        kernel: linearKernel('linear.block', N, I, O, bias !== undefined),
+        inputs: inputs.map(({ name }) => name),
         output: output.name,
         body: linearRoutine(N, I, O),
       },
@@ -102,11 +103,14 @@ export function linearRoutine(N: number, I: number, O: number): WasmRoutine {
 
       eachColumns(COLUMNS, () => {
         for (let v = 0; v < VECTORS; v++) {
-          em.localGet(column)
-            .i32Const(2)
-            .i32Shl()
-            .v128Load(bias! + 16 * v, 2)
-            .localSet(weights[v]!);
+          if (bias === undefined) em.v128ConstI32x4(0, 0, 0, 0).localSet(weights[v]!);
+          else {
+            em.localGet(column)
+              .i32Const(2)
+              .i32Shl()
+              .v128Load(bias + 16 * v, 2)
+              .localSet(weights[v]!);
+          }
           for (let r = 0; r < ROWS; r++) em.localGet(weights[v]!).localSet(sums[r * VECTORS + v]!);
         }
         eachInput(() => {
@@ -131,7 +135,10 @@ export function linearRoutine(N: number, I: number, O: number): WasmRoutine {
         });
       });
       eachColumns(1, () => {
-        for (const scalar of scalars) em.localGet(column).i32Const(2).i32Shl().f32Load(bias!).localSet(scalar);
+        for (const scalar of scalars) {
+          if (bias === undefined) em.f32Const(0).localSet(scalar);
+          else em.localGet(column).i32Const(2).i32Shl().f32Load(bias).localSet(scalar);
+        }
         eachInput(() => {
           rows.forEach((row, r) => {
             em.localGet(scalars[r]!).localGet(row.x).localGet(at).i32Add().f32Load(x!);
