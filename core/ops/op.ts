@@ -22,7 +22,7 @@ export interface Tensor {
  * A primitive is the unit that a program is made of: one output, a cost, and its gpu.js kernels. Every direction of an op
  * (`conv2d`, `conv2d.inputGradient`, `conv2d.filterGradient`) is a primitive of its own, and a variant replaces exactly one.
  */
-export interface Primitive<A = any> {
+export interface Primitive<A = unknown> {
   readonly name: string;
   /** Index of the input that the output overwrites (optimizer updates, running statistics), if any. */
   readonly inPlace?: number;
@@ -82,7 +82,7 @@ export interface Gradients {
 }
 
 /** A layer of a graph. One file per op in `core/ops/` is the whole truth about it. */
-export interface Op<A = any> {
+export interface Op<A = unknown> {
   readonly name: string;
   readonly attributes: z.ZodType<A>;
   /** Names of its inputs, or 'many' (two or more of any number). */

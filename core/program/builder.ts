@@ -11,15 +11,17 @@ export class ProgramBuilder {
   /** The graph node that primitives are written for. */
   node = '';
 
-  declare(
-    name: string,
-    kind: TensorKind,
-    shape: Shape,
-    more: { dtype?: 'f32' | 'u8'; layout?: Layout; init?: Initializer } = {},
-  ): Tensor {
+  declare(name: string, kind: TensorKind, shape: Shape, more: { dtype?: 'f32' | 'u8'; layout?: Layout; init?: Initializer } = {}): Tensor {
     if (this.#tensors[name]) throw new Error(`program: tensor "${name}" is declared twice`);
     if (elements(shape) < 1) throw new Error(`program: tensor "${name}" has no elements: [${shape.join(',')}]`);
-    const entry: TensorEntry = { name, kind, shape, dtype: more.dtype ?? 'f32', ...(more.layout && { layout: more.layout }), ...(more.init && { init: more.init }) };
+    const entry: TensorEntry = {
+      name,
+      kind,
+      shape,
+      dtype: more.dtype ?? 'f32',
+      ...(more.layout && { layout: more.layout }),
+      ...(more.init && { init: more.init }),
+    };
     this.#tensors[name] = entry;
     return entry;
   }
@@ -35,7 +37,14 @@ export class ProgramBuilder {
   }
 
   /** A new tensor `name` computed by `primitive`; during the backward segment it counts as a gradient. */
-  emit(primitive: string, name: string, shape: Shape, inputs: readonly Tensor[], attributes: Readonly<Record<string, unknown>> = {}, kind?: TensorKind): Tensor {
+  emit(
+    primitive: string,
+    name: string,
+    shape: Shape,
+    inputs: readonly Tensor[],
+    attributes: Readonly<Record<string, unknown>> = {},
+    kind?: TensorKind,
+  ): Tensor {
     const output = this.declare(name, kind ?? (this.segment === 'backward' ? 'gradient' : 'activation'), shape);
     this.#push(primitive, inputs, output, attributes);
     return output;
@@ -55,6 +64,13 @@ export class ProgramBuilder {
   }
 
   #push(primitive: string, inputs: readonly Tensor[], output: Tensor, attributes: Readonly<Record<string, unknown>>): void {
-    this.#nodes.push({ node: this.node, primitive, attributes, inputs: inputs.map(tensor => tensor.name), output: output.name, segment: this.segment });
+    this.#nodes.push({
+      node: this.node,
+      primitive,
+      attributes,
+      inputs: inputs.map(tensor => tensor.name),
+      output: output.name,
+      segment: this.segment,
+    });
   }
 }
