@@ -1,5 +1,5 @@
-import color from 'picocolors';
 import { describeDevices } from '../../core/index.ts';
+import { color } from '../terminal/color.ts';
 import type { Output } from '../terminal/output.ts';
 
 /** What this machine has, what `auto` would take, and why the others are not there. */

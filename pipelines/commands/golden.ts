@@ -1,6 +1,6 @@
-import color from 'picocolors';
 import { compareInventory, type DeviceName, type Errors, openDevice, readGolden, runOpCase, runTrainingCase } from '../../core/index.ts';
 import { model } from '../../models/index.ts';
+import { color } from '../terminal/color.ts';
 import type { Output } from '../terminal/output.ts';
 
 /** Runs every reference case of a folder on a device. A case passes if none of its errors is above what is allowed. */

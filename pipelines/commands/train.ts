@@ -1,6 +1,6 @@
-import color from 'picocolors';
 import type { Pipeline } from '../definePipeline.ts';
 import { type Listener, type Result, runPipeline } from '../run/runPipeline.ts';
+import { color } from '../terminal/color.ts';
 import { duration, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 import { TrainingProgress } from '../terminal/progress.ts';

@@ -1,6 +1,6 @@
-import color from 'picocolors';
 import type { Step } from '../../core/index.ts';
 import type { EpochEvaluation } from '../definePipeline.ts';
+import { color } from './color.ts';
 import { duration, figure, fit, share } from './format.ts';
 import type { Output } from './output.ts';
 

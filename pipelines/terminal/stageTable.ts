@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
-import color from 'picocolors';
 import type { StageSnapshot } from '../../core/index.ts';
+import { color } from './color.ts';
 import { figure, share } from './format.ts';
 
 export interface StageRow {
