@@ -64,8 +64,9 @@ describe('optimize', () => {
 
   it('should free everything when left in the middle of a step', async () => {
     const rig = training.rig();
+    const optimizer = sgd({ lr: 0.05 }); // a model keeps to one
     for (let turns = 1; turns <= 6; turns++) {
-      const subscription = steps(rig, 1000).subscribe();
+      const subscription = rig.batches(1000).pipe(forward(rig.model), backward(loss), optimize(optimizer)).subscribe();
       for (let i = 0; i < turns * 3; i++) await turn();
       subscription.unsubscribe();
       await rig.clean();
