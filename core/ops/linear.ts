@@ -6,15 +6,16 @@
  */
 import { z } from 'zod';
 import { fail } from '../errors.ts';
-import type { KernelThis } from '../kernels/kernel.ts';
+import type { KernelThis, Launch } from '../kernels/kernel.ts';
 import { elements, type Shape, text } from '../shape.ts';
 import { count, defaultInit, init, traffic } from './attributes.ts';
 import { lowerChannelSums } from './conv2d/biasGradient.ts';
 import { biasLaunch, correlation } from './conv2d/correlate.ts';
 import { filterCorrelation } from './conv2d/correlateFilters.ts';
-import type { ParameterSpec, Tensor } from './op.ts';
+import type { LowerContext, ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
-import { linearWasm } from './variants/linearWasm.ts';
+import { blockVariant } from './variants/blockWasm.ts';
+import { filterBlockVariant } from './variants/filterBlockWasm.ts';
 import { linearWgsl } from './variants/linearWgsl.ts';
 
 const attributes = z.strictObject({ features: count, bias: z.boolean().default(true), init });
@@ -73,38 +74,43 @@ const asConvolution = (N: number, I: number, O: number) => ({
 });
 const flops = ([I, O]: Shape, [N]: Shape): number => 2 * N * I * O;
 
+function lower({ inputs: [x, weight, bias], output }: LowerContext<unknown>): Launch[] {
+  const [I, O] = weight.shape;
+  const kernel = correlation('linear', asConvolution(x.shape[0], I, O));
+  const product = { kernel, inputs: [x.name, weight.name], output: output.name };
+  return bias ? [product, biasLaunch('linear.bias', output, bias)] : [product];
+}
 registerPrimitive({
   name: 'linear',
-  variants: [linearWgsl, linearWasm],
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
-  lower({ inputs: [x, weight, bias], output }) {
-    const [I, O] = weight.shape;
-    const kernel = correlation('linear', asConvolution(x.shape[0], I, O));
-    const product = { kernel, inputs: [x.name, weight.name], output: output.name };
-    return bias ? [product, biasLaunch('linear.bias', output, bias)] : [product];
-  },
+  lower,
+  variants: [linearWgsl, blockVariant('linear/wasm-4x8', lower)],
 });
+function lowerInputGradient({ inputs: [dy, weight], output, scratch }: LowerContext<unknown>): Launch[] {
+  const [I, O] = weight.shape;
+  const transposed = scratch([O, I]);
+  const turn = { name: 'linear.transpose', run: transpose, threads: [I, O] as const, integers: { O } };
+  const product = correlation('linear.inputGradient', asConvolution(dy.shape[0], O, I));
+  return [
+    { kernel: turn, inputs: [weight.name], output: transposed.name },
+    { kernel: product, inputs: [dy.name, transposed.name], output: output.name },
+  ];
+}
 registerPrimitive({
   name: 'linear.inputGradient',
   cost: (_, inputs, dx) => traffic(flops(inputs[1], dx), inputs, dx),
-  lower({ inputs: [dy, weight], output, scratch }) {
-    const [I, O] = weight.shape;
-    const transposed = scratch([O, I]);
-    const turn = { name: 'linear.transpose', run: transpose, threads: [I, O] as const, integers: { O } };
-    const product = correlation('linear.inputGradient', asConvolution(dy.shape[0], O, I));
-    return [
-      { kernel: turn, inputs: [weight.name], output: transposed.name },
-      { kernel: product, inputs: [dy.name, transposed.name], output: output.name },
-    ];
-  },
+  lower: lowerInputGradient,
+  variants: [blockVariant('linear.inputGradient/wasm-4x8', lowerInputGradient)],
 });
+function lowerFilterGradient({ inputs: [x, dy], output, scratch }: LowerContext<unknown>): Launch[] {
+  const [I, O] = output.shape;
+  return filterCorrelation('linear.filterGradient', asConvolution(x.shape[0], I, O), x.name, dy.name, { output, scratch });
+}
 registerPrimitive({
   name: 'linear.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[0]), inputs, dweight),
-  lower({ inputs: [x, dy], output, scratch }) {
-    const [I, O] = output.shape;
-    return filterCorrelation('linear.filterGradient', asConvolution(x.shape[0], I, O), x.name, dy.name, { output, scratch });
-  },
+  lower: lowerFilterGradient,
+  variants: [filterBlockVariant('linear.filterGradient/wasm-4x8', lowerFilterGradient)],
 });
 registerPrimitive({
   name: 'linear.biasGradient',

@@ -1,29 +1,39 @@
 /** conv2d: pad the input, split grouped filters, multiply, merge the groups, add the bias; only the product for the plainest case. */
 import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
+import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
+import { blockVariant } from '../variants/blockWasm.ts';
 import { biasLaunch, correlation } from './correlate.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, pad, splitFilters } from './rearrange.ts';
 
+function lower({
+  attributes: { stride, padding, dilation, groups },
+  inputs: [x, weight, bias],
+  output,
+  scratch,
+}: LowerContext<WindowPlace>): Launch[] {
+  const launches: Launch[] = [];
+  const padded = pad('conv2d.pad', x, padding, scratch, launches);
+  const filters = splitFilters('conv2d.split', weight, groups, scratch, launches);
+  const { target, after } = mergeGroups('conv2d.merge', output, groups, scratch);
+  const kernel = correlation('conv2d', {
+    input: four(padded.shape),
+    output: four(output.shape),
+    kernel: [weight.shape[0], weight.shape[1]],
+    stride,
+    dilation,
+    groups,
+  });
+  launches.push({ kernel, inputs: [padded.name, filters.name], output: target.name }, ...after);
+  if (bias) launches.push(biasLaunch('conv2d.bias', output, bias));
+  return launches;
+}
+
 registerPrimitive<WindowPlace>({
   name: 'conv2d',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
-  lower({ attributes: { stride, padding, dilation, groups }, inputs: [x, weight, bias], output, scratch }) {
-    const launches: Launch[] = [];
-    const padded = pad('conv2d.pad', x, padding, scratch, launches);
-    const filters = splitFilters('conv2d.split', weight, groups, scratch, launches);
-    const { target, after } = mergeGroups('conv2d.merge', output, groups, scratch);
-    const kernel = correlation('conv2d', {
-      input: four(padded.shape),
-      output: four(output.shape),
-      kernel: [weight.shape[0], weight.shape[1]],
-      stride,
-      dilation,
-      groups,
-    });
-    launches.push({ kernel, inputs: [padded.name, filters.name], output: target.name }, ...after);
-    if (bias) launches.push(biasLaunch('conv2d.bias', output, bias));
-    return launches;
-  },
+  lower,
+  variants: [blockVariant('conv2d/wasm-4x8', lower)],
 });

@@ -9,43 +9,53 @@
  */
 import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
+import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
+import { blockVariant } from '../variants/blockWasm.ts';
 import { correlation } from './correlate.ts';
 import { type Four, flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, spread, turnFilters } from './rearrange.ts';
 
+function lower({
+  attributes: { stride, padding, dilation, groups },
+  inputs: [dy, weight],
+  output,
+  scratch,
+}: LowerContext<WindowPlace>): Launch[] {
+  const launches: Launch[] = [];
+  const [N, H, W, C] = output.shape;
+  const [, P, Q, O] = dy.shape;
+  const [R, S] = weight.shape;
+  const filters = turnFilters('conv2d.turn', weight, groups, scratch, launches);
+  const product = (input: Four, size: Four, kernel: readonly [number, number]) =>
+    correlation('conv2d.inputGradient', { input, output: size, kernel, stride: 1, dilation, groups });
+
+  if (R === 1 && S === 1) {
+    const direct = stride === 1 && padding === 0;
+    const products = direct ? output : scratch([N, P, Q, C]);
+    const { target, after } = mergeGroups('conv2d.mergeGradient', products, groups, scratch);
+    launches.push(
+      { kernel: product(four(dy.shape), [N, P, Q, C], [1, 1]), inputs: [dy.name, filters.name], output: target.name },
+      ...after,
+    );
+    if (!direct) {
+      launches.push(spread('conv2d.spread', products, { height: H, width: W, step: stride, lead: [0, 0], trim: padding }, output));
+    }
+    return launches;
+  }
+
+  const lead = [dilation * (R - 1), dilation * (S - 1)] as const;
+  const [height, width] = [H + lead[0], W + lead[1]];
+  const apart = scratch([N, height, width, O]);
+  launches.push(spread('conv2d.spread', dy, { height, width, step: stride, lead, trim: padding }, apart));
+  const { target, after } = mergeGroups('conv2d.mergeGradient', output, groups, scratch);
+  const kernel = product(four(apart.shape), four(output.shape), [R, S]);
+  return [...launches, { kernel, inputs: [apart.name, filters.name], output: target.name }, ...after];
+}
+
 registerPrimitive<WindowPlace>({
   name: 'conv2d.inputGradient',
   cost: (_, inputs, dx) => traffic(flops(inputs[1], inputs[0]), inputs, dx),
-  lower({ attributes: { stride, padding, dilation, groups }, inputs: [dy, weight], output, scratch }) {
-    const launches: Launch[] = [];
-    const [N, H, W, C] = output.shape;
-    const [, P, Q, O] = dy.shape;
-    const [R, S] = weight.shape;
-    const filters = turnFilters('conv2d.turn', weight, groups, scratch, launches);
-    const product = (input: Four, size: Four, kernel: readonly [number, number]) =>
-      correlation('conv2d.inputGradient', { input, output: size, kernel, stride: 1, dilation, groups });
-
-    if (R === 1 && S === 1) {
-      const direct = stride === 1 && padding === 0;
-      const products = direct ? output : scratch([N, P, Q, C]);
-      const { target, after } = mergeGroups('conv2d.mergeGradient', products, groups, scratch);
-      launches.push(
-        { kernel: product(four(dy.shape), [N, P, Q, C], [1, 1]), inputs: [dy.name, filters.name], output: target.name },
-        ...after,
-      );
-      if (!direct) {
-        launches.push(spread('conv2d.spread', products, { height: H, width: W, step: stride, lead: [0, 0], trim: padding }, output));
-      }
-      return launches;
-    }
-
-    const lead = [dilation * (R - 1), dilation * (S - 1)] as const;
-    const [height, width] = [H + lead[0], W + lead[1]];
-    const apart = scratch([N, height, width, O]);
-    launches.push(spread('conv2d.spread', dy, { height, width, step: stride, lead, trim: padding }, apart));
-    const { target, after } = mergeGroups('conv2d.mergeGradient', output, groups, scratch);
-    const kernel = product(four(apart.shape), four(output.shape), [R, S]);
-    return [...launches, { kernel, inputs: [apart.name, filters.name], output: target.name }, ...after];
-  },
+  lower,
+  variants: [blockVariant('conv2d.inputGradient/wasm-4x8', lower)],
 });
