@@ -8,11 +8,11 @@
  * Measured by `npx tsx spec/bench/variants.ts` against the op's own gpu.js kernels, in the same run.
  */
 import { WasmModuleBuilder } from '../../kernels/gpujsWasm.ts';
-import type { Kernel, Launch } from '../../kernels/kernel.ts';
-import type { Variant, VariantLaunch, WasmRoutine } from '../../kernels/variant.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
+import type { Variant, WasmRoutine } from '../../kernels/variant.ts';
 import { isCorrelation } from '../conv2d/correlate.ts';
 import type { Primitive } from '../op.ts';
-import { launchesAny } from './launchesAny.ts';
+import { bodyVariant } from './bodyVariant.ts';
 
 const PIXELS = 4;
 const VECTORS = 2;
@@ -20,15 +20,7 @@ const FILTERS = 4 * VECTORS;
 
 /** The primitive's own launches, with this body for the products among them that it can take. */
 export function blockVariant<A>(name: string, lower: Primitive<A>['lower']): Variant<A> {
-  return {
-    name,
-    device: 'wasm',
-    applies: (attributes, inputs, output) => launchesAny(lower, attributes, inputs, output, fits),
-    lower: context =>
-      lower(context).map((launch): Launch | VariantLaunch =>
-        fits(launch.kernel) ? { ...launch, body: blockRoutine(launch.kernel) } : launch,
-      ),
-  };
+  return bodyVariant(name, lower, fits, blockRoutine);
 }
 
 /** With fewer pixels or filters than a block most of it would be idle; the groups of a grouped convolution lie elsewhere. */

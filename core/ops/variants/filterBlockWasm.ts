@@ -7,11 +7,11 @@
  * Measured by `npx tsx spec/bench/variants.ts` against that kernel, in the same run.
  */
 import { WasmModuleBuilder } from '../../kernels/gpujsWasm.ts';
-import type { Kernel, Launch } from '../../kernels/kernel.ts';
-import type { Variant, VariantLaunch, WasmRoutine } from '../../kernels/variant.ts';
+import type { Kernel } from '../../kernels/kernel.ts';
+import type { Variant, WasmRoutine } from '../../kernels/variant.ts';
 import { isFilterCorrelation } from '../conv2d/correlateFilters.ts';
 import type { Primitive } from '../op.ts';
-import { launchesAny } from './launchesAny.ts';
+import { bodyVariant } from './bodyVariant.ts';
 
 const WEIGHTS = 4;
 const VECTORS = 2;
@@ -19,15 +19,7 @@ const FILTERS = 4 * VECTORS;
 
 /** The primitive's own launches, with this body for the sums among them that it can take. */
 export function filterBlockVariant<A>(name: string, lower: Primitive<A>['lower']): Variant<A> {
-  return {
-    name,
-    device: 'wasm',
-    applies: (attributes, inputs, output) => launchesAny(lower, attributes, inputs, output, fits),
-    lower: context =>
-      lower(context).map((launch): Launch | VariantLaunch =>
-        fits(launch.kernel) ? { ...launch, body: filterBlockRoutine(launch.kernel) } : launch,
-      ),
-  };
+  return bodyVariant(name, lower, fits, filterBlockRoutine);
 }
 
 function fits(kernel: Kernel): boolean {

@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict';
-import type { Device } from '../../../../core/devices/device.ts';
-import { openWasm } from '../../../../core/devices/wasm/device.ts';
 import { primitive } from '../../../../core/ops/index.ts';
-import { lower } from '../../../../core/plan/lower.ts';
-import { elements, type Shape } from '../../../../core/shape.ts';
-import { noise } from '../finiteDifferences.ts';
-import { opProgram } from '../opProgram.ts';
-import { onDevice } from '../run.ts';
+import type { Shape } from '../../../../core/shape.ts';
+import { agreesWithKernels, type VariantCase } from './agreement.ts';
 
 /** Products that follow one another, pixels of a line, any pixels; ragged in pixels and filters; one input; several blocks. */
-const cases: [string, Record<string, unknown>, Shape][] = [
+const cases: VariantCase[] = [
   ['linear', { features: 8 }, [4, 5]],
   ['linear', { features: 19, bias: false }, [7, 33]],
   ['linear', { features: 15 }, [5, 1]],
@@ -23,34 +18,11 @@ const cases: [string, Record<string, unknown>, Shape][] = [
 ];
 
 describe('blockVariant', () => {
-  const devices: Device[] = [];
-  before(async () => {
-    for (const threads of [1, 3]) devices.push(await openWasm({ threads }));
-  });
-  after(() => Promise.all(devices.map(device => device.destroy())));
-
-  for (const [op, attributes, x] of cases) {
-    const label = JSON.stringify(attributes).replaceAll('"', '');
-    it(`should equal the gpu.js kernels of ${op} ${label} on [${x}], forward and backward`, async () => {
-      const { program, output, inputGradients } = opProgram(op, attributes, [x]);
-      const chosen = lower(program, 'wasm').nodes.map(({ variant }) => variant);
-      assert.ok(chosen.includes(`${op}/wasm-4x8`), `chosen were ${chosen}`);
-      const values: Record<string, ArrayLike<number>> = {};
-      Object.values(program.tensors).forEach(({ name, kind, shape }, i) => {
-        if (kind === 'input' || kind === 'parameter') values[name] = Float32Array.from(noise(elements(shape), i));
-      });
-      for (const device of devices) {
-        const plain = await onDevice(device, { variants: false })(program, values);
-        const tuned = await onDevice(device, { variants: true })(program, values);
-        for (const name of [output, inputGradients[0]!]) {
-          const expected = Array.from(plain[name]!);
-          const largest = Math.max(...expected.map(Math.abs));
-          const worst = Math.max(...expected.map((value, i) => Math.abs(value - tuned[name]![i]!)));
-          assert.ok(largest > 0.01 && worst <= 1e-6 * largest + 1e-7, `${name} on ${device.description}: off by ${worst} of ${largest}`);
-        }
-      }
-    });
-  }
+  agreesWithKernels(
+    cases,
+    op => `${op}/wasm-4x8`,
+    ({ output, inputGradients }) => [output, inputGradients[0]!],
+  );
 
   it('should leave few pixels, few filters and groups to the kernels', () => {
     const { variants } = primitive('conv2d');
