@@ -33,7 +33,7 @@ export interface VariantLaunch extends Launch {
 }
 
 export interface Variant<A> {
-  /** `conv2d/wasm-1x1`: shown in the plan's table. States in its file what it measured, and where. */
+  /** `conv2d/wasm-4x8`: shown in the plan's table. States in its file what it measured, and where. */
   readonly name: string;
   readonly device: 'wasm' | 'webgpu';
   /** Shapes it can take; what it cannot goes through the op's own kernel. */
