@@ -52,7 +52,7 @@ export { graphFromJson, graphToJson } from './graph/json.ts';
 export { macs, parameters, type SummaryRow, summary } from './graph/summary.ts';
 export { verify } from './graph/verify.ts';
 export type { Kernel, KernelFunction, KernelThis, Launch, Quad } from './kernels/kernel.ts';
-export type { Variant, VariantLaunch, WasmRoutine, WgslBody } from './kernels/variant.ts';
+export type { Variant, VariantLaunch, VariantTerms, WasmRoutine, WgslArray, WgslBody } from './kernels/variant.ts';
 export { type CrossEntropyOptions, crossEntropy, type Loss, type LossInputs } from './losses/index.ts';
 export { Meter, MeterSet, type StageSnapshot } from './meter.ts';
 export * from './ops/index.ts';

@@ -25,6 +25,8 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   meter: {},
   // a device program knows nothing of graphs, plans or devices
   kernels: { values: 'errors shape', types: 'ops' },
+  // AssemblyScript: compiled by asc, imported by nothing
+  assembly: {},
   program: { values: 'random shape errors', types: 'ops' },
   // an op is data about one layer: it never sees a device, a graph or training
   ops: { values: 'closest errors kernels program random shape' },

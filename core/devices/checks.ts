@@ -1,4 +1,5 @@
 import { fail } from '../errors.ts';
+import type { Kernel } from '../kernels/kernel.ts';
 import { elements } from '../shape.ts';
 import type { CompiledSegment, DeviceBuffer, PlacedLaunch } from './device.ts';
 
@@ -42,7 +43,7 @@ export class LiveBuffers {
       throw fail('state', where, 'a length that is a multiple of 4', got, 'Read whole floats.');
   }
   /** Refuses a launch whose arrays do not lie in buffers of this device, or whose output is read elsewhere in it. */
-  checkLaunch({ label, launch: { kernel }, inputs, output }: PlacedLaunch): void {
+  checkLaunch({ label, launch, inputs, output }: PlacedLaunch): void {
     for (const { buffer, length, dtype } of [...inputs, output]) {
       this.check(buffer);
       const bytes = length * (dtype === 'u8' ? 1 : 4);
@@ -50,19 +51,29 @@ export class LiveBuffers {
       const where = `${label}, tensor "${buffer.label}"`;
       throw fail('state', where, `an array inside its ${buffer.bytes} bytes`, `${bytes} bytes`, 'Place it in a larger buffer.');
     }
-    if (kernel.run.length !== inputs.length) {
-      const fix = 'Pass one tensor for each argument of its function, in their order.';
-      throw fail('state', `${label}, kernel ${kernel.name}`, `${kernel.run.length} inputs`, `${inputs.length}`, fix);
-    }
-    const stored = elements(kernel.threads.map((count, axis) => (axis === 1 && kernel.rows !== undefined ? kernel.rows : (count ?? 1))));
-    if (stored > output.length) {
-      const fix = 'Make the output as large as the kernel has threads.';
-      throw fail('state', `${label}, kernel ${kernel.name}`, `at most ${output.length} results, the size of its output`, `${stored}`, fix);
-    }
-    const updated = kernel.inout === undefined ? 0 : 1;
+    if (!('body' in launch)) checkThreads(label, launch.kernel, inputs, output);
+    const updated = updatedInPlace(launch);
     if (inputs.filter(({ buffer }) => buffer === output.buffer).length <= updated) return;
     const fix = 'Place the output elsewhere, or name the argument as inout.';
     throw fail('state', label, 'an output that is none of the inputs', `tensor "${output.buffer.label}" as both`, fix);
+  }
+}
+
+/** How many of a launch's inputs may be its output. */
+export function updatedInPlace(launch: PlacedLaunch['launch']): number {
+  if ('body' in launch) return launch.inputs.filter(name => name === launch.output).length;
+  return launch.kernel.inout === undefined ? 0 : 1;
+}
+
+function checkThreads(label: string, kernel: Kernel, inputs: PlacedLaunch['inputs'], output: PlacedLaunch['output']): void {
+  if (kernel.run.length !== inputs.length) {
+    const fix = 'Pass one tensor for each argument of its function, in their order.';
+    throw fail('state', `${label}, kernel ${kernel.name}`, `${kernel.run.length} inputs`, `${inputs.length}`, fix);
+  }
+  const stored = elements(kernel.threads.map((count, axis) => (axis === 1 && kernel.rows !== undefined ? kernel.rows : (count ?? 1))));
+  if (stored > output.length) {
+    const fix = 'Make the output as large as the kernel has threads.';
+    throw fail('state', `${label}, kernel ${kernel.name}`, `at most ${output.length} results, the size of its output`, `${stored}`, fix);
   }
 }
 

@@ -70,7 +70,10 @@ class CpuDevice implements Device {
     return segment;
   }
 
-  #prepare({ label, launch: { kernel }, inputs, output }: PlacedLaunch): () => void {
+  #prepare({ label, launch, inputs, output }: PlacedLaunch): () => void {
+    if ('body' in launch)
+      throw fail('state', label, 'a kernel', `a body in ${launch.body.language}`, "Lower the program for this device's language.");
+    const { kernel } = launch;
     const key = JSON.stringify([kernel.run.toString(), kernel.threads, kernel.rows !== undefined, kernel.integers, kernel.floats]);
     let run = this.#compiled.get(key);
     if (!run) {

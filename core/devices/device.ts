@@ -22,6 +22,10 @@ export interface Device {
    * that gpu.js compiles take larger ones: WebGPU binds those in several ranges, which only our accessors see as one array.
    */
   readonly largestBinding?: number;
+  /** What variants may use where it is there: `relaxed-simd`; names of WebGPU features. */
+  readonly features?: ReadonlySet<string>;
+  /** Bytes of memory that hand-written bodies share as scratch, over all threads; part of `allocatedBytes`. */
+  readonly scratchBytes?: number;
   /** Bytes in buffers now. Zero after `destroy`. */
   readonly allocatedBytes: number;
   /** Rejects when the device is lost; never resolves. */
@@ -29,6 +33,8 @@ export interface Device {
   allocate(bytes: number, label: string): DeviceBuffer;
   compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment>;
   run(segment: CompiledSegment): Promise<void>;
+  /** Runs a segment and resolves with the milliseconds of each launch, in order. Absent where launches cannot be timed. */
+  profile?(segment: CompiledSegment): Promise<readonly number[]>;
   /** Copies host data (never shared memory for WebGPU: the device copies first) to the start of a buffer, or to `byteOffset`. */
   write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset?: number): void;
   read(buffer: DeviceBuffer, byteLength: number, byteOffset?: number): Promise<Float32Array>;

@@ -5,6 +5,7 @@ import { fail } from '../errors.ts';
 import { type Kernel, type Launch, settings } from './kernel.ts';
 import type { VariantLaunch } from './variant.ts';
 import { type Binding, type BindingLimits, type BoundArrays, bindArrays, type ShaderArray } from './wgslArrays.ts';
+import { wrapBody } from './wgslBody.ts';
 import { WgslNode } from './wgslNode.ts';
 
 /**
@@ -42,6 +43,7 @@ export class WgslCompiler {
 
   compile(item: ShaderLaunch, limits: ShaderLimits): Shader {
     const { launch, inputs, output } = item;
+    if ('body' in launch) return wrapBody(launch, inputs, output, limits);
     const { kernel } = launch;
     const where = `kernel "${kernel.name}"`;
     const names = argumentNames(kernel);
@@ -59,13 +61,11 @@ export class WgslCompiler {
       throw fail('state', where, `an argument named "${kernel.inout}" (inout)`, names.join(', '), 'Name one of the arguments.');
     }
     const arrays = bindArrays(where, names, inputs, output, kernel.inout, limits);
-    return 'body' in launch
-      ? wrapBody(launch, arrays, limits)
-      : {
-          source: `${declarations(arrays)}\n${this.#entry(kernel, arrays, limits)}`,
-          bindings: arrays.bindings,
-          groups: fold(Math.ceil(threadCount(kernel) / WORKGROUP), limits, where),
-        };
+    return {
+      source: `${declarations(arrays)}\n${this.#entry(kernel, arrays, limits)}`,
+      bindings: arrays.bindings,
+      groups: fold(Math.ceil(threadCount(kernel) / WORKGROUP), limits, where),
+    };
   }
 
   #entry(kernel: Kernel, arrays: BoundArrays, limits: ShaderLimits): string {
@@ -211,29 +211,6 @@ function storeRows(width: number, rows: number, arrays: BoundArrays): string {
 ${stores.join('\n')}
 }
 `;
-}
-
-/** A hand-written body after our declarations; its `enable` directives must open the module. */
-function wrapBody(launch: VariantLaunch, arrays: BoundArrays, limits: ShaderLimits): Shader {
-  const { body, kernel } = launch;
-  const where = `variant of kernel "${kernel.name}"`;
-  if (body.language !== 'wgsl') throw fail('state', where, 'a body in wgsl', body.language, 'This variant belongs to another device.');
-  const { bindings, split } = arrays;
-  if (split) {
-    const expected = `arrays of at most ${limits.maxStorageBufferBindingSize} bytes (this adapter binds no more at once)`;
-    throw fail('device', where, expected, `"${split.name}" of ${split.bytes}`, "Lower the program with the device's largestBinding.");
-  }
-  const invocations = body.workgroup.reduce((product, size) => product * size, 1);
-  const most = limits.maxComputeInvocationsPerWorkgroup;
-  if (invocations > most)
-    throw fail('device', where, `workgroups of at most ${most} (this adapter's limit)`, `${invocations}`, 'Let applies() refuse it.');
-  const groups = Math.max(...body.groups);
-  const mostGroups = limits.maxComputeWorkgroupsPerDimension;
-  if (groups > mostGroups)
-    throw fail('device', where, `at most ${mostGroups} workgroups a dimension`, `[${body.groups.join(',')}]`, 'Fold the groups.');
-  const directive = /^\s*(enable|requires|diagnostic)\b[^;]*;/gm;
-  const directives = body.source.match(directive) ?? [];
-  return { source: [...directives, declarations(arrays), body.source.replace(directive, '')].join('\n'), bindings, groups: body.groups };
 }
 
 const USED = [

@@ -2,41 +2,70 @@ import type { Tensor } from '../ops/op.ts';
 import type { Shape } from '../shape.ts';
 import type { Launch } from './kernel.ts';
 
-/** A hand-written WGSL compute shader. gpu.js writes the bindings (`user_NAME` for inputs, `result`), this is the rest.
- * Lowering keeps it from operands larger than the device's `largestBinding`, whose arrays come in several parts. */
+/** A hand-written WGSL compute shader. Its arrays are bound for it; everything else is in `source`. */
 export interface WgslBody {
   readonly language: 'wgsl';
   readonly workgroup: readonly [number, number, number];
   readonly groups: readonly [number, number, number];
-  /** From `@compute` on; functions and `var<workgroup>` may stand before it. */
+  /**
+   * How the shader sees the launch's inputs, in their order, and then its output: `var<storage, …> NAME : array<ELEMENT>`. An
+   * input that is the output's own tensor has no binding: the shader reads it through the output's name.
+   */
+  readonly arrays: readonly WgslArray[];
+  /** `enable` directives, functions, `var<workgroup>`, and an entry point named main. */
   readonly source: string;
 }
+export interface WgslArray {
+  readonly name: string;
+  /** `vec4<f32>` needs a tensor whose elements come in fours; bytes (`u8`) are `u32` words. */
+  readonly element: 'f32' | 'vec4<f32>' | 'u32' | 'vec4<u32>';
+}
 /**
- * A routine in WebAssembly text of bytes: `build` gets the byte offsets of inputs and output in the arena and returns a
- * module that imports `env.memory` and exports `run(start, end)` over `units` independent pieces of work.
+ * A call of a routine of `core/assembly`, whose signature is `(start, end, scratch, ...arguments)`: it does the pieces of
+ * work from `start` to `end` of `units` independent ones. `scratch` is the address of memory that only this thread uses.
  */
 export interface WasmRoutine {
   readonly language: 'wasm';
+  /** The exported function. */
+  readonly routine: string;
   readonly units: number;
-  build(place: {
-    inputs: readonly number[];
-    output: number;
-    initialPages: number;
-    maximumPages: number;
-    shared: boolean;
-  }): Uint8Array<ArrayBuffer>;
+  /** Pieces that a thread takes at a time, at least. By default an eighth of a thread's share. */
+  readonly grain?: number;
+  /** Bytes of scratch that each thread needs. Its contents are undefined at every call. */
+  readonly scratch?: number;
+  /** What follows `scratch`: addresses of tensors and plain numbers. */
+  arguments(place: { readonly inputs: readonly number[]; readonly output: number }): readonly number[];
 }
 export type VariantBody = WgslBody | WasmRoutine;
-/** A launch whose kernel has a hand-written body on one device; `kernel.name`, inputs and output mean what they always mean. */
-export interface VariantLaunch extends Launch {
+/** A launch with a hand-written body for one device. An output that is also among the inputs is updated in place. */
+export interface VariantLaunch {
+  /** `conv2d.pack`: what it computes, for tables and traces. */
+  readonly kernel: { readonly name: string };
+  readonly inputs: readonly string[];
+  readonly output: string;
+  /** Inputs that the body writes besides the output. */
+  readonly writes?: readonly string[];
   readonly body: VariantBody;
 }
 
+/** What a variant may ask about the run and the device before it applies. */
+export interface VariantTerms {
+  /** Only results that differ from the definition by the order of sums: no Winograd. */
+  readonly exact: boolean;
+  /** Features of the device: `relaxed-simd`; `shader-f16`, `subgroups`, … */
+  readonly features: ReadonlySet<string>;
+}
 export interface Variant<A> {
-  /** `conv2d/wasm-4x8`: shown in the plan's table. States in its file what it measured, and where. */
+  /** `conv2d/wasm-gemm`: shown in the plan's table. States in its file what it measured, and where. */
   readonly name: string;
   readonly device: 'wasm' | 'webgpu';
-  /** Shapes it can take; what it cannot goes through the op's own kernel. */
-  applies(attributes: A, inputs: readonly Shape[], output: Shape): boolean;
-  lower(context: { attributes: A; inputs: readonly Tensor[]; output: Tensor; scratch(shape: Shape): Tensor }): (Launch | VariantLaunch)[];
+  /** Shapes it can take; what it cannot goes through the next variant, or the op's own kernel. */
+  applies(attributes: A, inputs: readonly Shape[], output: Shape, terms: VariantTerms): boolean;
+  lower(context: {
+    readonly attributes: A;
+    readonly inputs: readonly Tensor[];
+    readonly output: Tensor;
+    readonly terms: VariantTerms;
+    scratch(shape: Shape): Tensor;
+  }): (Launch | VariantLaunch)[];
 }

@@ -22,6 +22,8 @@ export interface Binding {
   readonly array: number | 'output';
   readonly byteOffset: number;
   readonly byteLength: number;
+  /** An input that a hand-written body writes. */
+  readonly writes?: boolean;
 }
 export interface BoundArrays {
   /** Binding i of the module; those of the output come last. */
@@ -32,8 +34,6 @@ export interface BoundArrays {
   readonly accessors: string;
   /** The statement that stores `value` at `index` of the output. */
   store(index: string, value: string): string;
-  /** The largest array that is bound in several ranges: a hand-written body cannot index it. */
-  readonly split: { readonly name: string; readonly bytes: number } | undefined;
 }
 
 /** One array as the shader sees it. */
@@ -85,7 +85,6 @@ export function bindArrays(
     variables: variables.join('\n'),
     accessors: accessors.join('\n'),
     store: (index, value) => (whole ? `result[${index}] = ${value};` : `storeResult(${index}, ${value});`),
-    split: split[0],
   };
 }
 

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { Kernel, KernelThis } from '../kernels/kernel.ts';
+import type { Variant, WasmRoutine } from '../kernels/variant.ts';
 import { elements, type Shape, same, text } from '../shape.ts';
 import { traffic } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
@@ -41,6 +42,22 @@ function sum(this: KernelThis, a: Float32Array, b: Float32Array): number {
   return a[this.thread.x] + b[this.thread.x];
 }
 
+const addWasm: Variant<unknown> = {
+  name: 'add/wasm',
+  device: 'wasm',
+  applies: () => true,
+  lower({ inputs: [a, b], output }) {
+    const length = elements(output.shape);
+    const body: WasmRoutine = {
+      language: 'wasm',
+      routine: 'add',
+      units: Math.ceil(length / 4096),
+      arguments: ({ inputs, output: y }) => [...inputs, y, length],
+    };
+    return [{ kernel: { name: 'add' }, inputs: [a!.name, b!.name], output: output.name, body }];
+  },
+};
+
 registerPrimitive({
   name: 'add',
   cost: (_, inputs, y) => traffic(elements(y), inputs, y),
@@ -48,4 +65,5 @@ registerPrimitive({
     const kernel: Kernel = { name: 'add', run: sum, threads: [elements(output.shape)] };
     return [{ kernel, inputs: [a.name, b.name], output: output.name }];
   },
+  variants: [addWasm],
 });

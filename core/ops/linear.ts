@@ -14,8 +14,6 @@ import { biasLaunch, correlation } from './conv2d/correlate.ts';
 import { filterCorrelation } from './conv2d/correlateFilters.ts';
 import type { LowerContext, ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
-import { blockVariant } from './variants/blockWasm.ts';
-import { filterBlockVariant } from './variants/filterBlockWasm.ts';
 import { linearWgsl } from './variants/linearWgsl.ts';
 
 const attributes = z.strictObject({ features: count, bias: z.boolean().default(true), init });
@@ -84,7 +82,7 @@ registerPrimitive({
   name: 'linear',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
-  variants: [linearWgsl, blockVariant('linear/wasm-4x8', lower)],
+  variants: [linearWgsl],
 });
 function lowerInputGradient({ inputs: [dy, weight], output, scratch }: LowerContext<unknown>): Launch[] {
   const [I, O] = weight.shape;
@@ -100,7 +98,6 @@ registerPrimitive({
   name: 'linear.inputGradient',
   cost: (_, inputs, dx) => traffic(flops(inputs[1], dx), inputs, dx),
   lower: lowerInputGradient,
-  variants: [blockVariant('linear.inputGradient/wasm-4x8', lowerInputGradient)],
 });
 function lowerFilterGradient({ inputs: [x, dy], output, scratch }: LowerContext<unknown>): Launch[] {
   const [I, O] = output.shape;
@@ -110,7 +107,6 @@ registerPrimitive({
   name: 'linear.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[0]), inputs, dweight),
   lower: lowerFilterGradient,
-  variants: [filterBlockVariant('linear.filterGradient/wasm-4x8', lowerFilterGradient)],
 });
 registerPrimitive({
   name: 'linear.biasGradient',

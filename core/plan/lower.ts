@@ -1,5 +1,5 @@
 import type { Launch } from '../kernels/kernel.ts';
-import type { VariantLaunch } from '../kernels/variant.ts';
+import type { VariantLaunch, VariantTerms } from '../kernels/variant.ts';
 import { primitive } from '../ops/index.ts';
 import type { Cost, LowerContext, Tensor } from '../ops/op.ts';
 import type { Program, ProgramNode, Segment } from '../program/program.ts';
@@ -24,10 +24,15 @@ export interface LowerOptions {
   readonly variants?: boolean;
   /** `Device.largestBinding`: a node with a hand-written body for a tensor of more bytes keeps to its definition. */
   readonly largestBinding?: number;
+  /** `Device.features`. */
+  readonly features?: ReadonlySet<string>;
+  /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
+  readonly exact?: boolean;
 }
 
+type Context = LowerContext<unknown> & { readonly terms: VariantTerms };
 interface Lowering {
-  lower(context: LowerContext<unknown>): (Launch | VariantLaunch)[];
+  lower(context: Context): (Launch | VariantLaunch)[];
 }
 
 export const bytesOf = ({ shape, dtype }: Tensor): number => elements(shape) * (dtype === 'u8' ? 1 : 4);
@@ -36,8 +41,9 @@ export const bytesOf = ({ shape, dtype }: Tensor): number => elements(shape) * (
 export function lower(
   program: Program,
   language: 'wgsl' | 'wasm' | 'none',
-  { variants = true, largestBinding = Number.POSITIVE_INFINITY }: LowerOptions = {},
+  { variants = true, largestBinding = Number.POSITIVE_INFINITY, features = new Set(), exact = false }: LowerOptions = {},
 ): LoweredProgram {
+  const terms = { exact, features };
   const tensors = new Map<string, Tensor>(Object.entries(program.tensors));
   const device = language === 'wgsl' ? 'webgpu' : language;
   const nodes = program.nodes.map((node, position): LoweredNode => {
@@ -45,12 +51,12 @@ export function lower(
     const inputs = node.inputs.map(name => tensors.get(name)!);
     const output = tensors.get(node.output)!;
     const shapes = inputs.map(input => input.shape);
-    const context = { attributes: node.attributes, inputs, output };
+    const context = { attributes: node.attributes, inputs, output, terms };
     const name = `scratch ${position}`;
     let variant: string | undefined;
     let lowered: ReturnType<typeof lowerWith> | undefined;
     for (const each of variants ? (definition.variants ?? []) : []) {
-      if (each.device !== device || !each.applies(node.attributes, shapes, output.shape)) continue;
+      if (each.device !== device || !each.applies(node.attributes, shapes, output.shape, terms)) continue;
       const tuned = lowerWith(each, context, name);
       if (tuned.largestOperand > largestBinding) continue;
       variant = each.name;
@@ -66,7 +72,7 @@ export function lower(
 }
 
 /** The launches of a definition or a variant, its temporary tensors, and the bytes of the largest tensor of a hand-written body. */
-function lowerWith(way: Lowering, context: Omit<LowerContext<unknown>, 'scratch'>, name: string) {
+function lowerWith(way: Lowering, context: Omit<Context, 'scratch'>, name: string) {
   const scratch: Tensor[] = [];
   const launches = way.lower({
     ...context,

@@ -17,6 +17,7 @@ export interface PlanOptions {
   /** Shared buffers of another plan that never runs at the same time: taken over where they fit, added to where not. */
   readonly pool?: DeviceBuffer[];
   readonly variants?: boolean;
+  readonly exact?: boolean;
 }
 
 export interface Plan {
@@ -30,8 +31,9 @@ export interface Plan {
 
 const temporary = new Set(['activation', 'gradient']);
 
-export async function planFor(program: Program, { device, placed, keep = [], pool = [], variants }: PlanOptions): Promise<Plan> {
-  const lowered = lower(program, device.language, { variants, largestBinding: device.largestBinding });
+export async function planFor(program: Program, { device, placed, keep = [], pool = [], variants, exact }: PlanOptions): Promise<Plan> {
+  const { language, largestBinding, features } = device;
+  const lowered = lower(program, language, { variants, exact, largestBinding, features });
   const kept = new Set(keep);
   const lasting = (name: string) =>
     kept.has(name) || placed.has(name) || (program.tensors[name] !== undefined && !temporary.has(program.tensors[name].kind));

@@ -30,6 +30,8 @@ export interface CompileOptions {
   readonly frozen?: (parameter: string) => boolean;
   /** False keeps to the ops' own gpu.js kernels. */
   readonly variants?: boolean;
+  /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
+  readonly exact?: boolean;
 }
 
 export type Mode = 'train' | 'evaluate';
@@ -107,6 +109,12 @@ export class CompiledModel {
     throw fail('state', `model "${this.graph.name}"`, 'a model in use', 'one that was destroyed', 'Compile the graph again.');
   }
 
+  /** How its plans choose kernels. */
+  get #lowering() {
+    const { variants, exact } = this.#options;
+    return { variants, exact };
+  }
+
   readonly #bufferOf = (name: string): DeviceBuffer => this.#placed.get(name)!;
 
   /** Bytes on the device: weights, activations, everything placed so far. */
@@ -153,7 +161,7 @@ export class CompiledModel {
     }
     const program = prune(builder.build(), keep);
     keep.push(...Object.values(program.gradients));
-    return planFor(program, { device: this.device, placed: this.#placed, keep, pool: this.#pool, variants: this.#options.variants });
+    return planFor(program, { device: this.device, placed: this.#placed, keep, pool: this.#pool, ...this.#lowering });
   }
 
   /** Loss objects are made freely (one an epoch, say): what they write decides whether there is a plan already. */
@@ -187,7 +195,7 @@ export class CompiledModel {
     const pool: DeviceBuffer[] = [];
     this.#lossPools.push(pool);
     try {
-      return { plan: await planFor(program, { device: this.device, placed, pool, variants: this.#options.variants }), result };
+      return { plan: await planFor(program, { device: this.device, placed, pool, ...this.#lowering }), result };
     } finally {
       // what is new is the model's now: targets, the result, whatever the loss keeps
       for (const [name, buffer] of placed) if (name !== gradient) this.#placed.set(name, buffer);
@@ -285,7 +293,7 @@ export class CompiledModel {
     this.#update ??= {
       optimizer,
       plan: this.#plan('train').then(async ({ program }) => {
-        const made = await planUpdate(program, optimizer, { device: this.device, placed: this.#placed, variants: this.#options.variants });
+        const made = await planUpdate(program, optimizer, { device: this.device, placed: this.#placed, ...this.#lowering });
         if (this.#optimizerState) this.#writeOptimizerState(made, this.#optimizerState);
         return made;
       }),

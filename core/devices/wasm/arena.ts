@@ -13,8 +13,8 @@ const ALIGN = 64;
 export class Arena {
   readonly memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared: true });
   #free: { offset: number; bytes: number }[] = [];
-  // address 0 stays unused, so that a zero offset in a table is a mistake that shows
-  #end = ALIGN;
+  // the first page holds the constants of `core/assembly`, and makes a zero address a mistake that shows
+  #end = PAGE;
   allocatedBytes = 0;
 
   allocate(bytes: number, label: string): ArenaBuffer {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { fail } from '../../errors.ts';
 import { WasmCompiler } from '../../kernels/gpujsWasm.ts';
-import type { VariantLaunch } from '../../kernels/variant.ts';
+import { wasmLibrary } from '../../kernels/wasmLibrary.ts';
 import { threadEntry } from '../../thread.ts';
 import { checkSegment, destroyed, LiveBuffers } from '../checks.ts';
 import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
@@ -27,6 +27,7 @@ class WasmDevice implements Device {
   readonly kind = 'wasm';
   readonly language = 'wasm';
   readonly description: string;
+  readonly features: ReadonlySet<string>;
   readonly lost: Promise<never>;
   readonly ready: Promise<void>;
   readonly #arena = new Arena();
@@ -43,16 +44,19 @@ class WasmDevice implements Device {
   #settle: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #lose: (error: Error) => void = () => undefined;
   #failure: Error | undefined;
+  #scratch: ArenaBuffer | undefined;
 
   constructor(readonly threads: number) {
-    this.description = `wasm, ${threads} thread${threads === 1 ? '' : 's'}, SIMD`;
+    const { module: library, relaxed } = wasmLibrary();
+    this.features = new Set(relaxed ? ['relaxed-simd'] : []);
+    this.description = `wasm, ${threads} thread${threads === 1 ? '' : 's'}, ${relaxed ? 'relaxed SIMD' : 'SIMD'}`;
     this.lost = new Promise<never>((_, reject) => {
       this.#lose = reject;
     });
     this.lost.catch(() => undefined);
     const started: Promise<void>[] = [];
     for (let thread = 0; thread < threads; thread++) {
-      const setup: WorkerSetup = { control: this.#cells.buffer, memory: this.#arena.memory, thread, threads };
+      const setup: WorkerSetup = { control: this.#cells.buffer, memory: this.#arena.memory, library, thread, threads };
       const worker = new Worker(threadEntry(import.meta.url, './worker'), { workerData: setup, name: `compute ${thread}` });
       worker.on('message', (message: DoneMessage) => this.#finish('failed' in message ? new Error(message.failed) : undefined));
       worker.on('error', error => this.#finish(error));
@@ -74,6 +78,10 @@ class WasmDevice implements Device {
 
   get allocatedBytes(): number {
     return this.#arena.allocatedBytes;
+  }
+
+  get scratchBytes(): number {
+    return this.#scratch?.bytes ?? 0;
   }
 
   allocate(bytes: number, label: string): DeviceBuffer {
@@ -98,38 +106,51 @@ class WasmDevice implements Device {
     for (const launch of launches) this.#buffers.checkLaunch(launch);
     const index = this.#segments++;
     const loaded = launches.map(launch => this.#assemble(launch));
-    await this.#order.enqueue(() => {
-      const message: LoadMessage = { segment: index, launches: loaded };
-      for (const worker of this.#workers) worker.postMessage(message);
-      return this.#command(action.load);
+    const needed = Math.max(0, ...launches.map(({ launch }) => ('body' in launch && 'scratch' in launch.body && launch.body.scratch) || 0));
+    await this.#order.enqueue(async () => {
+      await this.#reserveScratch(needed);
+      await this.#load({ segment: index, launches: loaded });
     });
     const segment: WasmSegment = { launches: launches.length, index };
     this.#compiled.add(segment);
     return segment;
   }
 
+  /** Scratch is one range for each thread, as large as the hungriest launch so far wants. */
+  async #reserveScratch(needed: number): Promise<void> {
+    const perThread = Math.ceil(needed / 64) * 64;
+    if (perThread * this.threads <= this.scratchBytes) return;
+    const old = this.#scratch;
+    this.#scratch = this.#arena.allocate(perThread * this.threads, 'scratch of the compute threads');
+    await this.#load({ scratch: this.#scratch.offset, scratchBytes: perThread });
+    if (old) this.#arena.free(old);
+  }
+
+  #load(message: LoadMessage): Promise<void> {
+    for (const worker of this.#workers) worker.postMessage(message);
+    return this.#command(action.load);
+  }
+
   #assemble({ label, launch, inputs, output }: PlacedLaunch): LoadedLaunch {
     const places = inputs.map(({ buffer, length, dtype }) => ({ offset: (buffer as ArenaBuffer).offset, length, dtype }));
     const outputOffset = (output.buffer as ArenaBuffer).offset;
+    const share = (units: number) => Math.max(1, Math.ceil(units / (this.threads * 8)));
+    if ('body' in launch) {
+      const { body } = launch;
+      if (body.language !== 'wasm')
+        throw fail('state', label, 'a body for wasm', body.language, "Lower the program for this device's language.");
+      const { routine, units, grain = 1 } = body;
+      const values = body.arguments({ inputs: places.map(place => place.offset), output: outputOffset });
+      return { label, routine, arguments: values, units, grain: Math.max(grain, share(units)) };
+    }
     try {
-      const body = 'body' in launch ? (launch as VariantLaunch).body : undefined;
-      if (body?.language === 'wasm') {
-        const bytes = body.build({
-          inputs: places.map(place => place.offset),
-          output: outputOffset,
-          initialPages: 1,
-          maximumPages: MAXIMUM_PAGES,
-          shared: true,
-        });
-        return { label, module: new WebAssembly.Module(bytes), math: [], units: body.units };
-      }
       const { bytes, math, units } = this.#compiler.compile(launch.kernel, {
         inputs: places,
         outputOffset,
         maximumPages: MAXIMUM_PAGES,
         shared: true,
       });
-      return { label, module: new WebAssembly.Module(bytes), math, units };
+      return { label, module: new WebAssembly.Module(bytes), math, units, grain: share(units) };
     } catch (error) {
       throw new Error(`${label}: ${(error as Error).message}`, { cause: error });
     }
@@ -139,6 +160,18 @@ class WasmDevice implements Device {
     this.#check();
     checkSegment(this.#compiled, segment);
     return this.#order.enqueue(() => this.#command((segment as WasmSegment).index));
+  }
+
+  async profile(segment: CompiledSegment): Promise<readonly number[]> {
+    this.#check();
+    checkSegment(this.#compiled, segment);
+    const times = new SharedArrayBuffer(8 * segment.launches);
+    await this.#order.enqueue(async () => {
+      await this.#load({ times });
+      await this.#command((segment as WasmSegment).index);
+      await this.#load({ times: undefined });
+    });
+    return Array.from(new Float64Array(times));
   }
 
   write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset = 0): void {

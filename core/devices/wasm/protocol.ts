@@ -17,23 +17,30 @@ export const cell = {
 
 export const action = { stop: -1, load: -2 } as const;
 
-export interface LoadedLaunch {
+/** A kernel of gpu.js in a module of its own, or a call of a routine of the library. */
+export type LoadedLaunch = {
   /** Named when it fails. */
   readonly label: string;
-  readonly module: WebAssembly.Module;
-  readonly math: readonly string[];
   readonly units: number;
-}
+  /** Units that a thread takes at a time. */
+  readonly grain: number;
+} & (
+  | { readonly module: WebAssembly.Module; readonly math: readonly string[] }
+  | { readonly routine: string; readonly arguments: readonly number[] }
+);
 export interface WorkerSetup {
   readonly control: SharedArrayBuffer;
   readonly memory: WebAssembly.Memory;
+  readonly library: WebAssembly.Module;
   readonly thread: number;
   readonly threads: number;
 }
-/** main → compute thread, read when `action.load` is commanded. */
-export interface LoadMessage {
-  readonly segment: number;
-  readonly launches: readonly LoadedLaunch[] | undefined;
-}
+/** main → compute threads, read when `action.load` is commanded. */
+export type LoadMessage =
+  | { readonly segment: number; readonly launches: readonly LoadedLaunch[] }
+  /** Where each thread's scratch begins, thread 0's first. */
+  | { readonly scratch: number; readonly scratchBytes: number }
+  /** From now on thread 0 writes the milliseconds of each launch here; undefined ends that. */
+  | { readonly times: SharedArrayBuffer | undefined };
 /** compute thread → main, from thread 0 when all are done; from any thread when one failed. */
 export type DoneMessage = { readonly done: number } | { readonly failed: string };

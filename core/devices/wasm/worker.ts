@@ -1,14 +1,25 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { action, cell, type DoneMessage, type LoadMessage, type WorkerSetup } from './protocol.ts';
+import { action, cell, type DoneMessage, type LoadedLaunch, type LoadMessage, type WorkerSetup } from './protocol.ts';
+
+type Routine = (start: number, end: number, scratch: number, ...rest: number[]) => void;
+interface ReadyLaunch {
+  readonly label: string;
+  readonly units: number;
+  readonly grain: number;
+  readonly run: (start: number, end: number) => void;
+}
 
 /**
  * One compute thread: sleeps until commanded, then runs a whole segment. All threads take pieces of the same launch from a
  * shared counter and meet at a barrier before the next, so a thread that the system holds up does not hold up its share.
  */
-const { control, memory, thread, threads } = workerData as WorkerSetup;
+const { control, memory, library, thread, threads } = workerData as WorkerSetup;
 const port = parentPort!;
 const cells = new Int32Array(control);
-const segments = new Map<number, { label: string; run: (start: number, end: number) => void; units: number }[]>();
+const routines = new WebAssembly.Instance(library, { env: { memory, abort } }).exports as Record<string, Routine>;
+const segments = new Map<number, ReadyLaunch[]>();
+let scratch = 0;
+let times: Float64Array | undefined;
 /** Of the launch at work. */
 let at = '';
 
@@ -29,36 +40,50 @@ function meet(): void {
 }
 
 function runSegment(index: number): void {
-  for (const { label, run, units } of segments.get(index) ?? []) {
+  let began = times && performance.now();
+  for (const [i, { label, run, units, grain }] of (segments.get(index) ?? []).entries()) {
     at = `${label}: `;
-    const piece = Math.max(1, Math.ceil(units / (threads * 8)));
     for (;;) {
-      const start = Atomics.add(cells, cell.next, piece);
+      const start = Atomics.add(cells, cell.next, grain);
       if (start >= units) break;
-      run(start, Math.min(start + piece, units));
+      run(start, Math.min(start + grain, units));
     }
     meet();
+    if (times && thread === 0) {
+      const now = performance.now();
+      times[i] = now - began!;
+      began = now;
+    }
   }
 }
 
 function load(): void {
   for (let received = receiveMessageOnPort(port); received; received = receiveMessageOnPort(port)) {
-    const { segment, launches } = received.message as LoadMessage;
-    if (!launches) {
-      segments.delete(segment);
-      continue;
-    }
-    segments.set(
-      segment,
-      launches.map(({ label, module, math, units }) => {
-        at = `${label}: `;
-        const env: Record<string, unknown> = { memory };
-        for (const name of math) env[`math_${name}`] = (Math as unknown as Record<string, unknown>)[name];
-        const instance = new WebAssembly.Instance(module, { env });
-        return { label, run: instance.exports.run as (start: number, end: number) => void, units };
-      }),
-    );
+    const message = received.message as LoadMessage;
+    if ('launches' in message) segments.set(message.segment, message.launches.map(ready));
+    else if ('times' in message) times = message.times && new Float64Array(message.times);
+    else scratch = message.scratch + thread * message.scratchBytes;
   }
+}
+
+function ready(launch: LoadedLaunch): ReadyLaunch {
+  const { label, units, grain } = launch;
+  at = `${label}: `;
+  if ('routine' in launch) {
+    const routine = routines[launch.routine];
+    if (!routine) throw new Error(`no routine "${launch.routine}" in core/assembly/index.ts`);
+    const { arguments: rest } = launch;
+    return { label, units, grain, run: (start, end) => routine(start, end, scratch, ...rest) };
+  }
+  const env: Record<string, unknown> = { memory };
+  for (const name of launch.math) env[`math_${name}`] = (Math as unknown as Record<string, unknown>)[name];
+  const instance = new WebAssembly.Instance(launch.module, { env });
+  return { label, units, grain, run: instance.exports.run as ReadyLaunch['run'] };
+}
+
+/** What AssemblyScript calls when a routine gives up: it has no assertions in a build, so only for what cannot happen. */
+function abort(): never {
+  throw new Error('a routine of core/assembly gave up');
 }
 
 for (let seen = 0; ; ) {

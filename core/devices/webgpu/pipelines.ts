@@ -1,5 +1,6 @@
 import { fail, MillraceError } from '../../errors.ts';
 import { type Shader, type ShaderLimits, WgslCompiler } from '../../kernels/gpujsWebgpu.ts';
+import { updatedInPlace } from '../checks.ts';
 import type { CompiledSegment, PlacedLaunch } from '../device.ts';
 
 export interface BufferBinding {
@@ -142,7 +143,7 @@ export class Pipelines {
   }
 
   #layout(bindings: Shader['bindings']): GPUBindGroupLayout {
-    const types = bindings.map(({ array }) => (array === 'output' ? 'storage' : 'read-only-storage'));
+    const types = bindings.map(({ array, writes }) => (array === 'output' || writes ? 'storage' : 'read-only-storage'));
     const key = types.join();
     let layout = this.#layouts.get(key);
     if (!layout) {
@@ -167,8 +168,7 @@ function checkSizes({ label, inputs, output }: PlacedLaunch): void {
 
 /** WebGPU refuses a buffer that one launch reads and writes; the plan has made a mistake. */
 function checkAliases({ label, launch, inputs, output }: PlacedLaunch): void {
-  const updated = launch.kernel.inout === undefined ? 0 : 1;
-  if (inputs.filter(input => input.buffer === output.buffer).length <= updated) return;
+  if (inputs.filter(input => input.buffer === output.buffer).length <= updatedInPlace(launch)) return;
   throw fail(
     'state',
     label,

@@ -3,7 +3,6 @@ import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
-import { filterBlockVariant } from '../variants/filterBlockWasm.ts';
 import { filterCorrelation } from './correlateFilters.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { pad } from './rearrange.ts';
@@ -31,5 +30,4 @@ registerPrimitive<WindowPlace>({
   name: 'conv2d.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[1]), inputs, dweight),
   lower,
-  variants: [filterBlockVariant('conv2d.filterGradient/wasm-4x8', lower)],
 });

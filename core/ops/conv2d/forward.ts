@@ -3,7 +3,6 @@ import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
-import { blockVariant } from '../variants/blockWasm.ts';
 import { biasLaunch, correlation } from './correlate.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, pad, splitFilters } from './rearrange.ts';
@@ -35,5 +34,4 @@ registerPrimitive<WindowPlace>({
   name: 'conv2d',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
-  variants: [blockVariant('conv2d/wasm-4x8', lower)],
 });

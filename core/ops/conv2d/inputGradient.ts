@@ -11,7 +11,6 @@ import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
-import { blockVariant } from '../variants/blockWasm.ts';
 import { correlation } from './correlate.ts';
 import { type Four, flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, spread, turnFilters } from './rearrange.ts';
@@ -57,5 +56,4 @@ registerPrimitive<WindowPlace>({
   name: 'conv2d.inputGradient',
   cost: (_, inputs, dx) => traffic(flops(inputs[1], inputs[0]), inputs, dx),
   lower,
-  variants: [blockVariant('conv2d.inputGradient/wasm-4x8', lower)],
 });

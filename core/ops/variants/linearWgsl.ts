@@ -8,7 +8,6 @@
  * Measured: on no GPU yet. On a software renderer it only shows that variants work.
  */
 import type { Variant, VariantLaunch, WgslBody } from '../../kernels/variant.ts';
-import { linearKernel } from './linearKernel.ts';
 
 const TILE = 32;
 const DEPTH = 16;
@@ -16,7 +15,9 @@ const MOST_GROUPS = 65_535;
 
 export function linearBody(N: number, I: number, O: number, biased: boolean): WgslBody {
   const groups = [Math.ceil(O / TILE), Math.ceil(N / TILE), 1] as const;
-  return { language: 'wgsl', workgroup: [8, 8, 1], groups, source: source(N, I, O, biased) };
+  const names = ['user_x', 'user_weight', ...(biased ? ['user_bias'] : []), 'result'];
+  const arrays = names.map(name => ({ name, element: 'f32' as const }));
+  return { language: 'wgsl', workgroup: [8, 8, 1], groups, arrays, source: source(N, I, O, biased) };
 }
 
 export const linearWgsl: Variant<unknown> = {
@@ -35,7 +36,7 @@ export const linearWgsl: Variant<unknown> = {
     const size = [N, I, weight!.shape[1]!, bias !== undefined] as const;
     return [
       {
-        kernel: linearKernel('linear.tiled', ...size),
+        kernel: { name: 'linear.tiled' },
         inputs: inputs.map(input => input.name),
         output: output.name,
         body: linearBody(...size),

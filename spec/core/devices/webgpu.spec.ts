@@ -176,6 +176,10 @@ describe('openWebgpu', () => {
       language: 'wgsl',
       workgroup: [1, 1, 1],
       groups: [1, 1, 1],
+      arrays: [
+        { name: 'user_x', element: 'f32' },
+        { name: 'result', element: 'f32' },
+      ],
       source: '@compute @workgroup_size(1) fn main() { result[0] = user_z[0]; }',
     } as const;
     const launch: VariantLaunch = { ...plain.launch, body };

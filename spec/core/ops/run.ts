@@ -30,7 +30,9 @@ export function interpret({
       if (values[name]) memory.get(name)!.set(values[name]);
     }
     for (const { launches } of lowered.nodes) {
-      for (const { kernel, inputs, output } of launches) {
+      for (const launch of launches) {
+        if ('body' in launch) throw new Error('a variant was lowered for no device');
+        const { kernel, inputs, output } = launch;
         const arrays = inputs.map(name => memory.get(name)!);
         runKernel(
           kernel,

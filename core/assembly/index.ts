@@ -1,0 +1,9 @@
+/**
+ * The WebAssembly library: every routine that a variant of the `wasm` device may call.
+ *
+ * A routine is `(start: i32, end: i32, scratch: usize, ...addresses and numbers)`. It does the units of work from start to end
+ * of one launch, in any order and on any thread; launches are separated by a barrier, so units of one launch must not depend
+ * on each other. Addresses are bytes in the device's arena and multiples of 64 for whole tensors. There is no heap: nothing is allocated here,
+ * and what is not an argument does not exist. Reading up to 64 bytes past a tensor is allowed, using them is not.
+ */
+export { add } from './add';
