@@ -63,6 +63,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .addOption(whole('--workers <N>', 'worker threads that decode images'))
     .addOption(whole('--batch <N>', "images a pass (default: the run's)"))
+    .addOption(exact())
     .addOption(onError())
     .action(async (checkpoint: string, options) => {
       finish(await evaluate(checkpoint, options, output));
@@ -72,6 +73,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .argument('<dir>', 'folder with ops.json, ops.safetensors and models.json')
     .addOption(device())
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
+    .addOption(exact())
     .action(async (dir: string, options) => {
       finish(await golden(dir, options, output));
     });
@@ -161,6 +163,7 @@ const device = (): Option =>
       `${didYouMean(text, deviceNames)}\`millrace devices\` tells what this machine has.`,
     );
   });
+const exact = (): Option => new Option('--exact', 'no Winograd: convolutions differ from their definition by the order of sums alone');
 const onError = (): Option =>
   new Option('--on-error <WAY>', 'what becomes of a sample that cannot be read').choices(['skip', 'replace', 'throw']).default('throw');
 const whole = (flags: string, description: string): Option =>

@@ -38,6 +38,10 @@ export const commonOptions = z.object({
     .default('auto')
     .describe('what computes; auto: a GPU if there is one, else wasm'),
   threads: count().optional().describe('compute threads of the wasm device (default: one for each core)'),
+  exact: z
+    .boolean()
+    .default(false)
+    .describe('no Winograd: convolutions differ from their definition by the order of sums alone, and take up to twice the time'),
   workers: count().optional().describe('worker threads that decode images (default: one fewer than cores, at least one)'),
   batch: count().default(32).describe('images a step'),
   epochs: count().default(5).describe('times through the data'),

@@ -14,15 +14,15 @@ import { ours } from './layout.ts';
 import { Workbench } from './workbench.ts';
 
 /** Runs one reference case of an op, the loss or an optimizer on a device. */
-export async function runOpCase(golden: Golden, testCase: GoldenCase, device: Device): Promise<Errors> {
-  if (Object.hasOwn(layers, testCase.op)) return runLayer(golden, testCase, device, layers[testCase.op]);
+export async function runOpCase(golden: Golden, testCase: GoldenCase, device: Device, exact = false): Promise<Errors> {
+  if (Object.hasOwn(layers, testCase.op)) return runLayer(golden, testCase, device, layers[testCase.op], exact);
   if (testCase.op === 'cross_entropy') return runCrossEntropy(golden, testCase, device);
   if (testCase.op.startsWith('optimizer_')) return runOptimizer(golden, testCase, device);
   const known = [...Object.keys(layers), 'cross_entropy', ...Object.keys(optimizers).map(name => `optimizer_${name}`)];
   throw fail('data', `case ${testCase.case}`, `an op of ${known.join(', ')}`, `"${testCase.op}"`, 'Add it to core/golden/opCase.ts.');
 }
 
-async function runLayer(golden: Golden, testCase: GoldenCase, device: Device, layer: Layer): Promise<Errors> {
+async function runLayer(golden: Golden, testCase: GoldenCase, device: Device, layer: Layer, exact: boolean): Promise<Errors> {
   const read = (key: string, name: string) =>
     ours(golden.tensor(key), layer.activations.includes(name) || name === 'y' ? 'activation' : 'parameter');
   const torchShapes = Object.fromEntries(Object.entries(testCase.inputs).map(([name, key]) => [name, golden.tensor(key).shape]));
@@ -51,6 +51,8 @@ async function runLayer(golden: Golden, testCase: GoldenCase, device: Device, la
     device,
     built.program,
     compared.flatMap(({ tensor }) => tensor ?? []),
+    undefined,
+    exact,
   );
   try {
     for (const [i, tensor] of built.inputs.entries()) bench.write(tensor.name, inputs[i].data);

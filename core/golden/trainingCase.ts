@@ -60,6 +60,7 @@ export async function runTrainingCase(
   trace: GoldenTraining,
   device: Device,
   onStep: (step: number) => void = () => undefined,
+  exact = false,
 ): Promise<Errors> {
   const [batch, channels, height, width] = trace.input;
   const classes = trace.num_classes;
@@ -79,7 +80,7 @@ export async function runTrainingCase(
     optimizer.build(builder, { parameter: tensors[parameter] as TensorEntry, gradient: builder.get(of), hyper });
   }
   const placed = new Map<string, DeviceBuffer>();
-  const bench = await Workbench.open(device, builder.build(), [logits.name, ...Object.values(gradients)], placed);
+  const bench = await Workbench.open(device, builder.build(), [logits.name, ...Object.values(gradients)], placed, exact);
   const errors: Record<string, number> = {};
   try {
     let index = 0;

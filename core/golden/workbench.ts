@@ -11,16 +11,20 @@ export class Workbench {
     private readonly own: readonly DeviceBuffer[],
   ) {}
 
-  /** `keep` names the temporary tensors that are read; `placed` shares buffers with another bench, which frees them. */
+  /**
+   * `keep` names the temporary tensors that are read; `placed` shares buffers with another bench, which frees them; `exact` as
+   * in `PlanOptions`.
+   */
   static async open(
     device: Device,
     program: Program,
     keep: readonly string[],
     placed = new Map<string, DeviceBuffer>(),
+    exact = false,
   ): Promise<Workbench> {
     const shared = new Set(placed.values());
     const pool: DeviceBuffer[] = [];
-    const plan = await planFor(program, { device, placed, keep, pool });
+    const plan = await planFor(program, { device, placed, keep, pool, exact });
     return new Workbench(
       device,
       plan,

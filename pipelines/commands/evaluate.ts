@@ -19,10 +19,13 @@ import { heldOut } from '../heldOut.ts';
 import { chooseSize, lookAt } from '../run/chooseImages.ts';
 import { files, type RunConfig, readConfig } from '../run/runFolder.ts';
 import { shippedData } from '../shippedData.ts';
-import { figure, share } from '../terminal/format.ts';
+import { exactly, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 
-export type EvaluateOptions = Pick<CommonOptions, 'data' | 'device' | 'threads' | 'workers' | 'onError'> & { batch?: number };
+export type EvaluateOptions = Pick<CommonOptions, 'data' | 'device' | 'threads' | 'workers' | 'onError'> & {
+  batch?: number;
+  exact?: boolean;
+};
 
 /** Reads a checkpoint back and measures it on the held-out images. */
 export async function evaluate(path: string, options: EvaluateOptions, output: Output): Promise<number> {
@@ -37,7 +40,9 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
   try {
     const device = await openDevice(options.device, { threads: options.threads });
     closing.push(() => device.destroy());
-    output.line(`device    ${device.description}`);
+    // as the run computed, unless this asks for it
+    const exact = options.exact ?? config.options?.exact === true;
+    output.line(`device    ${device.description}${exactly(exact)}`);
     output.line(`held-out  ${test.description} (${folder})`);
     output.line(`model     ${checkpoint.graph.name}, step ${checkpoint.step} (${file})`);
     const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
@@ -47,7 +52,7 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
     const images: Images = { ...chooseSize(await lookAt(test), undefined, checkpoint.graph), normalization: checkpoint.normalization };
     // the run's own batch, so that every number is summed in the same order
     const batch = options.batch ?? Number(config.options?.batch ?? 32);
-    const model = compile(checkpoint.graph, { device, batch });
+    const model = compile(checkpoint.graph, { device, batch, exact });
     closing.push(() => model.destroy());
     await model.load(checkpoint.tensors);
     let skipped = 0;

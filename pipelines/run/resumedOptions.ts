@@ -8,6 +8,7 @@ import { readConfig } from './runFolder.ts';
 const changeable: ReadonlySet<string> = new Set([
   'resume',
   'device',
+  'exact',
   'threads',
   'workers',
   'epochs',

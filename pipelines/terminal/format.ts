@@ -2,6 +2,9 @@ import { stripVTControlCharacters } from 'node:util';
 
 export const share = (value: number): string => `${(100 * value).toFixed(1)} %`;
 
+/** What is said after a device's description. */
+export const exactly = (exact: boolean): string => (exact ? ', exact (no Winograd)' : '');
+
 /** Three significant digits: 0.512, 61.2, 1,230. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return '-';

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { fail } from '../../errors.ts';
 import { WasmCompiler } from '../../kernels/gpujsWasm.ts';
@@ -14,6 +15,10 @@ import { action, cell, type DoneMessage, type LoadedLaunch, type LoadMessage, ty
  * against the arena, so that a segment runs in place from its first launch to its last without the main thread.
  */
 export async function openWasm({ threads }: { threads: number }): Promise<Device> {
+  if (typeof SharedArrayBuffer === 'undefined') {
+    const fix = 'Run Node without --no-harmony-sharedarraybuffer, or use --device webgpu or cpu.';
+    throw fail('device', 'wasm', 'SharedArrayBuffer, in which its threads share tensors', 'a JavaScript engine without it', fix);
+  }
   const device = new WasmDevice(threads);
   await device.ready;
   return device;
@@ -49,7 +54,10 @@ class WasmDevice implements Device {
   constructor(readonly threads: number) {
     const { module: library, relaxed } = wasmLibrary();
     this.features = new Set(relaxed ? ['relaxed-simd'] : []);
-    this.description = `wasm, ${threads} thread${threads === 1 ? '' : 's'}, ${relaxed ? 'relaxed SIMD' : 'SIMD'}`;
+    const cores = availableParallelism();
+    // told rather than refused: a container may see fewer cores than it may use
+    const crowded = threads > cores ? ` on ${cores} core${cores === 1 ? '' : 's'} (more threads than cores are slower)` : '';
+    this.description = `wasm, ${threads} thread${threads === 1 ? '' : 's'}${crowded}, ${relaxed ? 'relaxed SIMD' : 'SIMD'}`;
     this.lost = new Promise<never>((_, reject) => {
       this.#lose = reject;
     });

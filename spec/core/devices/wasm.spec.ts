@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { availableParallelism } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import { Arena, MAXIMUM_PAGES } from '../../../core/devices/wasm/arena.ts';
 import { openWasm } from '../../../core/devices/wasm/device.ts';
 import { divide, placed, scale, slow } from './kernels.ts';
@@ -9,7 +13,7 @@ describe('openWasm', () => {
   it('should say what it is', async () => {
     for (const [threads, description] of [
       [1, /^wasm, 1 thread, (relaxed )?SIMD$/],
-      [2, /^wasm, 2 threads, (relaxed )?SIMD$/],
+      [2, /^wasm, 2 threads,? .*SIMD$/],
     ] as const) {
       const device = await openWasm({ threads });
       assert.deepEqual([device.kind, device.language, device.threads], ['wasm', 'wasm', threads]);
@@ -49,6 +53,49 @@ describe('openWasm', () => {
     assert.throws(() => device.allocate(4, 'more'), message);
     await device.destroy();
     assert.equal(device.allocatedBytes, 0);
+  });
+
+  it('should fail the step that a dying compute thread was in, and still be destroyed', async () => {
+    const workers: Worker[] = [];
+    const collect = (message: unknown) => workers.push((message as { worker: Worker }).worker);
+    subscribe('worker_threads', collect);
+    const device = await openWasm({ threads: 3 });
+    unsubscribe('worker_threads', collect);
+    const [x, y] = [device.allocate(4, 'x'), device.allocate(16384, 'y')];
+    const segment = await device.compile([placed(slow(4096, 4000), [x], y)]);
+    const lost = assert.rejects(device.lost, /compute thread 1 stopped/);
+    const run = assert.rejects(
+      device.run(segment),
+      /^MillraceError: wasm: expected compute threads that finish their work, got compute thread 1 stopped\. /,
+    );
+    await setTimeout(20);
+    await workers[1]!.terminate();
+    await run;
+    await lost;
+    await device.destroy();
+  });
+
+  it('should say so when the threads cannot share memory', async () => {
+    const original = globalThis.SharedArrayBuffer;
+    Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
+    try {
+      await assert.rejects(
+        openWasm({ threads: 1 }),
+        /^MillraceError: wasm: expected SharedArrayBuffer, in which its threads share tensors, got a JavaScript engine without it\. Run Node without /,
+      );
+    } finally {
+      globalThis.SharedArrayBuffer = original;
+    }
+  });
+
+  it('should say when there are more threads than cores', async () => {
+    const threads = availableParallelism() + 1;
+    const device = await openWasm({ threads });
+    assert.match(
+      device.description,
+      new RegExp(`^wasm, ${threads} threads on ${threads - 1} cores? \\(more threads than cores are slower\\), `),
+    );
+    await device.destroy();
   });
 
   it('should keep freed memory untouched until what was asked for before is done', async () => {
