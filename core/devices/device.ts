@@ -1,5 +1,5 @@
 import type { Launch } from '../kernels/kernel.ts';
-import type { VariantLaunch } from '../kernels/variant.ts';
+import type { VariantLaunch, VariantLimits } from '../kernels/variant.ts';
 
 export type DeviceKind = 'webgpu' | 'webgpu:software' | 'wasm' | 'cpu';
 
@@ -24,6 +24,8 @@ export interface Device {
   readonly largestBinding?: number;
   /** What variants may use where it is there: `relaxed-simd`; names of WebGPU features. */
   readonly features?: ReadonlySet<string>;
+  /** What WGSL bodies have to fit into. */
+  readonly limits?: VariantLimits;
   /** Bytes of memory that hand-written bodies share as scratch, over all threads; part of `allocatedBytes`. */
   readonly scratchBytes?: number;
   /** Bytes in buffers now. Zero after `destroy`. */

@@ -54,6 +54,31 @@ export interface VariantTerms {
   readonly exact: boolean;
   /** Features of the device: `relaxed-simd`; `shader-f16`, `subgroups`, … */
   readonly features: ReadonlySet<string>;
+  readonly limits: VariantLimits;
+}
+/** What a WGSL body has to fit into. */
+export interface VariantLimits {
+  /** Of `var<workgroup>`, in bytes. */
+  readonly workgroupBytes: number;
+  /** Threads of a workgroup. */
+  readonly invocations: number;
+  /** Arrays of one launch, the output among them. */
+  readonly storageBuffers: number;
+  /** Workgroups along each of x, y, z. */
+  readonly groups: number;
+  /** Sizes that subgroups may have; absent without the feature `subgroups`. */
+  readonly subgroup?: { readonly min: number; readonly max: number };
+  /** Products that `chromium-experimental-subgroup-matrix` offers; none without it. */
+  readonly subgroupMatrices: readonly SubgroupMatrix[];
+}
+/** result[M,N] += left[M,K] · right[K,N] by one subgroup. */
+export interface SubgroupMatrix {
+  /** Of the operands: `f16`, `f32`, … */
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
 }
 export interface Variant<A> {
   /** `conv2d/wasm-gemm`: shown in the plan's table. States in its file what it measured, and where. */

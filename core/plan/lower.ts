@@ -1,5 +1,5 @@
 import type { Launch } from '../kernels/kernel.ts';
-import type { VariantLaunch, VariantTerms } from '../kernels/variant.ts';
+import type { VariantLaunch, VariantLimits, VariantTerms } from '../kernels/variant.ts';
 import { primitive } from '../ops/index.ts';
 import type { Cost, LowerContext, Tensor } from '../ops/op.ts';
 import type { Program, ProgramNode, Segment } from '../program/program.ts';
@@ -26,10 +26,20 @@ export interface LowerOptions {
   readonly largestBinding?: number;
   /** `Device.features`. */
   readonly features?: ReadonlySet<string>;
+  /** `Device.limits`; by default what every WebGPU adapter grants. */
+  readonly limits?: VariantLimits;
   /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
   readonly exact?: boolean;
 }
 
+/** What every WebGPU adapter grants. */
+const guaranteedLimits: VariantLimits = {
+  workgroupBytes: 16_384,
+  invocations: 256,
+  storageBuffers: 8,
+  groups: 65_535,
+  subgroupMatrices: [],
+};
 type Context = LowerContext<unknown> & { readonly terms: VariantTerms };
 interface Lowering {
   lower(context: Context): (Launch | VariantLaunch)[];
@@ -41,9 +51,15 @@ export const bytesOf = ({ shape, dtype }: Tensor): number => elements(shape) * (
 export function lower(
   program: Program,
   language: 'wgsl' | 'wasm' | 'none',
-  { variants = true, largestBinding = Number.POSITIVE_INFINITY, features = new Set(), exact = false }: LowerOptions = {},
+  {
+    variants = true,
+    largestBinding = Number.POSITIVE_INFINITY,
+    features = new Set(),
+    limits = guaranteedLimits,
+    exact = false,
+  }: LowerOptions = {},
 ): LoweredProgram {
-  const terms = { exact, features };
+  const terms = { exact, features, limits };
   const tensors = new Map<string, Tensor>(Object.entries(program.tensors));
   const device = language === 'wgsl' ? 'webgpu' : language;
   const nodes = program.nodes.map((node, position): LoweredNode => {

@@ -32,8 +32,8 @@ export interface Plan {
 const temporary = new Set(['activation', 'gradient']);
 
 export async function planFor(program: Program, { device, placed, keep = [], pool = [], variants, exact }: PlanOptions): Promise<Plan> {
-  const { language, largestBinding, features } = device;
-  const lowered = lower(program, language, { variants, exact, largestBinding, features });
+  const { language, largestBinding, features, limits } = device;
+  const lowered = lower(program, language, { variants, exact, largestBinding, features, limits });
   const kept = new Set(keep);
   const lasting = (name: string) =>
     kept.has(name) || placed.has(name) || (program.tensors[name] !== undefined && !temporary.has(program.tensors[name].kind));

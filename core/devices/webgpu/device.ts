@@ -1,7 +1,9 @@
-import { fail, type MillraceError, show } from '../../errors.ts';
+import { fail, MillraceError, show } from '../../errors.ts';
+import type { VariantLimits } from '../../kernels/variant.ts';
 import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
 import { type BufferBinding, oneLine, Pipelines, Segment } from './pipelines.ts';
 import { requestWebgpu, type WebgpuAccess, type WebgpuOptions } from './provider.ts';
+import { Timer } from './timer.ts';
 import { checkRange, Readback, STORAGE, Uploader } from './transfers.ts';
 
 /** Submits that may be under way before `run` waits: enough to keep the GPU busy, few enough that an error is noticed soon. */
@@ -9,7 +11,12 @@ const IN_FLIGHT = 3;
 
 /** Opens a WebGPU device. Throws a MillraceError of kind 'device' with the reason when there is none of that kind. */
 export async function openWebgpu(options: WebgpuOptions): Promise<Device> {
-  return new WebgpuDevice(await requestWebgpu(options), options);
+  return deviceOn(await requestWebgpu(options), options);
+}
+
+/** The device on an adapter that is open already. */
+export function deviceOn(access: WebgpuAccess, options: WebgpuOptions): Device {
+  return new WebgpuDevice(access, options);
 }
 
 class WebgpuBuffer implements DeviceBuffer, BufferBinding {
@@ -25,8 +32,11 @@ class WebgpuBuffer implements DeviceBuffer, BufferBinding {
 class WebgpuDevice implements Device {
   readonly kind: 'webgpu' | 'webgpu:software';
   readonly language = 'wgsl';
+  readonly features: ReadonlySet<string>;
+  readonly limits: VariantLimits;
   readonly lost: Promise<never>;
   readonly largestBinding: number;
+  readonly profile?: Device['profile'];
   /** Also keeps Dawn's instance alive as long as the device. */
   readonly #access: WebgpuAccess;
   readonly #device: GPUDevice;
@@ -45,12 +55,18 @@ class WebgpuDevice implements Device {
   constructor(access: WebgpuAccess, { software, largestBinding = Number.POSITIVE_INFINITY }: WebgpuOptions) {
     const { device } = access;
     this.largestBinding = Math.min(largestBinding, device.limits.maxStorageBufferBindingSize);
+    this.features = new Set(device.features);
+    this.limits = access.limits;
     this.kind = software ? 'webgpu:software' : 'webgpu';
     this.#access = access;
     this.#device = device;
     this.#pipelines = new Pipelines(device, this.largestBinding);
     this.#uploader = new Uploader(device.queue);
     this.#readback = new Readback(device);
+    if (this.features.has('timestamp-query')) {
+      const timer = new Timer(device);
+      this.profile = segment => this.#answer('profile', 'the time of each launch', () => timer.time(this.#segment(segment)));
+    }
     this.lost = new Promise<never>((_, reject) => {
       this.#rejectLost = reject;
     });
@@ -127,18 +143,22 @@ class WebgpuDevice implements Device {
   }
 
   async run(segment: CompiledSegment): Promise<void> {
-    this.#check();
-    if (!(segment instanceof Segment))
-      throw fail('state', 'run', 'a segment that this device compiled', show(segment), 'Compile the plan for this device.');
+    const compiled = this.#segment(segment);
     const { queue } = this.#device;
     const encoder = this.#device.createCommandEncoder();
-    segment.encode(encoder);
+    compiled.encode(encoder);
     queue.submit([encoder.finish()]);
     this.#inFlight.push(queue.onSubmittedWorkDone().catch(() => {}));
     if (this.#inFlight.length > IN_FLIGHT) {
       await this.#inFlight.shift();
       if (!this.#destroyed) this.#check();
     }
+  }
+
+  #segment(segment: CompiledSegment): Segment {
+    this.#check();
+    if (segment instanceof Segment) return segment;
+    throw fail('state', 'run', 'a segment that this device compiled', show(segment), 'Compile the plan for this device.');
   }
 
   write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset = 0): void {
@@ -153,20 +173,19 @@ class WebgpuDevice implements Device {
     const { memory, label, bytes } = this.#own(buffer);
     checkRange(label, bytes, byteOffset, byteLength, 'read');
     if (byteLength === 0) return new Float32Array(0);
+    return this.#answer(`read of tensor "${label}"`, 'its values', () => this.#readback.read(memory, byteOffset, byteLength));
+  }
+
+  /** What the device is asked for, or the reason why it does not answer any more. */
+  async #answer<T>(where: string, expected: string, ask: () => Promise<T>): Promise<T> {
     try {
-      const values = await this.#readback.read(memory, byteOffset, byteLength);
+      const answer = await ask();
       this.#check();
-      return values;
+      return answer;
     } catch (error) {
       this.#check();
-      throw fail(
-        'device',
-        `read of tensor "${label}"`,
-        'its values',
-        oneLine((error as Error).message),
-        'Start again from the last checkpoint.',
-        error,
-      );
+      if (error instanceof MillraceError) throw error;
+      throw fail('device', where, expected, oneLine((error as Error).message), 'Start again from the last checkpoint.', error);
     }
   }
 

@@ -1,2 +1,2 @@
-export { openWebgpu } from './device.ts';
-export { describeHardware, describeWebgpu, type WebgpuOptions, type WebgpuReport } from './provider.ts';
+export { deviceOn, openWebgpu } from './device.ts';
+export { describeHardware, describeWebgpu, openAdapter, type WebgpuOptions, type WebgpuReport } from './provider.ts';

@@ -49,6 +49,16 @@ export class Segment implements CompiledSegment {
     }
     pass.end();
   }
+
+  /** Launch `index` in a compute pass of its own, the only thing that WebGPU can time. */
+  encodeOne(encoder: GPUCommandEncoder, index: number, timestampWrites: GPUComputePassTimestampWrites): void {
+    const { pipeline, bindGroup, groups } = this.#passes[index]!;
+    const pass = encoder.beginComputePass({ timestampWrites });
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
+    pass.end();
+  }
 }
 
 /** Compiles launches to segments. Equal modules are compiled once a device: a network repeats its layers. */

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { fail } from '../../errors.ts';
+import type { SubgroupMatrix, VariantLimits } from '../../kernels/variant.ts';
 
 /**
  * How a WebGPU adapter comes to be: in Node through Dawn (the `webgpu` package), elsewhere from `navigator.gpu`.
@@ -14,6 +15,7 @@ export interface WebgpuOptions {
 export interface WebgpuAccess {
   readonly device: GPUDevice;
   readonly description: string;
+  readonly limits: VariantLimits;
   /** Dawn's instance: it must stay referenced as long as the device lives. */
   readonly instance: GPU;
 }
@@ -58,15 +60,18 @@ const LIMITS = [
   'maxComputeWorkgroupStorageSize',
   'maxComputeWorkgroupsPerDimension',
 ] as const;
-const FEATURES = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
+/** Asked for where the adapter has them, never required. */
+const FEATURES = ['timestamp-query', 'shader-f16', 'subgroups', 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'];
+/** Experimental features, f16 on NVIDIA (off for failures in corners of its conformance tests), and timestamps to the nanosecond. */
+const ALWAYS = { enable: ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia'], disable: ['timestamp_quantization'] };
 /**
  * Dawn's checks and clamps cost time on every launch. Our launches are fixed when a plan is compiled, and specs run them with
  * every check on, so a hardware adapter goes without; MILLRACE_WEBGPU_SAFE=1 keeps the checks.
  */
-const FAST = [
-  'enable-dawn-features=allow_unsafe_apis,disable_robustness,disable_workgroup_init,skip_validation,disable_polyfills_on_integer_div_and_mod,vulkan_enable_f16_on_nvidia',
-  'disable-dawn-features=timestamp_quantization,enable_spirv_validation',
-];
+const FAST = {
+  enable: ['disable_robustness', 'disable_workgroup_init', 'skip_validation', 'disable_polyfills_on_integer_div_and_mod'],
+  disable: ['enable_spirv_validation'],
+};
 const MESA_EGL = '/usr/share/glvnd/egl_vendor.d/50_mesa.json';
 const FIX = {
   hardware: "Install the GPU's Vulkan driver (Linux), or use --device webgpu:software or --device wasm.",
@@ -85,24 +90,36 @@ export async function requestWebgpu({ software }: WebgpuOptions): Promise<Webgpu
     const fix = software ? 'Use --device webgpu to run on it.' : `Use --device webgpu:software to run on it. ${FIX.hardware}`;
     throw fail('device', where, expected, `${other.description}${other.software ? ', a software renderer' : ''}`, fix);
   }
-  const { adapter, instance, description } = chosen;
   try {
-    const device = await adapter.requestDevice({
-      label: 'millrace',
-      requiredLimits: Object.fromEntries(LIMITS.map(name => [name, adapter.limits[name]])),
-      requiredFeatures: FEATURES.filter(name => adapter.features.has(name)),
-    });
-    return { device, description, instance };
+    return await openAdapter(chosen);
   } catch (error) {
-    throw fail(
-      'device',
-      where,
-      `${description} to open`,
-      (error as Error).message,
-      'Close other programs that use the GPU, or update its driver.',
-      error,
-    );
+    const fix = 'Close other programs that use the GPU, or update its driver.';
+    throw fail('device', where, `${chosen.description} to open`, (error as Error).message, fix, error);
   }
+}
+
+/** Its device with all the limits that computing needs, and every feature that we have a use for. */
+export async function openAdapter({ adapter, instance, description }: Omit<Found, 'software'>): Promise<WebgpuAccess> {
+  const device = await adapter.requestDevice({
+    label: 'millrace',
+    requiredLimits: Object.fromEntries(LIMITS.map(name => [name, adapter.limits[name]])),
+    requiredFeatures: FEATURES.filter(name => adapter.features.has(name)) as GPUFeatureName[],
+  });
+  return { device, description, instance, limits: limitsOf(adapter, device) };
+}
+
+function limitsOf({ info }: GPUAdapter, { limits, features }: GPUDevice): VariantLimits {
+  const { subgroupMinSize: min = 4, subgroupMaxSize: max = 128 } = info;
+  const configs = (info as { subgroupMatrixConfigs?: Iterable<SubgroupMatrix> }).subgroupMatrixConfigs ?? [];
+  const matrices = features.has('chromium-experimental-subgroup-matrix' as GPUFeatureName) ? [...configs] : [];
+  return {
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    invocations: limits.maxComputeInvocationsPerWorkgroup,
+    storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    groups: limits.maxComputeWorkgroupsPerDimension,
+    ...(features.has('subgroups') && { subgroup: { min, max } }),
+    subgroupMatrices: matrices.map(({ componentType, resultComponentType, M, N, K }) => ({ componentType, resultComponentType, M, N, K })),
+  };
 }
 
 /** Which adapters this machine has, and why the others are missing. Never throws. */
@@ -149,7 +166,7 @@ function attempts(software: boolean): Attempt[] {
     return [{ name: 'navigator.gpu', flags: [], options, environment: {} }];
   }
   if (!software) {
-    const flags = process.env.MILLRACE_WEBGPU_SAFE === '1' ? [] : FAST;
+    const flags = process.env.MILLRACE_WEBGPU_SAFE === '1' ? dawnFlags(ALWAYS) : dawnFlags(ALWAYS, FAST);
     // Dawn cannot use Mesa's lavapipe and says so on stderr at every start: the Vulkan loader had better not offer it
     const environment = { ...quiet, VK_LOADER_DRIVERS_DISABLE: '*lvp*' };
     const hopeless = process.platform === 'linux' && gpuFiles().length === 0 && vulkanDrivers() === '';
@@ -157,16 +174,18 @@ function attempts(software: boolean): Attempt[] {
     return [{ name: nativeBackend(), flags, options: { powerPreference: 'high-performance' }, environment, needs }];
   }
   const attempts: Attempt[] = [];
+  const flags = dawnFlags(ALWAYS);
   if (/swiftshader/i.test(vulkanDrivers())) {
-    attempts.push({ name: 'Vulkan SwiftShader', flags: ['backend=vulkan'], options: {}, environment: quiet });
+    attempts.push({ name: 'Vulkan SwiftShader', flags: ['backend=vulkan', ...flags], options: {}, environment: quiet });
   }
   if (process.platform === 'linux') {
     const environment: Record<string, string> = { ...quiet, EGL_PLATFORM: 'surfaceless', LIBGL_ALWAYS_SOFTWARE: '1' };
     // without a GPU's own EGL in front of it
     if (existsSync(MESA_EGL)) environment.__EGL_VENDOR_LIBRARY_FILENAMES = MESA_EGL;
-    attempts.push({ name: 'OpenGL ES by EGL', flags: ['backend=opengles'], options: { featureLevel: 'compatibility' }, environment });
+    const options = { featureLevel: 'compatibility' };
+    attempts.push({ name: 'OpenGL ES by EGL', flags: ['backend=opengles', ...flags], options, environment });
   } else {
-    attempts.push({ name: nativeBackend(), flags: [], options: { forceFallbackAdapter: true }, environment: {} });
+    attempts.push({ name: nativeBackend(), flags, options: { forceFallbackAdapter: true }, environment: {} });
   }
   return attempts;
 }
@@ -195,6 +214,12 @@ async function createInstance(flags: readonly string[]): Promise<GPU> {
     throw new Error(`the webgpu package has no Dawn for ${process.platform}-${process.arch}: ${(error as Error).message}`);
   }
   return dawn.create([...flags]);
+}
+
+/** Dawn takes one list of each: a second would replace the first. */
+function dawnFlags(...sets: readonly (typeof ALWAYS)[]): string[] {
+  const list = (key: 'enable' | 'disable') => sets.flatMap(set => set[key]).join();
+  return [`enable-dawn-features=${list('enable')}`, `disable-dawn-features=${list('disable')}`];
 }
 
 /** Drivers read these when they start; other programs that we start should not. */

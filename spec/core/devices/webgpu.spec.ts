@@ -4,6 +4,7 @@ import type { Argument, Device, DeviceBuffer, PlacedLaunch } from '../../../core
 import { describeWebgpu, openWebgpu } from '../../../core/devices/webgpu/index.ts';
 import type { Kernel, KernelThis } from '../../../core/kernels/kernel.ts';
 import type { VariantLaunch } from '../../../core/kernels/variant.ts';
+import { openNullAdapter } from './nullAdapter.ts';
 import { openAnyWebgpu } from './openAnyWebgpu.ts';
 import { runKernel } from './runKernel.ts';
 
@@ -39,6 +40,27 @@ describe('openWebgpu', () => {
   it('should go by the name of what it is @smoke', () => {
     assert.equal(device.kind === 'webgpu:software', /llvmpipe|SwiftShader|Basic Render/i.test(device.description));
     assert.equal(device.language, 'wgsl');
+  });
+
+  it('should name the features and limits that variants may use', () => {
+    const { features, limits } = device;
+    assert.ok(features instanceof Set);
+    assert.ok(limits!.workgroupBytes >= 16_384 && limits!.invocations >= 128 && limits!.storageBuffers >= 8 && limits!.groups >= 65_535);
+    assert.equal(limits!.subgroup !== undefined, features!.has('subgroups'));
+    assert.equal(device.profile !== undefined, features!.has('timestamp-query'));
+  });
+
+  it('should time each launch, where it has a clock', async function () {
+    if (!device.profile) this.skip();
+    const [x, y, z] = ['x', 'y', 'z'].map(name => device.allocate(4096, name));
+    const slow: Kernel = { name: 'slow', run: slowSum, threads: [1024], integers: { n: 20_000 } };
+    const segment = await device.compile([placed(scale(1024, 3), [x!], y!), placed(slow, [y!], z!), placed(scale(1024, 5), [y!], z!)]);
+    device.write(x!, new Float32Array(1024).fill(2));
+    const times = await device.profile(segment);
+    assert.equal(times.length, 3);
+    assert.ok(times[1]! > 10 * times[0]! && times[1]! > 10 * times[2]!, `${times}`);
+    assert.equal((await device.read(z!, 4))[0], 30);
+    for (const buffer of [x!, y!, z!]) device.free(buffer);
   });
 
   it('should give back what was written @smoke', async () => {
@@ -256,6 +278,19 @@ describe('openWebgpu', () => {
       });
       assert.deepEqual([status, signal], [0, null], stderr);
     }
+  });
+});
+
+describe('deviceOn', () => {
+  it('should ask for every feature that variants use, and time more launches than a query set holds', async () => {
+    const { device } = await openNullAdapter();
+    for (const name of ['timestamp-query', 'shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'])
+      assert.ok(device.features!.has(name), name);
+    const [x, y] = [device.allocate(4, 'x'), device.allocate(4, 'y')];
+    const segment = await device.compile(Array.from({ length: 2100 }, () => placed(scale(1, 1), [x], y)));
+    const times = await device.profile!(segment);
+    assert.equal(times.length, 2100);
+    await device.destroy();
   });
 });
 
