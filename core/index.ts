@@ -31,6 +31,7 @@ export { HeldLeases } from './data/sharedLease.ts';
 export { SlotPool } from './data/slots.ts';
 export type { Augmentation } from './data/transforms.ts';
 export type { Argument, CompiledSegment, Device, DeviceBuffer, DeviceKind, PlacedLaunch } from './devices/device.ts';
+export { type Limits, leastMs, measureLimits } from './devices/limits.ts';
 export { type DeviceName, type DeviceReport, describeDevices, deviceNames, type OpenOptions, openDevice } from './devices/open.ts';
 export { type Complaint, type ErrorKind, fail, MillraceError, show } from './errors.ts';
 export {
@@ -64,5 +65,6 @@ export type { Program, ProgramNode } from './program/program.ts';
 export { hash, normals, purpose, uniforms } from './random.ts';
 export type { Shape } from './shape.ts';
 export { type CompiledModel, type CompileOptions, compile, type LossResult, type Mode } from './training/compiledModel.ts';
+export { type LaunchTime, type NodeTime, profileSegments, profiles, type StepSegment } from './training/profile.ts';
 export type { Evaluation, Pass, Step } from './training/records.ts';
 export type { TensorData } from './training/torchLayout.ts';

@@ -7,3 +7,4 @@
  * and what is not an argument does not exist. Reading up to 64 bytes past a tensor is allowed, using them is not.
  */
 export { add } from './add';
+export { copyLimit, productLimit } from './limits';

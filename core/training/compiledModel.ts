@@ -16,6 +16,7 @@ import { prune } from '../program/prune.ts';
 import { elements, same, text } from '../shape.ts';
 import { firstNotFinite } from './diagnose.ts';
 import { Lock } from './lock.ts';
+import type { StepSegment } from './profile.ts';
 import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
 import { checkWeights, readWeights, writeWeights } from './weights.ts';
@@ -306,6 +307,18 @@ export class CompiledModel {
     if (!buffer) return;
     fillHyper(this.#hyper, { ...values, step: this.updates, seed: this.seed });
     this.device.write(buffer, this.#hyper);
+  }
+
+  /** What a training step runs, in order: for measuring it launch by launch. */
+  async stepSegments(loss: Loss, optimizer: Optimizer): Promise<readonly StepSegment[]> {
+    const [main, own, update] = [await this.#plan('train'), await this.#lossPlan(loss, 'train'), await this.#updatePlan(optimizer)];
+    return [
+      { part: 'forward', plan: main, segment: 'forward' },
+      { part: 'loss', plan: own.plan, segment: 'forward' },
+      { part: 'loss', plan: own.plan, segment: 'backward' },
+      { part: 'backward', plan: main, segment: 'backward' },
+      { part: 'update', plan: update.plan, segment: 'update' },
+    ];
   }
 
   async readLoss(): Promise<LossResult> {

@@ -4,21 +4,27 @@ import {
   compile,
   crossEntropy,
   Demand,
+  type Device,
   type DeviceName,
   fail,
   HeldLeases,
   hash,
   macs,
+  type Optimizer,
   oneCycle,
   openDevice,
+  profileSegments,
+  profiles,
   sgd,
 } from '../../core/index.ts';
 import { chooseModel } from '../run/chooseModel.ts';
 import { bytes, figure } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
+import { kernelRows, kernelTable, totalRows, totalTable } from './kernelTable.ts';
+import { type LimitOptions, limitsOf } from './limitOptions.ts';
 import { median } from './median.ts';
 
-export interface BenchStepOptions {
+export interface BenchStepOptions extends LimitOptions {
   readonly model: string;
   readonly size?: number;
   readonly channels: number;
@@ -27,7 +33,16 @@ export interface BenchStepOptions {
   readonly device: DeviceName;
   readonly threads?: number;
   readonly steps: number;
+  /** Rows of a table of kernels, or true for as many as fit a glance. */
+  readonly kernels?: number | true;
 }
+
+/** Rows of the table of kernels unless told. */
+const glance = 30;
+/** Columns of tables where there is no terminal. */
+const pipeWidth = 120;
+/** How often each launch is timed. */
+const profileRounds = 7;
 
 /** Steps before the clock runs: compilers and caches warm up. */
 const warmUp = 3;
@@ -51,11 +66,13 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
   }
   const device = await openDevice(options.device, { threads: options.threads });
   try {
+    if (options.kernels) checkProfiles(device);
     const model = compile(graph, { device, batch });
     output.line(`device  ${device.description}`);
     output.line(`model   ${graph.name}, images of ${graph.input.join('×')}, batch ${batch}, synthetic data`);
     output.update('compiling …');
-    const times = await timeSteps(model, steps, n => output.update(`step ${n}`));
+    const workload = new Workload(model, steps);
+    const times = await timeSteps(workload, steps, n => output.update(`step ${n}`));
     output.clear();
     // a backward pass is two products for the forward pass's one, and none for the images' own gradient, which is small
     const flops = 2 * 3 * macs(graph) * batch;
@@ -78,7 +95,8 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
     output.line(
       `step ${figure(times.step)} ms: forward ${figure(times.forward)}, backward ${figure(times.backward)}, update ${figure(times.update)} (medians of ${steps}; segments timed alone)`,
     );
-    output.summary(summary);
+    const kernels = options.kernels && (await showKernels(workload, options, output));
+    output.summary({ ...summary, ...kernels });
     await model.destroy();
     return 0;
   } finally {
@@ -87,51 +105,107 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
   }
 }
 
-async function timeSteps(model: CompiledModel, steps: number, tell: (step: number) => void) {
-  const loss = crossEntropy();
-  // so small that synthetic labels cannot make it diverge
-  const optimizer = sgd({ lr: oneCycle(1e-4, steps + warmUp), momentum: 0.9, weightDecay: 1e-4 });
-  const batch = syntheticBatch(model);
-  const unlock = await model.lock.acquire();
+/** What the steps do: a batch, a loss and an optimizer for a model. */
+class Workload {
+  readonly loss = crossEntropy();
+  readonly optimizer: Optimizer;
+  readonly batch: Batch;
+
+  constructor(
+    readonly model: CompiledModel,
+    steps: number,
+  ) {
+    // so small that synthetic labels cannot make it diverge
+    this.optimizer = sgd({ lr: oneCycle(1e-4, steps + warmUp), momentum: 0.9, weightDecay: 1e-4 });
+    this.batch = syntheticBatch(model);
+  }
+
+  /** Reading a few bytes waits for all that was run before. */
+  async finished(): Promise<void> {
+    await this.model.readLogits(1);
+  }
+  upload = () => this.model.upload(this.batch, 'train');
+  async forward(): Promise<void> {
+    await this.model.forward('train');
+    await this.model.loss(this.loss, 'train');
+  }
+  backward = () => this.model.backward();
+  update = () => this.model.update(this.optimizer, 1e-4);
+}
+
+async function timeSteps(work: Workload, steps: number, tell: (step: number) => void) {
+  const unlock = await work.model.lock.acquire();
   const whole: number[] = [];
   const parts = { forward: [] as number[], backward: [] as number[], update: [] as number[] };
-  // reading a few bytes waits for all that was run before
-  const finished = () => model.readLogits(1);
   try {
     for (let step = -warmUp; step < steps; step++) {
       const began = performance.now();
-      await model.upload(batch, 'train');
-      await model.forward('train');
-      await model.loss(loss, 'train');
-      await model.backward();
-      await model.update(optimizer, 1e-4);
-      await model.readLoss();
-      await finished();
+      await work.upload();
+      await work.forward();
+      await work.backward();
+      await work.update();
+      await work.model.readLoss();
+      await work.finished();
       if (step >= 0) whole.push(performance.now() - began);
       tell(Math.max(0, step + 1));
     }
     for (let step = 0; step < steps; step++) {
-      await model.upload(batch, 'train');
-      await finished();
-      const marks = [performance.now()];
-      await model.forward('train');
-      await model.loss(loss, 'train');
-      await finished();
-      marks.push(performance.now());
-      await model.backward();
-      await finished();
-      marks.push(performance.now());
-      await model.update(optimizer, 1e-4);
-      await finished();
-      marks.push(performance.now());
-      parts.forward.push(marks[1] - marks[0]);
-      parts.backward.push(marks[2] - marks[1]);
-      parts.update.push(marks[3] - marks[2]);
+      await work.upload();
+      await work.finished();
+      for (const part of ['forward', 'backward', 'update'] as const) {
+        const began = performance.now();
+        await work[part]();
+        await work.finished();
+        parts[part].push(performance.now() - began);
+      }
     }
   } finally {
     unlock();
   }
   return { step: median(whole), forward: median(parts.forward), backward: median(parts.backward), update: median(parts.update) };
+}
+
+function checkProfiles(device: Device): void {
+  if (profiles(device)) return;
+  throw fail(
+    'usage',
+    '--kernels',
+    'a device that can time its launches one by one',
+    device.description,
+    'Use --device wasm, or leave --kernels out.',
+  );
+}
+
+/** The tables of --kernels, and what they add to the summary. */
+async function showKernels({ model, loss, optimizer }: Workload, options: BenchStepOptions, output: Output): Promise<object> {
+  const { device } = model;
+  const limits = await limitsOf(device, options, output);
+  output.update('timing kernels …');
+  const unlock = await model.lock.acquire();
+  const nodes = await profileSegments(device, await model.stepSegments(loss, optimizer), profileRounds).finally(unlock);
+  output.clear();
+  const rows = kernelRows(nodes, limits);
+  const primitives = totalRows(rows, ({ primitive }) => primitive, limits);
+  const parts = totalRows(rows, ({ part }) => part, limits);
+  for (const row of rows) output.event('kernel', row);
+  for (const row of primitives) output.event('primitive', row);
+  for (const row of parts) output.event('part', row);
+  const width = output.live ? output.columns : pipeWidth;
+  const most = options.kernels === true ? glance : options.kernels!;
+  output.line();
+  output.line(kernelTable(rows, most, width));
+  output.line();
+  output.line(totalTable('op', primitives, width));
+  output.line();
+  output.line(totalTable('part of the step', parts, width));
+  const ms = rows.reduce((sum, row) => sum + row.ms, 0);
+  output.line();
+  output.line(`${figure(ms)} ms in ${rows.length} nodes (median of ${profileRounds} for each launch)`);
+  return {
+    kernels_ms: ms,
+    limit_gflops: limits ? limits.flopsPerSecond / 1e9 : null,
+    limit_gb_per_s: limits ? limits.bytesPerSecond / 1e9 : null,
+  };
 }
 
 /** Images of hashed bytes with labels in turn. */

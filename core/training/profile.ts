@@ -1,0 +1,90 @@
+import type { Device } from '../devices/device.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Segment } from '../program/program.ts';
+import { elements, type Shape } from '../shape.ts';
+
+/** One segment of a plan, as a part of the training step. */
+export interface StepSegment {
+  readonly part: 'forward' | 'loss' | 'backward' | 'update';
+  readonly plan: Plan;
+  readonly segment: Segment;
+}
+
+/** One launch of a node. */
+export interface LaunchTime {
+  readonly kernel: string;
+  /** Median over the rounds. */
+  readonly ms: number;
+  /** If every operand crossed memory exactly once. */
+  readonly bytes: number;
+}
+/** A program node with what its launches took. */
+export interface NodeTime {
+  readonly part: string;
+  readonly node: string;
+  readonly primitive: string;
+  /** The variant that computed it; undefined for the op's own gpu.js kernels. */
+  readonly variant: string | undefined;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly inputs: readonly Shape[];
+  readonly output: Shape;
+  readonly flops: number;
+  readonly bytes: number;
+  /** Sum of its launches. */
+  readonly ms: number;
+  readonly launches: readonly LaunchTime[];
+}
+
+/** Whether launches can be timed one by one there. */
+export const profiles = (device: Device): boolean => device.profile !== undefined;
+
+/** Runs the segments in their order, `rounds` times after one that does not count, and takes each launch's median time. */
+export async function profileSegments(device: Device, segments: readonly StepSegment[], rounds: number): Promise<NodeTime[]> {
+  const present = segments.filter(({ plan, segment }) => plan.program.nodes.some(node => node.segment === segment));
+  const times: number[][][] = present.map(() => []);
+  for (let round = -1; round < rounds; round++) {
+    for (const [i, { plan, segment }] of present.entries()) {
+      const measured = await device.profile!(plan.segment(segment));
+      if (round >= 0) times[i].push([...measured]);
+    }
+  }
+  return present.flatMap((each, i) => nodesOf(each, mediansOf(times[i])));
+}
+
+function nodesOf({ part, plan, segment }: StepSegment, times: readonly number[]): NodeTime[] {
+  const { nodes, tensors } = plan.lowered;
+  let next = 0;
+  return nodes
+    .filter(node => node.segment === segment)
+    .map(({ node, variant, cost, launches }) => {
+      const timed = launches.map(({ kernel, inputs, output }): LaunchTime => {
+        const operands = new Set([...inputs, output]);
+        const bytes = [...operands].reduce((sum, name) => {
+          const { shape, dtype } = tensors.get(name)!;
+          return sum + elements(shape) * (dtype === 'u8' ? 1 : 4);
+        }, 0);
+        return { kernel: kernel.name, ms: times[next++], bytes };
+      });
+      return {
+        part,
+        node: node.node,
+        primitive: node.primitive,
+        variant,
+        attributes: node.attributes,
+        inputs: node.inputs.map(name => tensors.get(name)!.shape),
+        output: tensors.get(node.output)!.shape,
+        ...cost,
+        ms: timed.reduce((sum, { ms }) => sum + ms, 0),
+        launches: timed,
+      };
+    });
+}
+
+/** Of each launch, over the rounds. */
+function mediansOf(rounds: readonly (readonly number[])[]): number[] {
+  return rounds[0].map((_, launch) => {
+    const sorted = rounds.map(times => times[launch]).sort((a, b) => a - b);
+    const middle = sorted.length >> 1;
+    return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  });
+}

@@ -1,0 +1,22 @@
+import { type Device, type Limits, measureLimits } from '../../core/index.ts';
+import type { Output } from '../terminal/output.ts';
+import { limitsLine } from './kernelTable.ts';
+
+/** What the user knows better than a measurement. */
+export interface LimitOptions {
+  readonly peakGflops?: number;
+  readonly peakBandwidth?: number;
+}
+
+/** The device's limits, as stated or else measured now, and told. Undefined for `cpu` unless both are stated. */
+export async function limitsOf(device: Device, { peakGflops, peakBandwidth }: LimitOptions, output: Output): Promise<Limits | undefined> {
+  const stated = peakGflops !== undefined && peakBandwidth !== undefined;
+  const found = stated ? undefined : await measureLimits(device);
+  const flopsPerSecond = peakGflops === undefined ? found?.flopsPerSecond : peakGflops * 1e9;
+  const bytesPerSecond = peakBandwidth === undefined ? found?.bytesPerSecond : peakBandwidth * 1e9;
+  if (flopsPerSecond === undefined || bytesPerSecond === undefined) return undefined;
+  const how = stated ? 'as stated' : `measured: ${found!.how}`;
+  const limits = { flopsPerSecond, bytesPerSecond, how };
+  output.line(`limits  ${limitsLine(limits)}`);
+  return limits;
+}
