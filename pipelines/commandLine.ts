@@ -88,6 +88,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(device())
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .addOption(whole('--steps <N>', 'steps that are timed').default(20))
+    .addOption(exact())
     .addOption(whole('--kernels [N]', 'tables of what each kernel takes, the N slowest of them one by one (default: 30)'))
     .addOption(positive('--peak-gflops <X>', "the device's limit, instead of measuring it"))
     .addOption(positive('--peak-bandwidth <X>', "the memory's limit in GB/s, instead of measuring it"))
