@@ -1,3 +1,4 @@
+import type { FusedAttribute } from '../ops/fusion.ts';
 import type { Tensor } from '../ops/op.ts';
 import type { Shape } from '../shape.ts';
 import type { Launch } from './kernel.ts';
@@ -84,6 +85,8 @@ export interface Variant<A> {
   /** `conv2d/wasm-gemm`: shown in the plan's table. States in its file what it measured, and where. */
   readonly name: string;
   readonly device: 'wasm' | 'webgpu';
+  /** The fused attributes that it honours (`core/ops/fusion.ts`): a node with any other is kept from it. None unless given. */
+  readonly fuses?: readonly FusedAttribute[];
   /** Shapes it can take; what it cannot goes through the next variant, or the op's own kernel. */
   applies(attributes: A, inputs: readonly Shape[], output: Shape, terms: VariantTerms): boolean;
   lower(context: {

@@ -8,6 +8,7 @@ import type { Kernel, KernelThis } from '../kernels/kernel.ts';
 import type { Variant, WasmRoutine } from '../kernels/variant.ts';
 import { elements, type Shape, same, text } from '../shape.ts';
 import { traffic } from './attributes.ts';
+import type { Fused } from './fusion.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
 
 function outputShape(_: unknown, [a, b]: readonly Shape[], where: string): Shape {
@@ -42,9 +43,10 @@ function sum(this: KernelThis, a: Float32Array, b: Float32Array): number {
   return a[this.thread.x] + b[this.thread.x];
 }
 
-const addWasm: Variant<unknown> = {
+const addWasm: Variant<Fused> = {
   name: 'add/wasm',
   device: 'wasm',
+  fuses: ['inPlace'],
   applies: () => true,
   lower({ inputs: [a, b], output }) {
     const length = elements(output.shape);
@@ -58,11 +60,13 @@ const addWasm: Variant<unknown> = {
   },
 };
 
-registerPrimitive({
+registerPrimitive<Fused>({
   name: 'add',
+  overwrites: [0, 1],
   cost: (_, inputs, y) => traffic(elements(y), inputs, y),
-  lower({ inputs: [a, b], output }) {
-    const kernel: Kernel = { name: 'add', run: sum, threads: [elements(output.shape)] };
+  lower({ attributes: { inPlace }, inputs: [a, b], output }) {
+    const inout = inPlace === undefined ? {} : { inout: inPlace === 0 ? 'a' : 'b' };
+    const kernel: Kernel = { name: 'add', run: sum, threads: [elements(output.shape)], ...inout };
     return [{ kernel, inputs: [a.name, b.name], output: output.name }];
   },
   variants: [addWasm],

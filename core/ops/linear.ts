@@ -12,6 +12,7 @@ import { count, defaultInit, init, traffic } from './attributes.ts';
 import { lowerChannelSums } from './conv2d/biasGradient.ts';
 import { biasLaunch, correlation } from './conv2d/correlate.ts';
 import { filterCorrelation } from './conv2d/correlateFilters.ts';
+import { epilogue, type Fused, withMask } from './fusion.ts';
 import type { LowerContext, ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
 import { linearWgsl } from './variants/linearWgsl.ts';
@@ -72,13 +73,13 @@ const asConvolution = (N: number, I: number, O: number) => ({
 });
 const flops = ([I, O]: Shape, [N]: Shape): number => 2 * N * I * O;
 
-function lower({ inputs: [x, weight, bias], output }: LowerContext<unknown>): Launch[] {
+function lower({ attributes: { relu }, inputs: [x, weight, bias], output }: LowerContext<Fused>): Launch[] {
   const [I, O] = weight.shape;
   const kernel = correlation('linear', asConvolution(x.shape[0], I, O));
   const product = { kernel, inputs: [x.name, weight.name], output: output.name };
-  return bias ? [product, biasLaunch('linear.bias', output, bias)] : [product];
+  return [product, ...(bias ? [biasLaunch('linear.bias', output, bias)] : []), ...epilogue('linear', output, { relu })];
 }
-registerPrimitive({
+registerPrimitive<Fused>({
   name: 'linear',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
@@ -108,8 +109,8 @@ registerPrimitive({
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[0]), inputs, dweight),
   lower: lowerFilterGradient,
 });
-registerPrimitive({
+registerPrimitive<Fused>({
   name: 'linear.biasGradient',
-  cost: (_, inputs, dbias) => traffic(elements(inputs[0]), inputs, dbias),
+  cost: (attributes, inputs, dbias) => withMask(traffic(elements(inputs[0]), inputs, dbias), attributes, inputs[0]),
   lower: context => lowerChannelSums('linear.biasGradient', context),
 });

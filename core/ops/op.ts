@@ -26,6 +26,8 @@ export interface Primitive<A = unknown> {
   readonly name: string;
   /** Index of the input that the output overwrites (optimizer updates, running statistics), if any. */
   readonly inPlace?: number;
+  /** Inputs of the output's shape that it could overwrite instead of a tensor of its own: what attribute `inPlace` may say. */
+  readonly overwrites?: readonly number[];
   cost(attributes: A, inputs: readonly Shape[], output: Shape): Cost;
   /** The definition: gpu.js kernels in the order they run. `scratch` names a temporary tensor. Runs on every device. */
   lower(context: LowerContext<A>): Launch[];

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Kernel, KernelThis } from '../kernels/kernel.ts';
 import { elements } from '../shape.ts';
 import { traffic } from './attributes.ts';
+import type { Fused } from './fusion.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
 
 export const relu = registerOp<Record<string, never>>({
@@ -31,19 +32,23 @@ function pass(this: KernelThis, y: Float32Array, dy: Float32Array): number {
   return y[this.thread.x] > 0.0 ? dy[this.thread.x] : 0.0;
 }
 
-registerPrimitive({
+registerPrimitive<Fused>({
   name: 'relu',
+  overwrites: [0],
   cost: (_, inputs, y) => traffic(2 * elements(y), inputs, y),
-  lower({ inputs: [x], output }) {
-    const kernel: Kernel = { name: 'relu', run: rectify, threads: [elements(output.shape)] };
+  lower({ attributes: { inPlace }, inputs: [x], output }) {
+    const threads = [elements(output.shape)] as const;
+    const kernel: Kernel = { name: 'relu', run: rectify, threads, ...(inPlace === 0 && { inout: 'x' }) };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
 });
-registerPrimitive({
+registerPrimitive<Fused>({
   name: 'relu.inputGradient',
+  overwrites: [1],
   cost: (_, inputs, dx) => traffic(elements(dx), inputs, dx),
-  lower({ inputs: [y, dy], output }) {
-    const kernel: Kernel = { name: 'relu.inputGradient', run: pass, threads: [elements(output.shape)] };
+  lower({ attributes: { inPlace }, inputs: [y, dy], output }) {
+    const threads = [elements(output.shape)] as const;
+    const kernel: Kernel = { name: 'relu.inputGradient', run: pass, threads, ...(inPlace === 1 && { inout: 'dy' }) };
     return [{ kernel, inputs: [y.name, dy.name], output: output.name }];
   },
 });

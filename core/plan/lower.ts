@@ -1,5 +1,6 @@
 import type { Launch } from '../kernels/kernel.ts';
-import type { VariantLaunch, VariantLimits, VariantTerms } from '../kernels/variant.ts';
+import type { Variant, VariantLaunch, VariantLimits, VariantTerms } from '../kernels/variant.ts';
+import { fusedIn } from '../ops/fusion.ts';
 import { primitive } from '../ops/index.ts';
 import type { Cost, LowerContext, Tensor } from '../ops/op.ts';
 import type { Program, ProgramNode, Segment } from '../program/program.ts';
@@ -20,8 +21,8 @@ export interface LoweredProgram {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 export interface LowerOptions {
-  /** False keeps to the definitions. */
-  readonly variants?: boolean;
+  /** False keeps to the definitions; names allow those variants only. */
+  readonly variants?: boolean | readonly string[];
   /** `Device.largestBinding`: a node with a hand-written body for a tensor of more bytes keeps to its definition. */
   readonly largestBinding?: number;
   /** `Device.features`. */
@@ -69,10 +70,12 @@ export function lower(
     const shapes = inputs.map(input => input.shape);
     const context = { attributes: node.attributes, inputs, output, terms };
     const name = `scratch ${position}`;
+    const fused = fusedIn(node.attributes);
     let variant: string | undefined;
     let lowered: ReturnType<typeof lowerWith> | undefined;
-    for (const each of variants ? (definition.variants ?? []) : []) {
-      if (each.device !== device || !each.applies(node.attributes, shapes, output.shape, terms)) continue;
+    for (const each of allowed(definition.variants, variants)) {
+      if (each.device !== device || !fused.every(attribute => each.fuses?.includes(attribute))) continue;
+      if (!each.applies(node.attributes, shapes, output.shape, terms)) continue;
       const tuned = lowerWith(each, context, name);
       if (tuned.largestOperand > largestBinding) continue;
       variant = each.name;
@@ -85,6 +88,11 @@ export function lower(
     return { node, launches: lowered.launches, cost, variant, segment: node.segment };
   });
   return { nodes, tensors };
+}
+
+function allowed(registered: readonly Variant<unknown>[] = [], wanted: boolean | readonly string[]): readonly Variant<unknown>[] {
+  if (typeof wanted === 'boolean') return wanted ? registered : [];
+  return registered.filter(({ name }) => wanted.includes(name));
 }
 
 /** The launches of a definition or a variant, its temporary tensors, and the bytes of the largest tensor of a hand-written body. */

@@ -3,23 +3,17 @@ import type { Kernel, KernelThis } from '../../kernels/kernel.ts';
 import { elements } from '../../shape.ts';
 import { traffic } from '../attributes.ts';
 import { pixelThreads } from '../channelSums.ts';
+import { epilogue, type Fused } from '../fusion.ts';
 import { registerPrimitive } from '../registry.ts';
 
-/** x is the channel, y the pixel of an image, z the image; `mean` is [shift, offset]. */
-function normalise(
-  this: KernelThis,
-  x: Float32Array,
-  mean: Float32Array,
-  variance: Float32Array,
-  weight: Float32Array,
-  bias: Float32Array,
-): number {
+/** x is the channel, y the pixel of an image, z the image; `statistics` is [shift, offset, variance]. */
+function normalise(this: KernelThis, x: Float32Array, statistics: Float32Array, weight: Float32Array, bias: Float32Array): number {
   const at = (this.thread.z * this.constants.area + this.thread.y) * this.constants.C + this.thread.x;
-  const factor = weight[this.thread.x] / Math.sqrt(variance[this.thread.x] + this.constants.eps);
-  return (x[at] - mean[this.thread.x] - mean[this.constants.C + this.thread.x]) * factor + bias[this.thread.x];
+  const factor = weight[this.thread.x] / Math.sqrt(statistics[2 * this.constants.C + this.thread.x] + this.constants.eps);
+  return (x[at] - statistics[this.thread.x] - statistics[this.constants.C + this.thread.x]) * factor + bias[this.thread.x];
 }
 
-/** Threads as above; `mean` is [C]. */
+/** Threads as above. */
 function normaliseRunning(
   this: KernelThis,
   x: Float32Array,
@@ -33,17 +27,19 @@ function normaliseRunning(
   return (x[at] - mean[this.thread.x]) * factor + bias[this.thread.x];
 }
 
-for (const [name, run] of [
-  ['batchNorm2d', normalise],
-  ['batchNorm2d.evaluate', normaliseRunning],
+/** x, statistics [3,C] | running mean [C], running variance [C]; weight, bias; the residual if there is one. */
+for (const [name, run, own] of [
+  ['batchNorm2d', normalise, 4],
+  ['batchNorm2d.evaluate', normaliseRunning, 5],
 ] as const) {
-  registerPrimitive<{ eps: number }>({
+  registerPrimitive<{ eps: number } & Fused>({
     name,
-    cost: (_, inputs, y) => traffic(4 * elements(y), inputs, y),
-    lower({ attributes: { eps }, inputs, output }) {
+    cost: ({ relu }, inputs, y) => traffic((inputs.length - own + (relu ? 5 : 4)) * elements(y), inputs, y),
+    lower({ attributes, inputs, output }) {
       const { threads, area } = pixelThreads(output.shape);
-      const kernel: Kernel = { name, run, threads, integers: { C: threads[0], area }, floats: { eps } };
-      return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
+      const kernel: Kernel = { name, run, threads, integers: { C: threads[0], area }, floats: { eps: attributes.eps } };
+      const plain = { kernel, inputs: inputs.slice(0, own).map(tensor => tensor.name), output: output.name };
+      return [plain, ...epilogue(name, output, attributes, inputs[own])];
     },
   });
 }

@@ -7,24 +7,43 @@ import type { Kernel, KernelThis } from '../../kernels/kernel.ts';
 import { elements } from '../../shape.ts';
 import { traffic } from '../attributes.ts';
 import { pixelsOf, pixelThreads } from '../channelSums.ts';
+import type { Fused } from '../fusion.ts';
 import { registerPrimitive } from '../registry.ts';
 
-/** x is the channel, y the pixel of an image, z the image; `mean` is [shift, offset]. */
+/** x is the channel, y the pixel of an image, z the image; `statistics` is [shift, offset, variance], `sums` [dbias, dweight]. */
 function throughStatistics(
   this: KernelThis,
   x: Float32Array,
   dy: Float32Array,
-  mean: Float32Array,
-  variance: Float32Array,
+  statistics: Float32Array,
   weight: Float32Array,
-  dweight: Float32Array,
-  dbias: Float32Array,
+  sums: Float32Array,
 ): number {
   const at = (this.thread.z * this.constants.area + this.thread.y) * this.constants.C + this.thread.x;
-  const inverse = 1.0 / Math.sqrt(variance[this.thread.x] + this.constants.eps);
-  const normal = (x[at] - mean[this.thread.x] - mean[this.constants.C + this.thread.x]) * inverse;
-  const correction = (dbias[this.thread.x] + normal * dweight[this.thread.x]) / this.constants.pixels;
+  const inverse = 1.0 / Math.sqrt(statistics[2 * this.constants.C + this.thread.x] + this.constants.eps);
+  const normal = (x[at] - statistics[this.thread.x] - statistics[this.constants.C + this.thread.x]) * inverse;
+  const correction = (sums[this.thread.x] + normal * sums[this.constants.C + this.thread.x]) / this.constants.pixels;
   return weight[this.thread.x] * inverse * (dy[at] - correction);
+}
+
+/** As above, of dy where the forward pass's result is above 0: computed as there, so that it is the same number. */
+function throughGate(
+  this: KernelThis,
+  x: Float32Array,
+  dy: Float32Array,
+  statistics: Float32Array,
+  weight: Float32Array,
+  sums: Float32Array,
+  bias: Float32Array,
+): number {
+  const at = (this.thread.z * this.constants.area + this.thread.y) * this.constants.C + this.thread.x;
+  const deviation = Math.sqrt(statistics[2 * this.constants.C + this.thread.x] + this.constants.eps);
+  const inverse = 1.0 / deviation;
+  const factor = weight[this.thread.x] / deviation;
+  const centred = x[at] - statistics[this.thread.x] - statistics[this.constants.C + this.thread.x];
+  const gradient = centred * factor + bias[this.thread.x] > 0.0 ? dy[at] : 0.0;
+  const correction = (sums[this.thread.x] + centred * inverse * sums[this.constants.C + this.thread.x]) / this.constants.pixels;
+  return weight[this.thread.x] * inverse * (gradient - correction);
 }
 
 function scaleGradient(this: KernelThis, dy: Float32Array, variance: Float32Array, weight: Float32Array): number {
@@ -32,18 +51,33 @@ function scaleGradient(this: KernelThis, dy: Float32Array, variance: Float32Arra
   return (dy[at] * weight[this.thread.x]) / Math.sqrt(variance[this.thread.x] + this.constants.eps);
 }
 
-for (const [name, run, flops] of [
-  ['batchNorm2d.inputGradient', throughStatistics, 8],
-  ['batchNorm2d.evaluate.inputGradient', scaleGradient, 2],
-] as const) {
-  registerPrimitive<{ eps: number }>({
-    name,
-    cost: (_, inputs, dx) => traffic(flops * elements(dx), inputs, dx),
-    lower({ attributes: { eps }, inputs, output }) {
-      const { threads, area } = pixelThreads(output.shape);
-      const floats = { eps, pixels: pixelsOf(output.shape) };
-      const kernel: Kernel = { name, run, threads, integers: { C: threads[0], area }, floats };
-      return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
-    },
-  });
-}
+/** x, dy, statistics [3,C], weight, sums [2,C]; bias with `gate` → dx. `inPlace: 1` overwrites dy. */
+registerPrimitive<{ eps: number } & Fused>({
+  name: 'batchNorm2d.inputGradient',
+  overwrites: [1],
+  cost: (_, inputs, dx) => traffic(8 * elements(dx), inputs, dx),
+  lower({ attributes: { eps, gate, inPlace }, inputs, output }) {
+    const { threads, area } = pixelThreads(output.shape);
+    const kernel: Kernel = {
+      name: 'batchNorm2d.inputGradient',
+      run: gate ? throughGate : throughStatistics,
+      threads,
+      integers: { C: threads[0], area },
+      floats: { eps, pixels: pixelsOf(output.shape) },
+      ...(inPlace !== undefined && { inout: 'dy' }),
+    };
+    return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
+  },
+});
+
+/** dy, running variance, weight → dx. */
+registerPrimitive<{ eps: number }>({
+  name: 'batchNorm2d.evaluate.inputGradient',
+  cost: (_, inputs, dx) => traffic(2 * elements(dx), inputs, dx),
+  lower({ attributes: { eps }, inputs, output }) {
+    const { threads, area } = pixelThreads(output.shape);
+    const name = 'batchNorm2d.evaluate.inputGradient';
+    const kernel: Kernel = { name, run: scaleGradient, threads, integers: { C: threads[0], area }, floats: { eps } };
+    return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
+  },
+});

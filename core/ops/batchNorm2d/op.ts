@@ -6,8 +6,9 @@
  * Training takes mean and biased variance of the batch, and moves the running statistics towards the mean and the unbiased
  * variance by `momentum`; evaluation takes the running statistics. Shapes: [N,H,W,C] or [N,C], to the same.
  *
- * The mean is kept as two rows, [shift, offset]: the channel's first value and the mean distance from it. In f32 that keeps
- * the digits of x - mean when the mean is large beside the deviation, where one rounded mean would lose them.
+ * The batch's statistics are one tensor of three rows, [shift, offset, variance]. The mean is shift + offset: the channel's first
+ * value and the mean distance from it. In f32 that keeps the digits of x - mean when the mean is large beside the deviation,
+ * where one rounded mean would lose them.
  */
 import { z } from 'zod';
 import { fail } from '../../errors.ts';
@@ -17,8 +18,8 @@ import { channelsOf, pixelsOf } from '../channelSums.ts';
 import type { Initializer, ParameterSpec } from '../op.ts';
 import { registerOp } from '../registry.ts';
 import './forward.ts';
+import './gradientSums.ts';
 import './inputGradient.ts';
-import './parameterGradients.ts';
 import './running.ts';
 import './statistics.ts';
 
@@ -64,30 +65,23 @@ export const batchNorm2d = registerOp<BatchNorm2dAttributes>({
       const where = `batchNorm2d "${name}"`;
       throw fail('graph', where, 'more than one value per channel when training', text(x.shape), 'Use a larger batch or a larger image.');
     }
-    const mean = program.emit('batchNorm2d.mean', `${name}:mean`, [2, channels], [x]);
-    const variance = program.emit('batchNorm2d.variance', `${name}:variance`, [channels], [x, mean]);
-    program.update('batchNorm2d.runningMean', running_mean, [running_mean, mean], { momentum });
-    program.update('batchNorm2d.runningVariance', running_var, [running_var, variance], { momentum, pixels });
-    return { output: program.emit('batchNorm2d', name, x.shape, [x, mean, variance, weight, bias], { eps }), saved: { mean, variance } };
+    const statistics = program.emit('batchNorm2d.statistics', `${name}:statistics`, [3, channels], [x]);
+    program.update('batchNorm2d.runningMean', running_mean, [running_mean, statistics], { momentum });
+    program.update('batchNorm2d.runningVariance', running_var, [running_var, statistics], { momentum, pixels });
+    return { output: program.emit('batchNorm2d', name, x.shape, [x, statistics, weight, bias], { eps }), saved: { statistics } };
   },
   gradient(
     program,
     { name, attributes: { eps }, inputs: [x], parameters: { weight: w, ...running }, mode, saved, outputGradient: dy, needs },
   ) {
-    const shape = w.shape;
-    const bias = program.emit('batchNorm2d.biasGradient', `${name}:dbias`, shape, [dy]);
-    if (mode === 'evaluate') {
-      const statistics = [running.running_mean, running.running_var];
-      const weight = program.emit('batchNorm2d.evaluate.weightGradient', `${name}:dweight`, shape, [x, dy, ...statistics], { eps });
-      const dx = needs[0]
-        ? program.emit('batchNorm2d.evaluate.inputGradient', `${name}:dx`, x.shape, [dy, statistics[1], w], { eps })
-        : undefined;
-      return { inputs: [dx], parameters: { weight, bias } };
-    }
-    const statistics = [saved.mean, saved.variance];
-    const weight = program.emit('batchNorm2d.weightGradient', `${name}:dweight`, shape, [x, dy, ...statistics], { eps });
-    const all = [x, dy, ...statistics, w, weight, bias];
-    const dx = needs[0] ? program.emit('batchNorm2d.inputGradient', `${name}:dx`, x.shape, all, { eps }) : undefined;
-    return { inputs: [dx], parameters: { weight, bias } };
+    const kind = mode === 'evaluate' ? 'batchNorm2d.evaluate' : 'batchNorm2d';
+    const statistics = mode === 'evaluate' ? [running.running_mean, running.running_var] : [saved.statistics];
+    const sums = program.emit(`${kind}.gradientSums`, `${name}:sums`, [2, channelsOf(x.shape)], [x, dy, ...statistics], { eps });
+    const row = (local: string, index: 0 | 1) =>
+      program.emit('batchNorm2d.parameterGradient', `${name}:d${local}`, w.shape, [sums], { row: index });
+    const parameters = { weight: row('weight', 1), bias: row('bias', 0) };
+    if (!needs[0]) return { inputs: [undefined], parameters };
+    const read = mode === 'evaluate' ? [dy, running.running_var, w] : [x, dy, saved.statistics, w, sums];
+    return { inputs: [program.emit(`${kind}.inputGradient`, `${name}:dx`, x.shape, read, { eps })], parameters };
   },
 });

@@ -8,15 +8,15 @@ import { elements } from '../../shape.ts';
 import { traffic } from '../attributes.ts';
 import { registerPrimitive } from '../registry.ts';
 
-function moveMean(this: KernelThis, running: Float32Array, mean: Float32Array): number {
-  const batch = mean[this.thread.x] + mean[this.constants.C + this.thread.x];
+function moveMean(this: KernelThis, running: Float32Array, statistics: Float32Array): number {
+  const batch = statistics[this.thread.x] + statistics[this.constants.C + this.thread.x];
   const next = this.constants.keep * running[this.thread.x] + this.constants.momentum * batch;
   return Math.abs(batch) < this.constants.largest ? next : running[this.thread.x];
 }
 
 /** `weight` is momentum · n / (n - 1): the running variance is the unbiased one, the batch's is not. */
-function moveVariance(this: KernelThis, running: Float32Array, variance: Float32Array): number {
-  const batch = variance[this.thread.x];
+function moveVariance(this: KernelThis, running: Float32Array, statistics: Float32Array): number {
+  const batch = statistics[2 * this.constants.C + this.thread.x];
   const next = this.constants.keep * running[this.thread.x] + this.constants.weight * batch;
   return batch < this.constants.largest ? next : running[this.thread.x];
 }
@@ -28,7 +28,7 @@ registerPrimitive<{ momentum: number }>({
   name: 'batchNorm2d.runningMean',
   inPlace: 0,
   cost: (_, inputs, running) => traffic(4 * elements(running), inputs, running),
-  lower({ attributes: { momentum }, inputs: [running, mean], output }) {
+  lower({ attributes: { momentum }, inputs: [running, statistics], output }) {
     const C = elements(running.shape);
     const kernel: Kernel = {
       name: 'batchNorm2d.runningMean',
@@ -38,21 +38,23 @@ registerPrimitive<{ momentum: number }>({
       floats: { keep: 1 - momentum, momentum, largest },
       inout: 'running',
     };
-    return [{ kernel, inputs: [running.name, mean.name], output: output.name }];
+    return [{ kernel, inputs: [running.name, statistics.name], output: output.name }];
   },
 });
 registerPrimitive<{ momentum: number; pixels: number }>({
   name: 'batchNorm2d.runningVariance',
   inPlace: 0,
   cost: (_, inputs, running) => traffic(3 * elements(running), inputs, running),
-  lower({ attributes: { momentum, pixels }, inputs: [running, variance], output }) {
+  lower({ attributes: { momentum, pixels }, inputs: [running, statistics], output }) {
+    const C = elements(running.shape);
     const kernel: Kernel = {
       name: 'batchNorm2d.runningVariance',
       run: moveVariance,
-      threads: [elements(running.shape)],
+      threads: [C],
+      integers: { C },
       floats: { keep: 1 - momentum, weight: (momentum * pixels) / (pixels - 1), largest },
       inout: 'running',
     };
-    return [{ kernel, inputs: [running.name, variance.name], output: output.name }];
+    return [{ kernel, inputs: [running.name, statistics.name], output: output.name }];
   },
 });

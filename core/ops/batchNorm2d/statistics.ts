@@ -36,33 +36,27 @@ function squaresOfChunk(this: KernelThis, x: Float32Array, mean: Float32Array): 
   return sum;
 }
 
-function combineVariance(this: KernelThis, sums: Float32Array): number {
+/** Rows 0 and 1: the mean. Row 2: the variance. */
+function combineVariance(this: KernelThis, sums: Float32Array, mean: Float32Array): number {
   let sum = 0.0;
   for (let chunk = 0; chunk < this.constants.chunks; chunk++) sum += sums[chunk * this.constants.channels + this.thread.x];
-  return sum / this.constants.pixels;
+  const row = Math.min(this.thread.y, 1);
+  return this.thread.y < 2 ? mean[row * this.constants.channels + this.thread.x] : sum / this.constants.pixels;
 }
 
-/** x → [2,C]. */
+/** x → [3,C]: shift, mean - shift, biased variance. */
 registerPrimitive({
-  name: 'batchNorm2d.mean',
-  cost: (_, inputs, mean) => traffic(2 * elements(inputs[0]), inputs, mean),
+  name: 'batchNorm2d.statistics',
+  cost: (_, inputs, statistics) => traffic(6 * elements(inputs[0]), inputs, statistics),
   lower({ inputs: [x], output, scratch }) {
-    const sums = scratch([chunksOf(pixelsOf(x.shape)).chunks, channelsOf(x.shape)]);
+    const [C, { chunks }] = [channelsOf(x.shape), chunksOf(pixelsOf(x.shape))];
+    const [sums, mean, squares] = [scratch([chunks, C]), scratch([2, C]), scratch([chunks, C])];
+    const [first, second] = ['batchNorm2d.mean', 'batchNorm2d.variance'];
     return [
       { kernel: chunkKernel('batchNorm2d.sum', sumOfChunk, x.shape), inputs: [x.name], output: sums.name },
-      { kernel: combineKernel('batchNorm2d.mean', combineMean, x.shape, 2), inputs: [sums.name, x.name], output: output.name },
-    ];
-  },
-});
-/** x, mean [2,C] → [C]. */
-registerPrimitive({
-  name: 'batchNorm2d.variance',
-  cost: (_, inputs, variance) => traffic(4 * elements(inputs[0]), inputs, variance),
-  lower({ inputs: [x, mean], output, scratch }) {
-    const sums = scratch([chunksOf(pixelsOf(x.shape)).chunks, channelsOf(x.shape)]);
-    return [
-      { kernel: chunkKernel('batchNorm2d.squares', squaresOfChunk, x.shape), inputs: [x.name, mean.name], output: sums.name },
-      { kernel: combineKernel('batchNorm2d.variance', combineVariance, x.shape), inputs: [sums.name], output: output.name },
+      { kernel: combineKernel(first, combineMean, x.shape, 2), inputs: [sums.name, x.name], output: mean.name },
+      { kernel: chunkKernel('batchNorm2d.squares', squaresOfChunk, x.shape), inputs: [x.name, mean.name], output: squares.name },
+      { kernel: combineKernel(second, combineVariance, x.shape, 3), inputs: [squares.name, mean.name], output: output.name },
     ];
   },
 });

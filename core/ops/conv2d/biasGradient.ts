@@ -3,6 +3,7 @@ import type { KernelThis, Launch } from '../../kernels/kernel.ts';
 import { elements } from '../../shape.ts';
 import { traffic } from '../attributes.ts';
 import { chunkKernel, chunksOf, combineKernel, pixelsOf } from '../channelSums.ts';
+import { type Fused, maskLaunch, withMask } from '../fusion.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 
@@ -23,17 +24,18 @@ function sumChunks(this: KernelThis, partial: Float32Array): number {
   return sum;
 }
 
-/** The launches from dy [...,O] to its sums per channel [O]; also a linear layer's bias gradient. */
-export function lowerChannelSums(name: string, { inputs: [dy], output, scratch }: LowerContext<unknown>): Launch[] {
+/** The launches from dy [...,O], with `mask` also y [...,O], to its sums per channel [O]; also a linear layer's bias gradient. */
+export function lowerChannelSums(name: string, { attributes: { mask }, inputs: [dy, y], output, scratch }: LowerContext<Fused>): Launch[] {
   const partial = scratch([chunksOf(pixelsOf(dy.shape)).chunks, output.shape[0]]);
   return [
+    ...(mask ? [maskLaunch(name, dy, y)] : []),
     { kernel: chunkKernel(`${name}.chunks`, sumPixels, dy.shape), inputs: [dy.name], output: partial.name },
     { kernel: combineKernel(name, sumChunks, dy.shape), inputs: [partial.name], output: output.name },
   ];
 }
 
-registerPrimitive({
+registerPrimitive<Fused>({
   name: 'conv2d.biasGradient',
-  cost: (_, inputs, dbias) => traffic(elements(inputs[0]), inputs, dbias),
+  cost: (attributes, inputs, dbias) => withMask(traffic(elements(inputs[0]), inputs, dbias), attributes, inputs[0]),
   lower: context => lowerChannelSums('conv2d.biasGradient', context),
 });

@@ -1,6 +1,7 @@
-/** conv2d: pad the input, split grouped filters, multiply, merge the groups, add the bias; only the product for the plainest case. */
+/** conv2d: pad the input, split grouped filters, multiply, merge the groups, add the bias, rectify; only the product for the plainest case. */
 import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
+import { epilogue, type Fused } from '../fusion.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { biasLaunch, correlation } from './correlate.ts';
@@ -8,11 +9,11 @@ import { flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, pad, splitFilters } from './rearrange.ts';
 
 function lower({
-  attributes: { stride, padding, dilation, groups },
+  attributes: { stride, padding, dilation, groups, relu },
   inputs: [x, weight, bias],
   output,
   scratch,
-}: LowerContext<WindowPlace>): Launch[] {
+}: LowerContext<WindowPlace & Fused>): Launch[] {
   const launches: Launch[] = [];
   const padded = pad('conv2d.pad', x, padding, scratch, launches);
   const filters = splitFilters('conv2d.split', weight, groups, scratch, launches);
@@ -27,10 +28,11 @@ function lower({
   });
   launches.push({ kernel, inputs: [padded.name, filters.name], output: target.name }, ...after);
   if (bias) launches.push(biasLaunch('conv2d.bias', output, bias));
+  launches.push(...epilogue('conv2d', output, { relu }));
   return launches;
 }
 
-registerPrimitive<WindowPlace>({
+registerPrimitive<WindowPlace & Fused>({
   name: 'conv2d',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,

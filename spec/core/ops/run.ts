@@ -81,7 +81,7 @@ function guard(array: Memory, what: string): Memory {
 }
 
 /** Runs on a device: every tensor in a buffer of its own, NaN where nothing was given. Buffers are freed after each program. */
-export function onDevice(device: Device, options: { variants?: boolean } = {}): Runner {
+export function onDevice(device: Device, options: { variants?: boolean | readonly string[]; features?: ReadonlySet<string> } = {}): Runner {
   return async (program, values) => {
     const lowered: LoweredProgram = lower(program, device.language, options);
     const tensors = [...lowered.tensors.values()].map(tensor => {
