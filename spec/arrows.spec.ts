@@ -37,8 +37,8 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   plan: { values: 'errors ops program shape', types: 'devices kernels' },
   training: { values: 'errors graph plan program shape', types: 'data devices losses ops optimizers kernels' },
   formats: { values: 'errors shape' },
-  // samples and pixels know nothing of tensors
-  data: { values: 'errors formats meter random', types: 'pool tasks' },
+  // samples and pixels know nothing of tensors; of kernels they use the compiled routines alone
+  data: { values: 'errors formats kernels meter random', types: 'pool tasks' },
   pool: { values: 'errors thread' },
   tasks: { values: 'errors data formats' },
   checkpoint: { values: 'errors formats graph', types: 'data training' },

@@ -8,3 +8,4 @@
  */
 export { add } from './add';
 export { copyLimit, productLimit } from './limits';
+export { resampleColumns, resampleRows1, resampleRows3 } from './resample';

@@ -1,5 +1,5 @@
-import { planSteps } from './geometry.ts';
-import { resample } from './resample.ts';
+import { planSteps, type Step } from './geometry.ts';
+import { resampleFast } from './resampleWasm.ts';
 import type { Transform } from './sample.ts';
 
 /** An image in memory: uint8 [H,W,C]. */
@@ -46,10 +46,14 @@ export function flip({ data, height, width, channels }: RawPixels): RawPixels {
 
 /** Transforms one after the other, as they come out for an image of this size. Throws where one cannot be applied. */
 export function applyTransforms(image: RawPixels, transforms: readonly Transform[]): RawPixels {
+  return applySteps(image, planSteps(transforms, image.height, image.width).steps);
+}
+
+export function applySteps(image: RawPixels, steps: readonly Step[]): RawPixels {
   let now = image;
-  for (const step of planSteps(transforms, image.height, image.width).steps) {
+  for (const step of steps) {
     if (step.kind === 'crop') now = crop(now, step);
-    else if (step.kind === 'resize') now = resample(now, step.height, step.width);
+    else if (step.kind === 'resize') now = resampleFast(now, step.height, step.width);
     else now = flip(now);
   }
   return now;

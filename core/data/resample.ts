@@ -1,7 +1,7 @@
 import type { RawPixels } from './rawPixels.ts';
 
 /** For each output position: where its taps begin, how many there are, and their weights in 22-bit fixed point. */
-interface Taps {
+export interface Taps {
   readonly first: Int32Array;
   readonly count: Int32Array;
   readonly weights: Int32Array;
@@ -17,6 +17,8 @@ const half = 1 << (bits - 1);
  *
  * Not sharp's `resize`: where it enlarges (and a randomResizedCrop often does) it shifts the image by half a pixel, and its
  * bytes depend on the version of libvips.
+ *
+ * This is the definition; `resampleWasm.ts` does the same in a sixth of the time.
  */
 export function resample(image: RawPixels, height: number, width: number): RawPixels {
   const across = width === image.width ? image : rows(image, width);
@@ -75,7 +77,7 @@ function columns({ data, height, width, channels }: RawPixels, outHeight: number
 }
 
 /** Pillow's precompute_coeffs for the triangle filter: its support grows with the scale when the image shrinks. */
-function tapsOf(size: number, outSize: number): Taps {
+export function tapsOf(size: number, outSize: number): Taps {
   const scale = size / outSize;
   const support = Math.max(scale, 1);
   const inverse = 1 / support;

@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
-import sharp from 'sharp';
-import { applyTransforms, type RawPixels, withChannels } from '../data/rawPixels.ts';
+import sharp, { type Sharp } from 'sharp';
+import { planSteps } from '../data/geometry.ts';
+import { type JpegHeader, jpegHeader } from '../data/jpegHeader.ts';
+import { applySteps, applyTransforms, type RawPixels, withChannels } from '../data/rawPixels.ts';
 import type { Picture, Transform } from '../data/sample.ts';
 import { decodeSmallPng } from '../data/smallPng.ts';
 
@@ -37,7 +39,7 @@ export type DecodeOutput =
  */
 export default async function decodeImage(input: DecodeInput): Promise<DecodeOutput> {
   try {
-    const image = withChannels(applyTransforms(await read(input), input.transforms), input.channels);
+    const image = withChannels(await read(input), input.channels);
     const bytes = image.height * image.width * image.channels;
     const larger = bytes > input.cell.byteLength ? new SharedArrayBuffer(bytes) : undefined;
     new Uint8Array(larger ?? input.cell, 0, bytes).set(image.data);
@@ -48,17 +50,34 @@ export default async function decodeImage(input: DecodeInput): Promise<DecodeOut
 }
 
 /**
- * uint8 [H,W,1 or 3] as stored in the picture. Alpha is flattened on black; sharp turns grey, palette, CMYK and 16-bit into
+ * uint8 [H,W,1 or 3] with the transforms applied. Alpha is flattened on black; sharp turns grey, palette, CMYK and 16-bit into
  * 8-bit RGB by itself.
  */
-async function read({ picture, maxPixels }: DecodeInput): Promise<RawPixels> {
-  if (picture.kind === 'raw') return { data: picture.pixels, height: picture.height, width: picture.width, channels: picture.channels };
-  let input: string | Uint8Array = picture.kind === 'file' ? picture.path : picture.bytes;
-  if (typeof input === 'string' && input.toLowerCase().endsWith('.png')) input = readFileSync(input);
-  const small = typeof input === 'string' ? undefined : decodeSmallPng(input);
-  if (small && small.height * small.width <= maxPixels) return small;
+async function read({ picture, maxPixels, transforms }: DecodeInput): Promise<RawPixels> {
+  if (picture.kind === 'raw') {
+    const { pixels: data, height, width, channels } = picture;
+    return applyTransforms({ data, height, width, channels }, transforms);
+  }
+  const file = picture.kind === 'file' ? readFileSync(picture.path) : picture.bytes;
+  const small = decodeSmallPng(file);
+  if (small && small.height * small.width <= maxPixels) return applyTransforms(small, transforms);
   const options = { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true } as const;
-  const pipeline = sharp(input, options).autoOrient().flatten({ background: '#000' });
+  const jpeg = jpegHeader(file);
+  if (jpeg && !jpeg.exif) return readRegion(sharp(file, options), jpeg, transforms);
+  return applyTransforms(await rawPixels(sharp(file, options).autoOrient().flatten({ background: '#000' })), transforms);
+}
+
+/** Decodes no rows below, and converts no pixels outside, the region that the first transform cuts out. */
+async function readRegion(pipeline: Sharp, { height, width }: JpegHeader, transforms: readonly Transform[]): Promise<RawPixels> {
+  const { steps } = planSteps(transforms, height, width);
+  const [first, ...rest] = steps;
+  if (first?.kind !== 'crop' || first.top < 0 || first.left < 0 || first.top + first.height > height || first.left + first.width > width) {
+    return applySteps(await rawPixels(pipeline), steps);
+  }
+  return applySteps(await rawPixels(pipeline.extract(first)), rest);
+}
+
+async function rawPixels(pipeline: Sharp): Promise<RawPixels> {
   const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true });
   return { data, height: info.height, width: info.width, channels: info.channels };
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { resample } from '../../../core/data/resample.ts';
+import { resampleFast } from '../../../core/data/resampleWasm.ts';
+import { hash } from '../../../core/random.ts';
 
 /** Made by Pillow 12.3: Image.frombytes(...).resize((width, height), Image.BILINEAR) of byte i = (i * 2654435761 mod 2^32) >> 24. */
 const pillow = [
@@ -47,6 +49,29 @@ describe('resample', () => {
         data.every(value => value === 255),
         String(size),
       );
+    }
+  });
+});
+
+describe('resampleFast', () => {
+  it('should give the bytes of the definition at any size @smoke', () => {
+    for (let i = 0; i < 60; i++) {
+      const draw = (purpose: number, below: number) => 1 + (hash(5, i, purpose) % below);
+      const [height, width, channels] = [draw(0, 40), draw(1, 40), i % 3 === 0 ? 1 : 3];
+      const image = { data: noise(height * width * channels), height, width, channels };
+      const [outHeight, outWidth] = i % 7 === 0 ? [height, draw(2, 60)] : i % 7 === 1 ? [draw(3, 60), width] : [draw(3, 60), draw(2, 60)];
+      assert.deepEqual(resampleFast(image, outHeight, outWidth), resample(image, outHeight, outWidth), `${i}`);
+    }
+  });
+
+  it('should keep white white, and take an image that its memory is too small for', () => {
+    for (const [height, width, channels] of [
+      [37, 23, 3],
+      [9000, 9000, 1],
+    ] as const) {
+      const image = { data: new Uint8Array(height * width * channels).fill(255), height, width, channels };
+      const { data } = resampleFast(image, 100, 90);
+      assert.ok(data.every(value => value === 255));
     }
   });
 });

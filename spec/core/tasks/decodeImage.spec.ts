@@ -43,6 +43,34 @@ describe('decodeImage', () => {
     assert.deepEqual(await decoded(encoded(png)), { shape: [2, 3, 3], data: [...pixels] });
   });
 
+  it('should decode a region of a JPEG to the same bytes as the whole file cut afterwards', async () => {
+    const pixels = ramp(64 * 48 * 3, 37);
+    for (const options of [{}, { progressive: true }, { chromaSubsampling: '4:4:4' }]) {
+      const jpeg = await sharp(pixels, rawInput(64, 48, 3))
+        .jpeg({ quality: 95, ...options })
+        .toBuffer();
+      const whole = await decoded(encoded(jpeg));
+      for (const [top, left, height, width] of [
+        [0, 0, 10, 12],
+        [7, 13, 20, 31],
+        [5, 50, 43, 14],
+        [-3, 4, 10, 10],
+      ] as const) {
+        const u = (top + 3) / (48 + 6 - height + 1);
+        const v = (left + 3) / (64 + 6 - width + 1);
+        // the places of a crop with a padding of 3, in the middle of their intervals
+        const crop: Transform = { kind: 'randomCrop', height, width, padding: 3, u: u + 1e-6, v: v + 1e-6 };
+        const { shape, data } = await decoded(encoded(jpeg), { transforms: [crop] });
+        assert.deepEqual(shape, [height, width, 3]);
+        const expected = Array.from({ length: height * width * 3 }, (_, i) => {
+          const y = top + Math.floor(i / 3 / width);
+          return y < 0 ? 0 : whole.data[(y * 64 + left + (Math.floor(i / 3) % width)) * 3 + (i % 3)];
+        });
+        assert.deepEqual(data, expected);
+      }
+    }
+  });
+
   describe('odd images', () => {
     it('should turn grey into RGB and back without a change', async () => {
       const png = await sharp(ramp(4, 60), rawInput(2, 2, 1))
