@@ -75,7 +75,7 @@ export class CompiledModel {
   readonly #hyper = new Float32Array(hyperLength);
   readonly #lossPlans = { train: new WeakMap<Loss, Promise<LossPlan>>(), evaluate: new WeakMap<Loss, Promise<LossPlan>>() };
   #logits = '';
-  #result = '';
+  #result: Promise<Float32Array> | undefined;
   #destroyed = false;
 
   constructor(
@@ -262,9 +262,11 @@ export class CompiledModel {
   /** The loss and, in training, the gradient of the logits. */
   async loss(loss: Loss, mode: Mode): Promise<void> {
     const { plan, result } = await this.#lossPlan(loss, mode);
-    this.#result = result;
     this.device.write(plan.buffers.get('targets')!, this.#targets);
     await this.device.run(plan.segment('forward'));
+    // asked for here, the answer comes while the device still computes gradients: it need not be idle for anyone to see the loss
+    this.#result = this.device.read(plan.buffers.get(result)!, 16);
+    this.#result.catch(() => undefined);
     if (mode === 'train') await this.device.run(plan.segment('backward'));
   }
 
@@ -321,9 +323,11 @@ export class CompiledModel {
     ];
   }
 
+  /** What the last `loss` left. Resolves when the device has come to it, be it ever so far ahead. */
   async readLoss(): Promise<LossResult> {
     this.#check();
-    const [loss, top1, top5, samples] = await this.device.read(this.#placed.get(this.#result)!, 16);
+    if (!this.#result) throw fail('state', 'readLoss', 'a pass with a loss', 'none yet', 'Call loss first.');
+    const [loss, top1, top5, samples] = await this.#result;
     return { loss: loss!, top1: top1!, top5: top5!, samples: samples! };
   }
 

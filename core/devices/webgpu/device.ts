@@ -61,7 +61,7 @@ class WebgpuDevice implements Device {
     this.#access = access;
     this.#device = device;
     this.#pipelines = new Pipelines(device, this.largestBinding);
-    this.#uploader = new Uploader(device.queue);
+    this.#uploader = new Uploader(device);
     this.#readback = new Readback(device);
     if (this.features.has('timestamp-query')) {
       const timer = new Timer(device);
@@ -201,6 +201,7 @@ class WebgpuDevice implements Device {
     this.#destroyed = true;
     for (const buffer of [...this.#buffers]) this.free(buffer);
     this.#readback.destroy();
+    this.#uploader.destroy();
     this.#device.destroy();
     await Promise.all([...this.#inFlight, ...this.#allocations]);
   }

@@ -119,6 +119,27 @@ describe('openWebgpu', () => {
     for (const buffer of [x!, y!, z!]) device.free(buffer);
   });
 
+  it('should send large arrays in the order of the calls, however many are on their way', async () => {
+    const count = (5 << 20) / 4 + 1;
+    const [x, y] = [device.allocate(4 * count, 'x'), device.allocate(4 * count, 'y')];
+    const segment = await device.compile([placed(scale(count, 2), [x], y)]);
+    const reads: Promise<Float32Array>[] = [];
+    const sent = new Float32Array(count);
+    for (let round = 1; round <= 8; round++) {
+      // the caller may change the array as soon as it is written
+      device.write(x, sent.fill(round));
+      await device.run(segment);
+      reads.push(device.read(y, 8, 4 * count - 8));
+    }
+    const last = await Promise.all(reads);
+    assert.deepEqual(
+      last.map(values => [...values]),
+      Array.from({ length: 8 }, (_, i) => [2 * i + 2, 2 * i + 2]),
+    );
+    device.free(x);
+    device.free(y);
+  });
+
   it('should update in place', async () => {
     const [w, dw] = [device.allocate(400, 'w'), device.allocate(400, 'dw')];
     device.write(w, new Float32Array(100).fill(8));
@@ -290,6 +311,33 @@ describe('deviceOn', () => {
     const segment = await device.compile(Array.from({ length: 2100 }, () => placed(scale(1, 1), [x], y)));
     const times = await device.profile!(segment);
     assert.equal(times.length, 2100);
+    await device.destroy();
+  });
+});
+
+describe('Uploader', () => {
+  it('should keep three staging buffers for large arrays, and go on without when the device has all of them', async () => {
+    const { device, gpu } = await openNullAdapter();
+    const sizes: number[] = [];
+    const createBuffer = gpu.createBuffer.bind(gpu);
+    gpu.createBuffer = descriptor => {
+      if (descriptor.label === 'upload') sizes.push(descriptor.size);
+      return createBuffer(descriptor);
+    };
+    const buffer = device.allocate(6 << 20, 'x');
+    const write = (bytes: number) => device.write(buffer, new Uint8Array(bytes));
+    for (let i = 0; i < 5; i++) write(2 << 20);
+    assert.deepEqual(sizes, [2 << 20, 2 << 20, 2 << 20]);
+    const settled = () => device.read(buffer, 4);
+    for (let i = 0; i < 5; i++) {
+      await settled();
+      write(2 << 20);
+      write(1000);
+    }
+    assert.equal(sizes.length, 3);
+    await settled();
+    write(6 << 20);
+    assert.deepEqual(sizes.slice(3), [6 << 20]);
     await device.destroy();
   });
 });

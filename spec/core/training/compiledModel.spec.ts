@@ -62,6 +62,25 @@ describe('compile', () => {
     await one.destroy();
   });
 
+  it('should ask for the loss before the gradients are computed, so that the device is never idle until the host has seen it', async () => {
+    const calls: string[] = [];
+    const device = new Proxy(wasm, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (name === 'run' || name === 'read') calls.push(name);
+          return value.apply(target, args);
+        };
+      },
+    });
+    await withModel({ device }, async model => {
+      await assert.rejects(model.readLoss(), /readLoss: expected a pass with a loss, got none yet\. Call loss first/);
+      await trainStep(model, batch, loss, momentum(), 0.05);
+      assert.deepEqual(calls, ['run', 'run', 'read', 'run', 'run', 'run']);
+    });
+  });
+
   it('should repeat dropout with the seed, and draw anew at every step', async () => {
     const g = graph('dropping', [8, 8, 3]);
     const dropping = g.output(g.linear('fc', g.dropout('drop', g.flatten('flatten', g.input)), { features: 10 }));
