@@ -1,6 +1,7 @@
 import { Demand } from '../core/data/demand.ts';
 import type { Batch, Normalization } from '../core/data/sample.ts';
 import { HeldLeases } from '../core/data/sharedLease.ts';
+import type { Device } from '../core/devices/device.ts';
 import { hash } from '../core/random.ts';
 
 /** Small batches made by hand, and a look at whether everything was given back. */
@@ -49,3 +50,6 @@ export function fakeBatch({
     }),
   };
 }
+
+/** Bytes on a device that somebody asked for; what its compute threads share as scratch stays with it. */
+export const tensorBytes = ({ allocatedBytes, scratchBytes = 0 }: Device): number => allocatedBytes - scratchBytes;

@@ -8,4 +8,6 @@
  */
 export { add } from './add';
 export { copyLimit, productLimit } from './limits';
+export { linear } from './linear';
+export { panelsOfRows } from './panels';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';

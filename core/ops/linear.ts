@@ -15,6 +15,7 @@ import { filterCorrelation } from './conv2d/correlateFilters.ts';
 import { epilogue, type Fused, withMask } from './fusion.ts';
 import type { LowerContext, ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { linearWasm } from './variants/linearWasm.ts';
 import { linearWgsl } from './variants/linearWgsl.ts';
 
 const attributes = z.strictObject({ features: count, bias: z.boolean().default(true), init });
@@ -83,7 +84,7 @@ registerPrimitive<Fused>({
   name: 'linear',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
-  variants: [linearWgsl],
+  variants: [linearWgsl, linearWasm],
 });
 function lowerInputGradient({ inputs: [dy, weight], output, scratch }: LowerContext<unknown>): Launch[] {
   const [I, O] = weight.shape;

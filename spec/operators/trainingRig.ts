@@ -6,7 +6,7 @@ import type { Device } from '../../core/devices/device.ts';
 import { openWasm } from '../../core/devices/wasm/device.ts';
 import { type CompiledModel, type CompileOptions, compile } from '../../core/training/compiledModel.ts';
 import { tiny } from '../../models/tiny.ts';
-import { type FakeBatchOptions, fakeBatch } from '../trainingFixtures.ts';
+import { type FakeBatchOptions, fakeBatch, tensorBytes } from '../trainingFixtures.ts';
 
 /** A model on a device, batches from a demand, and the look afterwards whether everything was given back. */
 export class TrainingRig {
@@ -56,7 +56,7 @@ export class TrainingRig {
   async close(): Promise<void> {
     await this.clean();
     await this.model.destroy();
-    assert.equal(this.model.device.allocatedBytes, this.bytes);
+    assert.equal(tensorBytes(this.model.device), this.bytes);
   }
 }
 
@@ -74,7 +74,7 @@ export function useTraining(): { rig(options?: Partial<CompileOptions>): Trainin
   return {
     device: () => device,
     rig(options = {}) {
-      const bytes = device.allocatedBytes;
+      const bytes = tensorBytes(device);
       const rig = new TrainingRig(compile(tiny(), { device, batch: 8, seed: 1, ...options }), bytes);
       rigs.push(rig);
       return rig;

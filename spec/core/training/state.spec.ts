@@ -7,7 +7,7 @@ import { adamw, sgd } from '../../../core/optimizers/index.ts';
 import { type CompiledModel, compile } from '../../../core/training/compiledModel.ts';
 import type { TensorData } from '../../../core/training/torchLayout.ts';
 import { tiny } from '../../../models/tiny.ts';
-import { fakeBatch } from '../../trainingFixtures.ts';
+import { fakeBatch, tensorBytes } from '../../trainingFixtures.ts';
 import { losses, trainStep } from './train.ts';
 
 const batch = fakeBatch();
@@ -23,7 +23,7 @@ describe('CompiledModel.state', () => {
   });
   afterEach(async () => {
     for (const model of models.splice(0)) await model.destroy();
-    assert.equal(device.allocatedBytes, 0);
+    assert.equal(tensorBytes(device), 0);
   });
   after(() => device.destroy());
 
