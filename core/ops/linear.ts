@@ -16,7 +16,7 @@ import { epilogue, type Fused, withMask } from './fusion.ts';
 import type { LowerContext, ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
 import { linearWasm } from './variants/linearWasm.ts';
-import { linearWgsl } from './variants/linearWgsl.ts';
+import { linearFilterGradient, linearForward, linearInputGradient } from './variants/wgsl/linear.ts';
 
 const attributes = z.strictObject({ features: count, bias: z.boolean().default(true), init });
 export type LinearAttributes = z.output<typeof attributes>;
@@ -84,7 +84,7 @@ registerPrimitive<Fused>({
   name: 'linear',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
-  variants: [linearWgsl, linearWasm],
+  variants: [linearForward(), linearWasm],
 });
 function lowerInputGradient({ inputs: [dy, weight], output, scratch }: LowerContext<unknown>): Launch[] {
   const [I, O] = weight.shape;
@@ -100,6 +100,7 @@ registerPrimitive({
   name: 'linear.inputGradient',
   cost: (_, inputs, dx) => traffic(flops(inputs[1], dx), inputs, dx),
   lower: lowerInputGradient,
+  variants: [linearInputGradient()],
 });
 function lowerFilterGradient({ inputs: [x, dy], output, scratch }: LowerContext<unknown>): Launch[] {
   const [I, O] = output.shape;
@@ -109,6 +110,7 @@ registerPrimitive({
   name: 'linear.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[0]), inputs, dweight),
   lower: lowerFilterGradient,
+  variants: [linearFilterGradient()],
 });
 registerPrimitive<Fused>({
   name: 'linear.biasGradient',

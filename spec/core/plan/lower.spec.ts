@@ -23,7 +23,7 @@ const bodies = (launches: LoweredNode['launches']) => launches.filter(launch => 
 describe('lower', () => {
   it("should take the device's variant, or the definition where there is none or none is wanted @smoke", () => {
     for (const [language, options, variant] of [
-      ['wgsl', {}, 'linear/wgsl-tiled'],
+      ['wgsl', {}, 'linear/wgsl-gemm'],
       ['none', {}, undefined],
       ['wgsl', { variants: false }, undefined],
     ] as const) {
@@ -36,7 +36,7 @@ describe('lower', () => {
   it('should keep to the definition where a tensor is larger than one binding', () => {
     const bytes = 4 * I * O;
     const fits = lower(product(), 'wgsl', { largestBinding: bytes });
-    assert.equal(fits.nodes[0]!.variant, 'linear/wgsl-tiled');
+    assert.equal(fits.nodes[0]!.variant, 'linear/wgsl-gemm');
     const splits = lower(product(), 'wgsl', { largestBinding: bytes - 1 });
     assert.equal(splits.nodes[0]!.variant, undefined);
     assert.equal(bodies(splits.nodes[0]!.launches), 0);

@@ -1,0 +1,82 @@
+/** How a workgroup's threads share the work of bringing both operands' tiles into workgroup memory. */
+import { type Operand, part, range } from './operand.ts';
+import { pitchOf, type Tile, threadsOf } from './tiles.ts';
+
+/** The WGSL of one stage; `start` is the k of the tiles to be loaded, `buffer` the first vec4 of their half of the memory. */
+export interface Staging {
+  /** Before the loop over k: which blocks this thread loads, and the registers that hold them. */
+  readonly prepare: readonly string[];
+  readonly fetch: (start: string) => string[];
+  readonly store: (bufferA: string, bufferB: string) => string[];
+}
+
+/** One block of 4 × 4 that a thread loads per tile. */
+interface Slot {
+  readonly name: string;
+  readonly operand: Operand;
+  readonly tileArray: 'tileA' | 'tileB';
+  readonly pitch: number;
+  /** Registers. */
+  readonly into: readonly string[];
+  /** Which threads load it, if not all do. */
+  readonly condition: string | undefined;
+}
+
+/**
+ * Eight neighbouring threads take neighbouring blocks, so that they store eight neighbouring vec4s (no two in one bank), and
+ * the next eight the next four k, so that together they read whole sectors of a row. With as many threads as blocks, the
+ * first threads load A and the others B, into the same registers.
+ */
+export function staging(tile: Tile, a: Operand, b: Operand): Staging {
+  const threads = threadsOf(tile);
+  const blocks = { a: (tile.m / 4) * (tile.k / 4), b: (tile.n / 4) * (tile.k / 4) };
+  const split = blocks.a + blocks.b === threads;
+  const slots: Slot[] = [];
+  const prepare: string[] = [];
+  for (const operand of [a, b]) {
+    const isA = operand === a;
+    const count = isA ? blocks.a : blocks.b;
+    const first = isA ? 'firstRow' : 'firstColumn';
+    for (const i of range(Math.max(1, count / threads))) {
+      const name = `${operand.array}${i}_`;
+      const into = range(4).map(r => (split ? `next${r}` : `${name}next${r}`));
+      // A is loaded by the first threads and B by the last
+      const partial = isA ? `lane < ${count}` : `lane >= ${threads - count}`;
+      const block = count < threads ? `lane % ${count}` : `lane + ${i * threads}`;
+      prepare.push(
+        `let ${name}block = u32(${block});`,
+        `let ${name}quad = i32(${name}block % 8 + ${name}block / ${2 * tile.k} * 8);`,
+        `let ${name}depth = i32(${name}block / 8 % ${tile.k / 4}) * 4;`,
+        ...operand.prepare(name, `(${first} + ${name}quad * 4)`),
+      );
+      if (!split || isA) prepare.push(...into.map(register => `var ${register} = vec4<f32>();`));
+      slots.push({
+        name,
+        operand,
+        tileArray: isA ? 'tileA' : 'tileB',
+        pitch: pitchOf(tile, isA ? tile.m : tile.n),
+        into,
+        condition: count < threads ? partial : undefined,
+      });
+    }
+  }
+  const each = (statements: (slot: Slot) => string[]) =>
+    slots.flatMap(slot => [`${slot.condition ? `if (${slot.condition}) ` : ''}{`, ...statements(slot).map(line => `  ${line}`), '}']);
+  return {
+    prepare,
+    fetch: start =>
+      each(({ name, operand, into }) => [
+        ...into.map(register => `${register} = vec4<f32>();`),
+        ...operand.fetch(name, start, `${name}depth`, tile.k, into),
+      ]),
+    store: (bufferA, bufferB) =>
+      each(({ name, operand, tileArray, pitch, into }) => {
+        const at = `${name}to`;
+        const values = operand.along === 'mn' ? into : range(4).map(k => `vec4<f32>(${into.map(row => `${row}.${part(k)}`).join(', ')})`);
+        return [
+          `let ${at} = ${tileArray === 'tileA' ? bufferA : bufferB} + ${name}depth * ${pitch} + ${name}quad;`,
+          ...values.map((value, k) => `${tileArray}[${at} + ${k * pitch}] = ${value};`),
+        ];
+      }),
+  };
+}
