@@ -3,12 +3,9 @@ import {
   type CompiledModel,
   compile,
   crossEntropy,
-  Demand,
   type Device,
   type DeviceName,
   fail,
-  HeldLeases,
-  hash,
   macs,
   type Optimizer,
   oneCycle,
@@ -23,6 +20,7 @@ import type { Output } from '../terminal/output.ts';
 import { kernelRows, kernelTable, totalRows, totalTable } from './kernelTable.ts';
 import { type LimitOptions, limitsOf } from './limitOptions.ts';
 import { median } from './median.ts';
+import { syntheticBatch } from './syntheticBatch.ts';
 
 export interface BenchStepOptions extends LimitOptions {
   readonly model: string;
@@ -207,26 +205,5 @@ async function showKernels({ model, loss, optimizer }: Workload, options: BenchS
     kernels_ms: ms,
     limit_gflops: limits ? limits.flopsPerSecond / 1e9 : null,
     limit_gb_per_s: limits ? limits.bytesPerSecond / 1e9 : null,
-  };
-}
-
-/** Images of hashed bytes with labels in turn. */
-function syntheticBatch(model: CompiledModel): Batch {
-  const [height, width, channels] = model.graph.input;
-  const size = height * width * channels;
-  const cells = Array.from({ length: model.batch }, (_, n) => Uint8Array.from({ length: size }, (__, i) => hash(n, i) & 255));
-  return {
-    cells,
-    labels: Int32Array.from(cells, (_, n) => n % model.classes),
-    keys: cells.map((_, n) => `synthetic ${n}`),
-    count: model.batch,
-    height,
-    width,
-    channels,
-    epoch: 0,
-    index: 0,
-    consumed: model.batch,
-    normalization: { mean: Array(channels).fill(0.5), std: Array(channels).fill(0.25) },
-    lease: new HeldLeases(new Demand(), () => undefined),
   };
 }
