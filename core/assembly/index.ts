@@ -7,6 +7,9 @@
  * and what is not an argument does not exist. Reading up to 64 bytes past a tensor is allowed, using them is not.
  */
 export { add } from './add';
+export { convolveFilters, sumFilters } from './convFilters';
+export { convolve } from './convolve';
+export { packFilters, packTurned, padImages } from './convPack';
 export { copyLimit, productLimit } from './limits';
 export { linear } from './linear';
 export { panelsOfRows } from './panels';

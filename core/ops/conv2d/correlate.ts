@@ -210,11 +210,6 @@ export function correlation(name: string, { input, output, kernel, stride, dilat
   return { name, run: correlateAny, threads: [filters, Math.ceil(M / 4), groups], rows: M, integers };
 }
 
-/** Whether a kernel is one of the products above, whose `integers` tell a variant all it needs. */
-export function isCorrelation({ run }: Kernel): boolean {
-  return run === multiply || run === correlateLine || run === correlateAny;
-}
-
 /** Adds a bias per channel to a tensor [..., O] in place. */
 export function biasLaunch(name: string, y: Tensor, bias: Tensor): Launch {
   const O = bias.shape[0];

@@ -126,11 +126,6 @@ function addChunks(this: KernelThis, partial: Float32Array): number {
   return sum;
 }
 
-/** Whether a kernel is one of the sums over chunks, whose `integers` tell a variant all it needs. */
-export function isFilterCorrelation({ run }: Kernel): boolean {
-  return run === correlateFilters || run === correlateFiltersAny;
-}
-
 /** The launches from an unpadded input `x` and `dy` to the context's output. */
 export function filterCorrelation(
   name: string,

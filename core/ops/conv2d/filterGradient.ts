@@ -3,6 +3,7 @@ import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
+import { filterGradientWasm } from '../variants/convWasmFilters.ts';
 import { filterCorrelation } from './correlateFilters.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { pad } from './rearrange.ts';
@@ -30,4 +31,7 @@ registerPrimitive<WindowPlace>({
   name: 'conv2d.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[1]), inputs, dweight),
   lower,
+  variants: [
+    filterGradientWasm, //
+  ],
 });

@@ -4,6 +4,7 @@ import { traffic } from '../attributes.ts';
 import { epilogue, type Fused } from '../fusion.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
+import { conv2dWasm } from '../variants/convWasm.ts';
 import { biasLaunch, correlation } from './correlate.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, pad, splitFilters } from './rearrange.ts';
@@ -36,4 +37,7 @@ registerPrimitive<WindowPlace & Fused>({
   name: 'conv2d',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
+  variants: [
+    conv2dWasm, //
+  ],
 });

@@ -11,6 +11,7 @@ import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
+import { inputGradientWasm } from '../variants/convWasm.ts';
 import { correlation } from './correlate.ts';
 import { type Four, flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, spread, turnFilters } from './rearrange.ts';
@@ -56,4 +57,7 @@ registerPrimitive<WindowPlace>({
   name: 'conv2d.inputGradient',
   cost: (_, inputs, dx) => traffic(flops(inputs[1], inputs[0]), inputs, dx),
   lower,
+  variants: [
+    inputGradientWasm, //
+  ],
 });

@@ -1,6 +1,6 @@
 import type { Device } from '../../../core/devices/device.ts';
 import type { Kernel, KernelFunction } from '../../../core/kernels/kernel.ts';
-import { type LoweredProgram, lower } from '../../../core/plan/lower.ts';
+import { type LoweredProgram, type LowerOptions, lower } from '../../../core/plan/lower.ts';
 import type { Program } from '../../../core/program/program.ts';
 import { elements } from '../../../core/shape.ts';
 
@@ -81,7 +81,7 @@ function guard(array: Memory, what: string): Memory {
 }
 
 /** Runs on a device: every tensor in a buffer of its own, NaN where nothing was given. Buffers are freed after each program. */
-export function onDevice(device: Device, options: { variants?: boolean | readonly string[]; features?: ReadonlySet<string> } = {}): Runner {
+export function onDevice(device: Device, options: LowerOptions = {}): Runner {
   return async (program, values) => {
     const lowered: LoweredProgram = lower(program, device.language, options);
     const tensors = [...lowered.tensors.values()].map(tensor => {
