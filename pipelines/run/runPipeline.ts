@@ -139,23 +139,28 @@ class Run {
 
   /** Leaves the folder as it should be after an error, and says where the last good checkpoint is. */
   async failed(error: unknown): Promise<unknown> {
-    const { folder } = this.prepared;
-    await this.#writing.catch(() => undefined);
-    const numbers = error instanceof MillraceError && error.kind === 'numbers';
-    const { start } = this.prepared.context;
-    if (this.#newSteps === 0 && start.step === 0 && !numbers) {
+    const { folder, context } = this.prepared;
+    const kind = error instanceof MillraceError ? error.kind : undefined;
+    if (this.#newSteps === 0 && context.start.step === 0 && kind !== 'numbers') {
+      await this.#writing.catch(() => undefined);
       await folder.discard();
       return plainly(error);
     }
+    // a device that failed gives no weights away any more, and weights that led to no number are not worth more than those on the disk
+    if (kind !== 'numbers' && kind !== 'device') {
+      // what was under way ends first, and may yet update the weights
+      (await context.model.lock.acquire())();
+      if (context.model.updates === this.#position.step) this.#save();
+    }
+    await this.#writing.catch(() => undefined);
     try {
       folder.close();
     } catch {
       // the disk is full: that is told already
     }
-    if (!numbers) return plainly(error);
-    const { complaint, kind } = error;
-    const fix = `${complaint.fix} The last good checkpoint is that of step ${this.#written}, in ${folder.path}.`;
-    return new MillraceError(kind, { ...complaint, fix }, { cause: error });
+    if (!(error instanceof MillraceError) || (kind !== 'numbers' && kind !== 'device')) return plainly(error);
+    const fix = `${error.complaint.fix} The last good checkpoint is that of step ${this.#written}, in ${folder.path}.`;
+    return new MillraceError(error.kind, { ...error.complaint, fix }, { cause: error });
   }
 
   #consume(signal: AbortSignal): Promise<void> {

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { type Checkpoint, graph, graphToJson, readCheckpoint } from '../../core/index.ts';
+import { concat, take, throwError } from 'rxjs';
+import { type Checkpoint, fail, graph, graphToJson, readCheckpoint } from '../../core/index.ts';
 import { runPipeline } from '../../pipelines/run/runPipeline.ts';
 import recipe from '../../pipelines/train.ts';
 import { millrace, small, temporaryFolder, toyData } from './toy.ts';
@@ -237,6 +238,43 @@ describe('millrace train', () => {
     );
     const { tensors } = await readCheckpoint(join(run, 'checkpoint.safetensors'));
     for (const [name, { data: values }] of tensors) assert.ok(values.every(Number.isFinite), name);
+  });
+
+  const failAt = (step: number, error: Error, out: string) => {
+    const failing: typeof recipe = {
+      ...recipe,
+      build: context =>
+        concat(
+          recipe.build(context).pipe(take(step)),
+          throwError(() => error),
+        ),
+    };
+    const nothing = () => undefined;
+    const listener = { introduce: nothing, begin: nothing, step: nothing, evaluating: nothing, evaluation: nothing, bad: nothing };
+    const given = { ...options, data, out, checkpointEvery: 3 };
+    return runPipeline({ pipeline: failing, given, signal: new AbortController().signal, listener });
+  };
+
+  it('should name the last checkpoint when the device is gone with the weights', async () => {
+    const run = out();
+    const gone = fail('device', 'webgpu', 'a device that stays', 'it was lost', 'Start again from the last checkpoint.');
+    await assert.rejects(failAt(5, gone, run), error => {
+      assert.equal(
+        String(error),
+        `MillraceError: webgpu: expected a device that stays, got it was lost. Start again from the last checkpoint. The last good checkpoint is that of step 3, in ${run}.`,
+      );
+      return true;
+    });
+    assert.equal((await readCheckpoint(join(run, 'checkpoint.safetensors'))).step, 3);
+  });
+
+  it('should keep the weights when the run fails for a reason outside the device', async () => {
+    const run = out();
+    await assert.rejects(failAt(5, new Error('a reason of its own'), run), /a reason of its own/);
+    const { step } = await readCheckpoint(join(run, 'checkpoint.safetensors'));
+    assert.equal(step, 5);
+    const { status, stderr } = await millrace('train', '--resume', run);
+    assert.equal(status, 0, stderr);
   });
 
   it('should write checkpoints within an epoch', async () => {
