@@ -74,6 +74,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(device())
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .addOption(exact())
+    .addOption(noFuse())
     .action(async (dir: string, options) => {
       finish(await golden(dir, options, output));
     });
@@ -89,6 +90,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .addOption(whole('--steps <N>', 'steps that are timed').default(20))
     .addOption(exact())
+    .addOption(noFuse())
     .addOption(whole('--kernels [N]', 'tables of what each kernel takes, the N slowest of them one by one (default: 30)'))
     .addOption(positive('--peak-gflops <X>', "the device's limit, instead of measuring it"))
     .addOption(positive('--peak-bandwidth <X>', "the memory's limit in GB/s, instead of measuring it"))
@@ -168,6 +170,7 @@ const device = (): Option =>
     );
   });
 const exact = (): Option => new Option('--exact', 'no Winograd: convolutions differ from their definition by the order of sums alone');
+const noFuse = (): Option => new Option('--no-fuse', 'no fusion: every layer is a kernel of its own, as in the graph');
 const onError = (): Option =>
   new Option('--on-error <WAY>', 'what becomes of a sample that cannot be read').choices(['skip', 'replace', 'throw']).default('throw');
 const whole = (flags: string, description: string): Option =>

@@ -42,6 +42,7 @@ export const commonOptions = z.object({
     .boolean()
     .default(false)
     .describe('no Winograd: convolutions differ from their definition by the order of sums alone, and take up to twice the time'),
+  fuse: z.boolean().default(true).describe('no fusion: every layer is a kernel of its own, as in the graph'),
   workers: count().optional().describe('worker threads that decode images (default: one fewer than cores, at least one)'),
   batch: count().default(32).describe('images a step'),
   epochs: count().default(5).describe('times through the data'),

@@ -52,7 +52,7 @@ async function runLayer(golden: Golden, testCase: GoldenCase, device: Device, la
     built.program,
     compared.flatMap(({ tensor }) => tensor ?? []),
     undefined,
-    exact,
+    { exact },
   );
   try {
     for (const [i, tensor] of built.inputs.entries()) bench.write(tensor.name, inputs[i].data);

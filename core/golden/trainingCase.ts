@@ -9,6 +9,7 @@ import { type GraphParameter, infer } from '../graph/infer.ts';
 import { crossEntropy } from '../losses/index.ts';
 import { sgd } from '../optimizers/index.ts';
 import { ProgramBuilder } from '../program/builder.ts';
+import { fuse } from '../program/fuse.ts';
 import { fillHyper, hyperLength, hyperName, hyperTensor } from '../program/hyper.ts';
 import type { TensorEntry } from '../program/program.ts';
 import { elements } from '../shape.ts';
@@ -60,7 +61,7 @@ export async function runTrainingCase(
   trace: GoldenTraining,
   device: Device,
   onStep: (step: number) => void = () => undefined,
-  exact = false,
+  { exact = false, fuse: fused = true }: { exact?: boolean; fuse?: boolean } = {},
 ): Promise<Errors> {
   const [batch, channels, height, width] = trace.input;
   const classes = trace.num_classes;
@@ -80,7 +81,9 @@ export async function runTrainingCase(
     optimizer.build(builder, { parameter: tensors[parameter] as TensorEntry, gradient: builder.get(of), hyper });
   }
   const placed = new Map<string, DeviceBuffer>();
-  const bench = await Workbench.open(device, builder.build(), [logits.name, ...Object.values(gradients)], placed, exact);
+  const kept = [logits.name, ...Object.values(gradients)];
+  const plain = builder.build();
+  const bench = await Workbench.open(device, fused ? fuse(plain, kept) : plain, kept, placed, { exact, inPlace: fused });
   const errors: Record<string, number> = {};
   try {
     let index = 0;
@@ -115,7 +118,7 @@ export async function runTrainingCase(
     errors['parameter norms after'] = await compareNorms(trace.param_l2_after, parameter => bench.read(parameter));
     errors['buffer norms after'] = await compareNorms(trace.buffer_l2_after, buffer => bench.read(buffer));
     errors['evaluation logits'] = excess(
-      await evaluated(graph, batch, image.data, device, placed),
+      await evaluated(graph, batch, image.data, device, { placed, exact, fuse: fused }),
       trace.eval_logits_after,
       allowed.logits,
     );
@@ -130,7 +133,7 @@ async function evaluated(
   batch: number,
   image: Float32Array,
   device: Device,
-  placed: Map<string, DeviceBuffer>,
+  { placed, exact, fuse: fused }: { placed: Map<string, DeviceBuffer>; exact: boolean; fuse: boolean },
 ): Promise<Float32Array> {
   const builder = new ProgramBuilder();
   const { logits } = differentiate(builder, graph, { batch, mode: 'evaluate', pixels: 'f32' });
@@ -138,7 +141,9 @@ async function evaluated(
   const weights = new Map(
     [...placed].filter(([name]) => builder.has(name) && name !== 'pixels' && name !== hyperName && name !== logits.name),
   );
-  const bench = await Workbench.open(device, builder.build(), [logits.name], weights);
+  const plain = builder.build();
+  const program = fused ? fuse(plain, [logits.name]) : plain;
+  const bench = await Workbench.open(device, program, [logits.name], weights, { exact, inPlace: fused });
   try {
     bench.write('pixels', image);
     bench.write(hyperName, hyperOf(0, 0));

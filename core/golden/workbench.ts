@@ -1,5 +1,5 @@
 import type { Device, DeviceBuffer } from '../devices/device.ts';
-import { type Plan, planFor } from '../plan/plan.ts';
+import { type Plan, type PlanOptions, planFor } from '../plan/plan.ts';
 import type { Program, Segment } from '../program/program.ts';
 import { elements } from '../shape.ts';
 
@@ -12,7 +12,7 @@ export class Workbench {
   ) {}
 
   /**
-   * `keep` names the temporary tensors that are read; `placed` shares buffers with another bench, which frees them; `exact` as
+   * `keep` names the temporary tensors that are read; `placed` shares buffers with another bench, which frees them; `options` as
    * in `PlanOptions`.
    */
   static async open(
@@ -20,11 +20,11 @@ export class Workbench {
     program: Program,
     keep: readonly string[],
     placed = new Map<string, DeviceBuffer>(),
-    exact = false,
+    options: Pick<PlanOptions, 'exact' | 'inPlace'> = {},
   ): Promise<Workbench> {
     const shared = new Set(placed.values());
     const pool: DeviceBuffer[] = [];
-    const plan = await planFor(program, { device, placed, keep, pool, exact });
+    const plan = await planFor(program, { device, placed, keep, pool, ...options });
     return new Workbench(
       device,
       plan,

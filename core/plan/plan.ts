@@ -1,6 +1,7 @@
 import type { Argument, CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../devices/device.ts';
 import type { Program, Segment } from '../program/program.ts';
 import { elements } from '../shape.ts';
+import { inPlace } from './inPlace.ts';
 import { bytesOf, type LoweredProgram, lower } from './lower.ts';
 import { type Lifetime, place } from './place.ts';
 
@@ -18,6 +19,8 @@ export interface PlanOptions {
   readonly pool?: DeviceBuffer[];
   readonly variants?: boolean;
   readonly exact?: boolean;
+  /** False gives every result memory of its own. */
+  readonly inPlace?: boolean;
 }
 
 export interface Plan {
@@ -31,12 +34,14 @@ export interface Plan {
 
 const temporary = new Set(['activation', 'gradient']);
 
-export async function planFor(program: Program, { device, placed, keep = [], pool = [], variants, exact }: PlanOptions): Promise<Plan> {
+export async function planFor(given: Program, options: PlanOptions): Promise<Plan> {
+  const { device, placed, keep = [], pool = [], variants, exact } = options;
   const { language, largestBinding, features, limits } = device;
-  const lowered = lower(program, language, { variants, exact, largestBinding, features, limits });
   const kept = new Set(keep);
   const lasting = (name: string) =>
-    kept.has(name) || placed.has(name) || (program.tensors[name] !== undefined && !temporary.has(program.tensors[name].kind));
+    kept.has(name) || placed.has(name) || (given.tensors[name] !== undefined && !temporary.has(given.tensors[name].kind));
+  const program = options.inPlace === false ? given : inPlace(given, name => !lasting(name));
+  const lowered = lower(program, language, { variants, exact, largestBinding, features, limits });
 
   const buffers = new Map<string, DeviceBuffer>();
   const lifetimes = lifetimesOf(lowered, name => !lasting(name));

@@ -1,4 +1,6 @@
+import type { Fused } from '../ops/fusion.ts';
 import { elements, text } from '../shape.ts';
+import type { LoweredNode } from './lower.ts';
 import type { Plan } from './plan.ts';
 
 /** The plan as aligned text: node, kernels or variant, shape, memory of the output, cost; then totals. */
@@ -9,7 +11,7 @@ export function planTable({ lowered, buffers }: Plan): string {
     return [
       node.segment,
       node.node,
-      variant ?? (launches.length > 1 ? `${node.primitive} ×${launches.length}` : node.primitive),
+      kernelOf({ node, variant, launches }),
       text(shape),
       bytes(elements(shape) * (dtype === 'u8' ? 1 : 4)),
       (cost.flops / 1e6).toFixed(2),
@@ -33,6 +35,21 @@ export function planTable({ lowered, buffers }: Plan): string {
     ...lines,
     `${lowered.nodes.length} nodes, ${launches} launches, ${work(flops)}, peak memory ${bytes(memory)} in ${distinct.size} buffers`,
   ].join('\n');
+}
+
+/** What computes a node, with what is fused into it: `conv2d/wasm-gemm+bias+relu`, `batchNorm2d+add+relu ×2`. */
+function kernelOf({ node, variant, launches }: Pick<LoweredNode, 'node' | 'variant' | 'launches'>): string {
+  const { relu, residual, gate, mask, inPlace } = node.attributes as Fused;
+  const product = node.primitive === 'conv2d' || node.primitive === 'linear';
+  const parts = [
+    variant ?? node.primitive,
+    ...(relu && product && node.inputs.length === 3 ? ['bias'] : []),
+    ...(residual ? ['add'] : []),
+    ...(relu ? ['relu'] : []),
+    ...(gate || mask ? ['relu.inputGradient'] : []),
+  ];
+  const times = variant === undefined && launches.length > 1 ? ` ×${launches.length}` : '';
+  return `${parts.join('+')}${times}${inPlace === undefined ? '' : ' in place'}`;
 }
 
 const work = (flops: number): string => (flops < 1e8 ? `${(flops / 1e6).toFixed(3)} MFLOP` : `${(flops / 1e9).toFixed(3)} GFLOP`);

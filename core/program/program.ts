@@ -33,6 +33,8 @@ export interface ProgramNode {
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly inputs: readonly string[];
   readonly output: string;
+  /** Inputs that it overwrites besides. Only fusion makes such nodes. */
+  readonly writes?: readonly string[];
   readonly segment: Segment;
 }
 

@@ -9,7 +9,7 @@ export function prune(program: Program, keep: readonly string[] = []): Program {
   const used = new Set([...Object.values(program.gradients), ...keep]);
   const kept: ProgramNode[] = [];
   for (const node of program.nodes.toReversed()) {
-    if (!lasting(program.tensors[node.output]) && !used.has(node.output)) continue;
+    if (!lasting(program.tensors[node.output]) && !used.has(node.output) && !node.writes?.some(name => used.has(name))) continue;
     kept.push(node);
     for (const input of node.inputs) used.add(input);
   }

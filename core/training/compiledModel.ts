@@ -9,6 +9,7 @@ import type { Optimizer } from '../optimizers/optimizer.ts';
 import { type Plan, planFor } from '../plan/plan.ts';
 import { planTable } from '../plan/table.ts';
 import { ProgramBuilder } from '../program/builder.ts';
+import { fuse } from '../program/fuse.ts';
 import { fillHyper, hyperLength, hyperName } from '../program/hyper.ts';
 import { initialize } from '../program/initialize.ts';
 import type { Program } from '../program/program.ts';
@@ -33,6 +34,8 @@ export interface CompileOptions {
   readonly variants?: boolean;
   /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
   readonly exact?: boolean;
+  /** False keeps every layer a launch of its own with memory of its own: no fusion, nothing in place. */
+  readonly fuse?: boolean;
 }
 
 export type Mode = 'train' | 'evaluate';
@@ -112,8 +115,8 @@ export class CompiledModel {
 
   /** How its plans choose kernels. */
   get #lowering() {
-    const { variants, exact } = this.#options;
-    return { variants, exact };
+    const { variants, exact, fuse } = this.#options;
+    return { variants, exact, inPlace: fuse };
   }
 
   readonly #bufferOf = (name: string): DeviceBuffer => this.#placed.get(name)!;
@@ -160,7 +163,8 @@ export class CompiledModel {
       keep.push(gradient.name);
       backward(gradient);
     }
-    const program = prune(builder.build(), keep);
+    const pruned = prune(builder.build(), keep);
+    const program = this.#options.fuse === false ? pruned : fuse(pruned, keep);
     keep.push(...Object.values(program.gradients));
     return planFor(program, { device: this.device, placed: this.#placed, keep, pool: this.#pool, ...this.#lowering });
   }

@@ -32,6 +32,7 @@ export interface BenchStepOptions extends LimitOptions {
   readonly threads?: number;
   readonly steps: number;
   readonly exact?: boolean;
+  readonly fuse?: boolean;
   /** Rows of a table of kernels, or true for as many as fit a glance. */
   readonly kernels?: number | true;
 }
@@ -66,7 +67,7 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
   const device = await openDevice(options.device, { threads: options.threads });
   try {
     if (options.kernels) checkProfiles(device);
-    const model = compile(graph, { device, batch, exact: options.exact });
+    const model = compile(graph, { device, batch, exact: options.exact, fuse: options.fuse });
     output.line(`device  ${device.description}`);
     output.line(`model   ${graph.name}, images of ${graph.input.join('×')}, batch ${batch}, synthetic data`);
     output.update('compiling …');
@@ -87,6 +88,7 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
       device_kind: device.kind,
       threads: device.threads ?? null,
       exact: options.exact === true,
+      fuse: options.fuse !== false,
       model: graph.name,
       batch,
       steps,

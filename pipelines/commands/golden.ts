@@ -1,21 +1,21 @@
 import { compareInventory, type DeviceName, type Errors, openDevice, readGolden, runOpCase, runTrainingCase } from '../../core/index.ts';
 import { model } from '../../models/index.ts';
 import { color } from '../terminal/color.ts';
-import { exactly } from '../terminal/format.ts';
+import { exactly, unfused } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 
 /** Runs every reference case of a folder on a device. A case passes if none of its errors is above what is allowed. */
 export async function golden(
   dir: string,
-  { device: name, threads, exact = false }: { device: DeviceName; threads?: number; exact?: boolean },
+  { device: name, threads, exact = false, fuse = true }: { device: DeviceName; threads?: number; exact?: boolean; fuse?: boolean },
   output: Output,
 ): Promise<number> {
   const cases = await readGolden(dir);
   const device = await openDevice(name, { threads });
   const tally = new Tally(output);
   try {
-    output.line(`device  ${device.description}${exactly(exact)}`);
-    output.event('start', { device: device.description, device_kind: device.kind, exact, folder: dir });
+    output.line(`device  ${device.description}${exactly(exact)}${unfused(fuse)}`);
+    output.event('start', { device: device.description, device_kind: device.kind, exact, fuse, folder: dir });
     for (const each of cases.cases) await tally.run(each.case, () => runOpCase(cases, each, device, exact));
     for (const [model_, expected] of cases.models)
       await tally.run(`${model_}.state`, async () => compareInventory(model(model_), expected));
@@ -24,7 +24,7 @@ export async function golden(
       await tally.run(`${model_}.training`, () => {
         const graph = model(model_, { classes: trace.num_classes, size: [height, width], channels, dropout: 0 });
         const told = (step: number) => output.update(`${model_}.training  step ${step + 1} of ${trace.losses.length}`);
-        return runTrainingCase(model_, graph, trace, device, told, exact);
+        return runTrainingCase(model_, graph, trace, device, told, { exact, fuse });
       });
     }
   } finally {
@@ -33,7 +33,7 @@ export async function golden(
   }
   const { passed, failed, worst } = tally;
   output.line(`${passed} passed, ${failed} failed`);
-  output.summary({ passed, failed, worst, device: device.description, device_kind: device.kind, exact });
+  output.summary({ passed, failed, worst, device: device.description, device_kind: device.kind, exact, fuse });
   return failed > 0 ? 1 : 0;
 }
 

@@ -9,6 +9,7 @@ const changeable: ReadonlySet<string> = new Set([
   'resume',
   'device',
   'exact',
+  'fuse',
   'threads',
   'workers',
   'epochs',

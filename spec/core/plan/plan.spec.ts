@@ -6,6 +6,7 @@ import { lower } from '../../../core/plan/lower.ts';
 import { planFor } from '../../../core/plan/plan.ts';
 import { planTable } from '../../../core/plan/table.ts';
 import { ProgramBuilder } from '../../../core/program/builder.ts';
+import { fuse } from '../../../core/program/fuse.ts';
 import type { Program } from '../../../core/program/program.ts';
 import { prune } from '../../../core/program/prune.ts';
 import { elements } from '../../../core/shape.ts';
@@ -160,20 +161,19 @@ describe('planFor', () => {
 describe('planTable', () => {
   it('should show tiny as it is', async () => {
     const device = await openCpu();
-    const plan = await planFor(program('evaluate'), { device, placed: new Map(), keep });
+    const plan = await planFor(fuse(program('evaluate'), keep), { device, placed: new Map(), keep });
     assert.equal(
       planTable(plan),
       `\
-segment  node     kernel                shape       output  MFLOP  MB moved  buffer
-forward  input    toFloat               [2,8,8,3]  1.5 KiB   0.00      0.00  activations 0
-forward  conv     conv2d ×2             [2,8,8,8]  4.0 KiB   0.06      0.01  activations 0
-forward  bn       batchNorm2d.evaluate  [2,8,8,8]  4.0 KiB   0.00      0.01  activations 1
-forward  relu     relu                  [2,8,8,8]  4.0 KiB   0.00      0.01  activations 0
-forward  pool     maxPool2d             [2,4,4,8]  1.0 KiB   0.00      0.01  activations 1
-forward  avgpool  adaptiveAvgPool2d     [2,2,2,8]    256 B   0.00      0.00  activations 0
-forward  flatten  flatten               [2,32]       256 B   0.00      0.00  activations 1
-forward  fc       linear ×2             [2,10]        80 B   0.00      0.00  fc
-8 nodes, 10 launches, 0.065 MFLOP, peak memory 10.8 KiB in 13 buffers`,
+segment  node     kernel                        shape       output  MFLOP  MB moved  buffer
+forward  input    toFloat                       [2,8,8,3]  1.5 KiB   0.00      0.00  activations 0
+forward  conv     conv2d ×2                     [2,8,8,8]  4.0 KiB   0.06      0.01  activations 0
+forward  bn+relu  batchNorm2d.evaluate+relu ×2  [2,8,8,8]  4.0 KiB   0.00      0.01  activations 1
+forward  pool     maxPool2d                     [2,4,4,8]  1.0 KiB   0.00      0.01  activations 0
+forward  avgpool  adaptiveAvgPool2d             [2,2,2,8]    256 B   0.00      0.00  activations 1
+forward  flatten  flatten                       [2,32]       256 B   0.00      0.00  activations 0
+forward  fc       linear ×2                     [2,10]        80 B   0.00      0.00  fc
+7 nodes, 10 launches, 0.065 MFLOP, peak memory 10.8 KiB in 13 buffers`,
     );
     await device.destroy();
   });
@@ -185,6 +185,7 @@ forward  fc       linear ×2             [2,10]        80 B   0.00      0.00  fc
     const lines = planTable(plan).split('\n');
     assert.deepEqual(lines[0]!.split(/ {2,}/), ['segment', 'node', 'kernel', 'shape', 'output', 'MFLOP', 'MB moved', 'buffer']);
     assert.equal(lines.length, from.nodes.length + 2);
+    assert.ok(lines.some(line => /^backward +bn +batchNorm2d\.inputGradient in place /.test(line)));
     const launches = plan.lowered.nodes.reduce((sum, node) => sum + node.launches.length, 0);
     const flops = plan.lowered.nodes.reduce((sum, { cost }) => sum + cost.flops, 0);
     const count = new Set(plan.buffers.values()).size;

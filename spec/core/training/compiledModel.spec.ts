@@ -192,6 +192,17 @@ describe('compile', () => {
       assert.doesNotMatch(await model.table('evaluate'), /^backward/m);
     }));
 
+  it('should fuse layers unless it is told not to, and learn the same either way', async () => {
+    const run = (fuse: boolean) =>
+      withModel({ fuse }, async model => [await model.table(), await losses(model, batch, 12, loss, momentum())] as const);
+    const [[fused, values], [plain, expected]] = [await run(true), await run(false)];
+    assert.match(fused, /^forward +bn\+relu +batchNorm2d\S*\+relu /m);
+    assert.match(fused, /^backward +bn\+relu +batchNorm2d\.inputGradient\S*\+relu\.inputGradient in place /m);
+    assert.match(plain, /^forward +relu +relu/m);
+    assert.doesNotMatch(plain, /\+| in place /);
+    for (const [step, value] of values.entries()) assert.ok(Math.abs(value - expected[step]!) < 1e-4, `step ${step}: ${value}`);
+  });
+
   it('should refuse to be used once destroyed, and be destroyed twice', async () => {
     const model = compile(tiny(), { device: wasm, batch: 8 });
     const optimizer = momentum();
