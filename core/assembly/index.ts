@@ -6,11 +6,14 @@
  * on each other. Addresses are bytes in the device's arena and multiples of 64 for whole tensors. There is no heap: nothing is allocated here,
  * and what is not an argument does not exist. Reading up to 64 bytes past a tensor is allowed, using them is not.
  */
-export { add } from './add';
+
+export { avgPool, avgPoolGradient } from './avgPool';
 export { convolveFilters, sumFilters } from './convFilters';
 export { convolve } from './convolve';
 export { packFilters, packTurned, padImages } from './convPack';
+export { add, copy, relu, reluGradient } from './elementwise';
 export { copyLimit, productLimit } from './limits';
 export { linear } from './linear';
+export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
 export { panelsOfRows } from './panels';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';

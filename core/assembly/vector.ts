@@ -5,3 +5,14 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
   return f32x4.add(c, f32x4.mul(a, b));
 }
+
+/** Stores the lanes of v that lie within `bytes`: all four from 16 on, none at 0. */
+export function storeFirst(y: usize, v: v128, bytes: usize): void {
+  if (bytes >= 16) {
+    v128.store(y, v);
+    return;
+  }
+  if (bytes >= 4) v128.store_lane<f32>(y, v, 0);
+  if (bytes >= 8) v128.store_lane<f32>(y, v, 1, 4);
+  if (bytes >= 12) v128.store_lane<f32>(y, v, 2, 8);
+}

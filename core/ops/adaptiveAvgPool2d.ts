@@ -8,6 +8,7 @@ import type { Kernel, KernelThis } from '../kernels/kernel.ts';
 import { elements, type Shape } from '../shape.ts';
 import { count, image, traffic } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { adaptiveAvgPoolGradientWasm, adaptiveAvgPoolWasm } from './variants/poolsWasm.ts';
 
 const attributes = z.strictObject({ output: count });
 export type AdaptiveAvgPool2dAttributes = z.output<typeof attributes>;
@@ -100,6 +101,7 @@ registerPrimitive({
     const kernel: Kernel = { name: 'adaptiveAvgPool2d', run: mean, threads: [C, Q, N * P], integers };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
+  variants: [adaptiveAvgPoolWasm],
 });
 registerPrimitive({
   name: 'adaptiveAvgPool2d.inputGradient',
@@ -120,4 +122,5 @@ registerPrimitive({
       { kernel: collect, inputs: [shares.name], output: output.name },
     ];
   },
+  variants: [adaptiveAvgPoolGradientWasm],
 });

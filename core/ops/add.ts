@@ -5,11 +5,11 @@
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { Kernel, KernelThis } from '../kernels/kernel.ts';
-import type { Variant, WasmRoutine } from '../kernels/variant.ts';
 import { elements, type Shape, same, text } from '../shape.ts';
 import { traffic } from './attributes.ts';
 import type { Fused } from './fusion.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { elementwiseWasm } from './variants/elementwiseWasm.ts';
 
 function outputShape(_: unknown, [a, b]: readonly Shape[], where: string): Shape {
   if (!same(a, b)) {
@@ -43,23 +43,6 @@ function sum(this: KernelThis, a: Float32Array, b: Float32Array): number {
   return a[this.thread.x] + b[this.thread.x];
 }
 
-const addWasm: Variant<Fused> = {
-  name: 'add/wasm',
-  device: 'wasm',
-  fuses: ['inPlace'],
-  applies: () => true,
-  lower({ inputs: [a, b], output }) {
-    const length = elements(output.shape);
-    const body: WasmRoutine = {
-      language: 'wasm',
-      routine: 'add',
-      units: Math.ceil(length / 4096),
-      arguments: ({ inputs, output: y }) => [...inputs, y, length],
-    };
-    return [{ kernel: { name: 'add' }, inputs: [a!.name, b!.name], output: output.name, body }];
-  },
-};
-
 registerPrimitive<Fused>({
   name: 'add',
   overwrites: [0, 1],
@@ -69,5 +52,5 @@ registerPrimitive<Fused>({
     const kernel: Kernel = { name: 'add', run: sum, threads: [elements(output.shape)], ...inout };
     return [{ kernel, inputs: [a.name, b.name], output: output.name }];
   },
-  variants: [addWasm],
+  variants: [elementwiseWasm('add', 'add')],
 });

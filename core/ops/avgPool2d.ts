@@ -12,6 +12,7 @@ import { elements } from '../shape.ts';
 import { count, extent, traffic } from './attributes.ts';
 import { pooledShape } from './maxPool2d.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { avgPoolGradientWasm, avgPoolWasm } from './variants/poolsWasm.ts';
 
 const attributes = z
   .strictObject({
@@ -123,6 +124,7 @@ registerPrimitive<Place>({
     const kernel: Kernel = { name: 'avgPool2d', run: mean, threads: [C, Q, N * P], integers };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
+  variants: [avgPoolWasm],
 });
 registerPrimitive<Place>({
   name: 'avgPool2d.inputGradient',
@@ -149,4 +151,5 @@ registerPrimitive<Place>({
       { kernel: collect, inputs: [shares.name], output: output.name },
     ];
   },
+  variants: [avgPoolGradientWasm],
 });

@@ -13,6 +13,7 @@ import { elements, type Shape, windowOutput } from '../shape.ts';
 import { count, extent, image, traffic, windowTooLarge } from './attributes.ts';
 import type { LowerContext } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { maxPoolGradientWasm, maxPoolIndicesWasm, maxPoolWasm } from './variants/poolsWasm.ts';
 
 const attributes = z
   .strictObject({ kernel: count, stride: count.optional(), padding: extent.default(0), ceilMode: z.boolean().default(false) })
@@ -138,11 +139,13 @@ registerPrimitive<Place>({
   name: 'maxPool2d',
   cost: (a, inputs, y) => traffic(elements(y) * a.kernel * a.kernel, inputs, y),
   lower: context => overWindows('maxPool2d', maximum, context),
+  variants: [maxPoolWasm],
 });
 registerPrimitive<Place>({
   name: 'maxPool2d.indices',
   cost: (a, inputs, y) => traffic(elements(y) * a.kernel * a.kernel, inputs, y),
   lower: context => overWindows('maxPool2d.indices', winner, context),
+  variants: [maxPoolIndicesWasm],
 });
 registerPrimitive<Place>({
   name: 'maxPool2d.inputGradient',
@@ -155,4 +158,5 @@ registerPrimitive<Place>({
     const kernel: Kernel = { name: 'maxPool2d.inputGradient', run: toWinners, threads: [C, W, N * H], integers };
     return [{ kernel, inputs: [dy.name, indices.name], output: output.name }];
   },
+  variants: [maxPoolGradientWasm],
 });

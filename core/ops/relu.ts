@@ -5,6 +5,7 @@ import { elements } from '../shape.ts';
 import { traffic } from './attributes.ts';
 import type { Fused } from './fusion.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { elementwiseWasm } from './variants/elementwiseWasm.ts';
 
 export const relu = registerOp<Record<string, never>>({
   name: 'relu',
@@ -41,6 +42,7 @@ registerPrimitive<Fused>({
     const kernel: Kernel = { name: 'relu', run: rectify, threads, ...(inPlace === 0 && { inout: 'x' }) };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
+  variants: [elementwiseWasm('relu', 'relu')],
 });
 registerPrimitive<Fused>({
   name: 'relu.inputGradient',
@@ -51,4 +53,5 @@ registerPrimitive<Fused>({
     const kernel: Kernel = { name: 'relu.inputGradient', run: pass, threads, ...(inPlace === 1 && { inout: 'dy' }) };
     return [{ kernel, inputs: [y.name, dy.name], output: output.name }];
   },
+  variants: [elementwiseWasm('relu.inputGradient', 'reluGradient')],
 });

@@ -1,0 +1,45 @@
+/** Calls of memory-bound primitives that `memory.ts` times: those of nets, large ones first, and a small one of each kind. */
+import type { Shape } from '../../core/shape.ts';
+
+export interface MemoryCase {
+  readonly primitive: string;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+  /** `value` gives each element; noise in [-1, 1) without it. */
+  readonly inputs: readonly { readonly shape: Shape; readonly dtype?: 'u8'; readonly value?: () => number }[];
+  readonly output: Shape;
+}
+
+/** The first activations of a ResNet at 224, batch 16: 51 MB. */
+const stem: Shape = [16, 112, 112, 64];
+const pooled: Shape = [16, 56, 56, 64];
+/** The first activations of AlexNet at 224, batch 64. */
+const alex: Shape = [64, 55, 55, 64];
+const alexPooled: Shape = [64, 27, 27, 64];
+const small: Shape = [8, 14, 14, 64];
+
+const window = { kernel: 3, stride: 2, padding: 1 };
+const bare = { kernel: 3, stride: 2, padding: 0 };
+const mean = { kernel: 2, stride: 2, padding: 0, countIncludePad: true };
+
+const same = (primitive: string, operands: number, shapes: readonly Shape[]): MemoryCase[] =>
+  shapes.map(shape => ({ primitive, inputs: Array.from({ length: operands }, () => ({ shape })), output: shape }));
+
+export const memoryCases: readonly MemoryCase[] = [
+  ...same('add', 2, [stem, small]),
+  ...same('relu', 1, [stem, small]),
+  ...same('relu.inputGradient', 2, [stem, small]),
+  { primitive: 'maxPool2d', attributes: window, inputs: [{ shape: stem }], output: pooled },
+  { primitive: 'maxPool2d', attributes: bare, inputs: [{ shape: alex }], output: alexPooled },
+  { primitive: 'maxPool2d.indices', attributes: window, inputs: [{ shape: stem }], output: pooled },
+  {
+    primitive: 'maxPool2d.inputGradient',
+    attributes: window,
+    inputs: [{ shape: pooled }, { shape: pooled, value: () => Math.floor(9 * Math.random()) }],
+    output: stem,
+  },
+  { primitive: 'avgPool2d', attributes: mean, inputs: [{ shape: stem }], output: pooled },
+  { primitive: 'avgPool2d.inputGradient', attributes: mean, inputs: [{ shape: pooled }], output: stem },
+  { primitive: 'adaptiveAvgPool2d', inputs: [{ shape: [8, 7, 7, 512] }], output: [8, 1, 1, 512] },
+  { primitive: 'adaptiveAvgPool2d', inputs: [{ shape: [128, 7, 7, 2048] }], output: [128, 1, 1, 2048] },
+  { primitive: 'adaptiveAvgPool2d.inputGradient', inputs: [{ shape: [128, 1, 1, 2048] }], output: [128, 7, 7, 2048] },
+];
