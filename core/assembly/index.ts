@@ -17,3 +17,6 @@ export { linear } from './linear';
 export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
 export { panelsOfRows } from './panels';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
+export { winogradFilters, winogradTiles } from './winograd';
+// exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
+export { tileProduct } from './winogradProducts';

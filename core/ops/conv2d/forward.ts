@@ -5,6 +5,7 @@ import { epilogue, type Fused } from '../fusion.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { conv2dWasm } from '../variants/convWasm.ts';
+import { winogradForward } from '../variants/winograd.ts';
 import { biasLaunch, correlation } from './correlate.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, pad, splitFilters } from './rearrange.ts';
@@ -38,6 +39,7 @@ registerPrimitive<WindowPlace & Fused>({
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
   variants: [
+    winogradForward,
     conv2dWasm, //
   ],
 });

@@ -12,6 +12,7 @@ import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { inputGradientWasm } from '../variants/convWasm.ts';
+import { winogradInputGradient } from '../variants/winograd.ts';
 import { correlation } from './correlate.ts';
 import { type Four, flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, spread, turnFilters } from './rearrange.ts';
@@ -58,6 +59,7 @@ registerPrimitive<WindowPlace>({
   cost: (_, inputs, dx) => traffic(flops(inputs[1], inputs[0]), inputs, dx),
   lower,
   variants: [
+    winogradInputGradient,
     inputGradientWasm, //
   ],
 });

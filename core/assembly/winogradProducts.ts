@@ -1,0 +1,84 @@
+/**
+ * The products of Winograd's method: 6 rows × 8 columns in twelve vector registers, as `block`, but with rows and sums where the
+ * transforms put and want them, so that nothing is packed in between.
+ */
+import { madd } from './vector';
+
+/** Channels that lie side by side within one tile of a group of six; see `tileProduct`. */
+export const RUN: i32 = 16;
+/** Bytes of six tiles' runs. */
+export const SIX_RUNS: i32 = 384;
+
+/**
+ * sums[i][0..7] (+)= Σ_k tiles[i][k] · weights[k][0..7]   for i in 0..5.
+ *
+ * @param depth how many k
+ * @param tiles six tiles' channels, as [k / 16][6][16]
+ * @param sums [6][8]
+ */
+export function tileProduct(depth: i32, tiles: usize, weights: usize, sums: usize, accumulate: bool): void {
+  let l0 = f32x4.splat(0);
+  let r0 = f32x4.splat(0);
+  let l1 = f32x4.splat(0);
+  let r1 = f32x4.splat(0);
+  let l2 = f32x4.splat(0);
+  let r2 = f32x4.splat(0);
+  let l3 = f32x4.splat(0);
+  let r3 = f32x4.splat(0);
+  let l4 = f32x4.splat(0);
+  let r4 = f32x4.splat(0);
+  let l5 = f32x4.splat(0);
+  let r5 = f32x4.splat(0);
+  if (accumulate) {
+    l0 = v128.load(sums, 0);
+    r0 = v128.load(sums, 16);
+    l1 = v128.load(sums, 32);
+    r1 = v128.load(sums, 48);
+    l2 = v128.load(sums, 64);
+    r2 = v128.load(sums, 80);
+    l3 = v128.load(sums, 96);
+    r3 = v128.load(sums, 112);
+    l4 = v128.load(sums, 128);
+    r4 = v128.load(sums, 144);
+    l5 = v128.load(sums, 160);
+    r5 = v128.load(sums, 176);
+  }
+  const end = weights + ((<usize>depth) << 5);
+  while (weights < end) {
+    const left = v128.load(weights);
+    const right = v128.load(weights, 16);
+    const a0 = v128.load_splat<f32>(tiles, 0);
+    l0 = madd(a0, left, l0);
+    r0 = madd(a0, right, r0);
+    const a1 = v128.load_splat<f32>(tiles, 64);
+    l1 = madd(a1, left, l1);
+    r1 = madd(a1, right, r1);
+    const a2 = v128.load_splat<f32>(tiles, 128);
+    l2 = madd(a2, left, l2);
+    r2 = madd(a2, right, r2);
+    const a3 = v128.load_splat<f32>(tiles, 192);
+    l3 = madd(a3, left, l3);
+    r3 = madd(a3, right, r3);
+    const a4 = v128.load_splat<f32>(tiles, 256);
+    l4 = madd(a4, left, l4);
+    r4 = madd(a4, right, r4);
+    const a5 = v128.load_splat<f32>(tiles, 320);
+    l5 = madd(a5, left, l5);
+    r5 = madd(a5, right, r5);
+    weights += 32;
+    // on to the next run after its sixteenth channel
+    tiles += (tiles & 60) === 60 ? 324 : 4;
+  }
+  v128.store(sums, l0, 0);
+  v128.store(sums, r0, 16);
+  v128.store(sums, l1, 32);
+  v128.store(sums, r1, 48);
+  v128.store(sums, l2, 64);
+  v128.store(sums, r2, 80);
+  v128.store(sums, l3, 96);
+  v128.store(sums, r3, 112);
+  v128.store(sums, l4, 128);
+  v128.store(sums, r4, 144);
+  v128.store(sums, l5, 160);
+  v128.store(sums, r5, 176);
+}

@@ -1,0 +1,127 @@
+/** A tile from an image into the 36 planes of its transform, and from the 36 planes of sums into an image. */
+import { inputColumn, inputLine, LINE, outputColumn4, outputLine4, PLACE, SWEEP } from './winogradTransforms';
+
+/** A thread's scratch begins with a run of zeros, a run of the bias, runs for what falls beside the image, and a square of runs. */
+const ZEROS: i32 = 0;
+const BIAS: i32 = PLACE;
+const BESIDE: i32 = 2 * PLACE;
+const SQUARE: i32 = 6 * PLACE;
+/** Bytes of all that. */
+export const WORK: i32 = SQUARE + 6 * LINE;
+
+export function clearZeros(work: usize): void {
+  memory.fill(work + ZEROS, 0, PLACE);
+}
+
+/**
+ * Bᵀ d B of the 6 × 6 pixels whose first is (top, left), zero beside the image, for all channels.
+ *
+ * @param image address of pixel (0, 0)
+ * @param to where the first plane gets channel 0: its channels lie in runs of 16, `jump` bytes apart
+ * @param plane bytes from one plane to the next
+ */
+export function transformInput(
+  image: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  top: i32,
+  left: i32,
+  to: usize,
+  plane: usize,
+  jump: usize,
+  work: usize,
+): void {
+  const zeros = work + ZEROS;
+  const square = work + SQUARE;
+  const pixel = (<usize>channels) << 2;
+  const line = pixel * width;
+  for (let c = 0; c < channels; c += SWEEP) {
+    const vectors = (min(SWEEP, channels - c) + 3) >> 2;
+    for (let j = 0; j < 6; j++) {
+      const inside = <u32>(left + j) < <u32>width;
+      // may lie before the image: used only where the line is inside
+      let at = image + <usize>(top * width + left + j) * pixel + ((<usize>c) << 2);
+      const x0 = inside && <u32>top < <u32>height ? at : zeros;
+      at += line;
+      const x1 = inside && <u32>(top + 1) < <u32>height ? at : zeros;
+      at += line;
+      const x2 = inside && <u32>(top + 2) < <u32>height ? at : zeros;
+      at += line;
+      const x3 = inside && <u32>(top + 3) < <u32>height ? at : zeros;
+      at += line;
+      const x4 = inside && <u32>(top + 4) < <u32>height ? at : zeros;
+      at += line;
+      const x5 = inside && <u32>(top + 5) < <u32>height ? at : zeros;
+      inputColumn(x0, x1, x2, x3, x4, x5, vectors, square + <usize>(j * PLACE));
+    }
+    let first = to;
+    for (let i = 0; i < 6; i++) {
+      inputLine(square + <usize>(i * LINE), vectors, first, plane, jump);
+      first += 6 * plane;
+    }
+    to += 4 * jump;
+  }
+}
+
+/** Keeps up to 64 values of the bias from `filter` on, or zeros, for `transformOutput`. */
+export function takeBias(bias: usize, filter: i32, filters: i32, work: usize): void {
+  memory.fill(work + BIAS, 0, PLACE);
+  if (bias !== 0) memory.copy(work + BIAS, bias + ((<usize>filter) << 2), (<usize>min(SWEEP, filters - filter)) << 2);
+}
+
+/**
+ * Aᵀ M A plus bias for up to 64 filters, into the pixels of the image from (top, left) that exist.
+ *
+ * @param sums where plane 0 has the tile's first 8 filters; `plane` and `panel` bytes to the next plane and the next 8 filters
+ * @param image address of pixel (0, 0), first of these filters
+ * @param count how many filters
+ * @param filters floats of a pixel
+ */
+export function transformOutput(
+  sums: usize,
+  plane: usize,
+  panel: usize,
+  image: usize,
+  height: i32,
+  width: i32,
+  filters: i32,
+  count: i32,
+  top: i32,
+  left: i32,
+  floor: f32,
+  work: usize,
+): void {
+  const square = work + SQUARE;
+  const panels = (count + 7) >> 3;
+  for (let j = 0; j < 6; j++) outputColumn4(sums + <usize>j * plane, 6 * plane, panels, panel, square + <usize>(j * PLACE));
+  const bias = work + BIAS;
+  const beside = work + BESIDE;
+  const pixel = (<usize>filters) << 2;
+  const right = width - left;
+  const bottom = min(4, height - top);
+  // a run that ends within a vector is written beside first
+  const whole = (count & 3) === 0;
+  for (let i = 0; i < bottom; i++) {
+    const y0 = image + <usize>((top + i) * width + left) * pixel;
+    const y1 = y0 + pixel;
+    const y2 = y1 + pixel;
+    const y3 = y2 + pixel;
+    outputLine4(
+      square + <usize>(i * LINE),
+      (count + 3) >> 2,
+      bias,
+      floor,
+      whole ? y0 : beside,
+      whole && right > 1 ? y1 : beside + PLACE,
+      whole && right > 2 ? y2 : beside + 2 * PLACE,
+      whole && right > 3 ? y3 : beside + 3 * PLACE,
+    );
+    if (whole) continue;
+    const bytes = (<usize>count) << 2;
+    memory.copy(y0, beside, bytes);
+    if (right > 1) memory.copy(y1, beside + PLACE, bytes);
+    if (right > 2) memory.copy(y2, beside + 2 * PLACE, bytes);
+    if (right > 3) memory.copy(y3, beside + 3 * PLACE, bytes);
+  }
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import type { Device } from '../../../../core/devices/device.ts';
+import { openWasm } from '../../../../core/devices/wasm/device.ts';
+import { lower } from '../../../../core/plan/lower.ts';
+import { uniforms } from '../../../../core/random.ts';
+import { elements } from '../../../../core/shape.ts';
+import { noise } from '../finiteDifferences.ts';
+import { opProgram } from '../opProgram.ts';
+import { onDevice } from '../run.ts';
+
+/** A square kernel over [batch, height, width, channels]. */
+interface Case {
+  readonly kernel: number;
+  readonly padding: number;
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly filters: number;
+  readonly bias?: boolean;
+}
+const { sqrt } = Math;
+
+function build({ kernel, padding, batch, height, width, channels, filters, bias = false }: Case) {
+  const built = opProgram('conv2d', { filters, kernel: [kernel, kernel], padding, bias }, [[batch, height, width, channels]]);
+  const values: Record<string, Float32Array> = {};
+  Object.values(built.program.tensors).forEach(({ name, kind, shape }, i) => {
+    if (kind === 'input' || kind === 'parameter') values[name] = Float32Array.from(noise(elements(shape), i));
+  });
+  const compared = [built.output, built.inputGradients[0]!, built.parameterGradients.weight!];
+  return { ...built, values, compared };
+}
+const describeCase = ({ kernel, padding, batch, height, width, channels, filters, bias }: Case) =>
+  `${kernel} × ${kernel}, padding ${padding}, ${filters} filters${bias ? ' with bias' : ''} on [${[batch, height, width, channels]}]`;
+
+describe('Winograd convolutions', () => {
+  const devices: Device[] = [];
+  before(async () => {
+    for (const threads of [1, 3]) devices.push(await openWasm({ threads }));
+  });
+  after(() => Promise.all(devices.map(device => device.destroy())));
+
+  /** All tensors of the op's three passes, computed with and without variants. */
+  async function agree(each: Case) {
+    const { program, values, compared } = build(each);
+    const plain = await onDevice(devices[0]!, { variants: false })(program, values);
+    for (const device of devices) {
+      const tuned = await onDevice(device)(program, values);
+      for (const name of compared) {
+        const expected = plain[name]!;
+        let squares = 0;
+        let worst = 0;
+        for (let i = 0; i < expected.length; i++) {
+          squares += expected[i]! ** 2;
+          const error = Math.abs(expected[i]! - tuned[name]![i]!);
+          if (!(error <= worst)) worst = error;
+        }
+        const rms = sqrt(squares / expected.length);
+        assert.ok(worst <= 1e-4 * rms, `${name} of ${describeCase(each)} on ${device.description}: off by ${worst}, RMS ${rms}`);
+      }
+    }
+  }
+
+  const nasty: Case[] = [
+    { kernel: 3, padding: 1, batch: 2, height: 7, width: 7, channels: 16, filters: 24, bias: true },
+    // narrower than a tile, and one output pixel
+    { kernel: 3, padding: 0, batch: 1, height: 3, width: 3, channels: 4, filters: 4 },
+    { kernel: 3, padding: 1, batch: 3, height: 1, width: 9, channels: 8, filters: 8 },
+    // more padding than any window needs: outputs that see nothing but zeros, and inputs' gradients that skip outputs
+    { kernel: 3, padding: 3, batch: 2, height: 5, width: 8, channels: 5, filters: 7, bias: true },
+    // more than a run of 64 channels, more than four panels of filters, both ragged
+    { kernel: 3, padding: 1, batch: 1, height: 6, width: 10, channels: 70, filters: 45, bias: true },
+    { kernel: 3, padding: 2, batch: 2, height: 11, width: 6, channels: 33, filters: 67 },
+    // several blocks of tiles
+    { kernel: 3, padding: 1, batch: 5, height: 16, width: 13, channels: 4, filters: 6, bias: true },
+  ];
+  for (const [i, each] of nasty.entries()) {
+    it(`should equal the gpu.js kernels: ${describeCase(each)}${i === 0 ? ' @smoke' : ''}`, () => agree(each));
+  }
+
+  it('should equal the gpu.js kernels at random ragged shapes', async () => {
+    const next = uniforms(3);
+    const upTo = (n: number) => 1 + Math.floor(n * next());
+    for (let i = 0; i < 20; i++) {
+      const [batch, height, width] = [upTo(3), 2 + upTo(13), 2 + upTo(13)];
+      await agree({ kernel: 3, padding: upTo(3) - 1, batch, height, width, channels: upTo(40), filters: upTo(40), bias: next() < 0.5 });
+    }
+  }).timeout(20_000);
+
+  it('should be chosen, and not where exact results were asked for @smoke', () => {
+    const { program } = build(nasty[0]!);
+    const chosen = (exact: boolean) => lower(program, 'wasm', { exact }).nodes.map(({ variant = '' }) => variant);
+    assert.deepEqual(
+      chosen(false).filter(name => name.includes('winograd')),
+      ['conv2d/wasm-winograd-4x4', 'conv2d.inputGradient/wasm-winograd-4x4'],
+    );
+    assert.deepEqual(
+      chosen(true).filter(name => name.includes('winograd')),
+      [],
+    );
+  });
+});
