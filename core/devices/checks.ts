@@ -1,7 +1,7 @@
 import { fail } from '../errors.ts';
 import type { Kernel } from '../kernels/kernel.ts';
 import { elements } from '../shape.ts';
-import type { CompiledSegment, DeviceBuffer, PlacedLaunch } from './device.ts';
+import { type CompiledSegment, type DeviceBuffer, type PlacedLaunch, sliceAlignment } from './device.ts';
 
 /** What the devices in host memory refuse, as WebGPU does: there a mistake would read or overwrite a neighbour silently. */
 
@@ -13,9 +13,27 @@ export class LiveBuffers {
   readonly #live = new Set<DeviceBuffer>();
   readonly #freed = new WeakSet<DeviceBuffer>();
 
+  /** Slice → the buffer that it is a part of, and where in it. */
+  readonly #parts = new WeakMap<DeviceBuffer, Part>();
+
   add<B extends DeviceBuffer>(buffer: B): B {
     this.#live.add(buffer);
     return buffer;
+  }
+  /** `slice` is a part of `buffer`: it lives as long. */
+  addSlice<B extends DeviceBuffer>(slice: B, buffer: DeviceBuffer, byteOffset: number): B {
+    this.check(buffer);
+    checkSlice(buffer, byteOffset, slice.bytes);
+    const { whole, begin } = this.#partOf(buffer);
+    this.#parts.set(slice, { whole, begin: begin + byteOffset });
+    return slice;
+  }
+  #partOf(buffer: DeviceBuffer): Part {
+    return this.#parts.get(buffer) ?? { whole: buffer, begin: 0 };
+  }
+  #overlap(a: DeviceBuffer, b: DeviceBuffer): boolean {
+    const [first, second] = [this.#partOf(a), this.#partOf(b)];
+    return first.whole === second.whole && first.begin < second.begin + b.bytes && second.begin < first.begin + a.bytes;
   }
   /** False for a buffer that is freed already or another device's. */
   remove(buffer: DeviceBuffer): boolean {
@@ -27,8 +45,9 @@ export class LiveBuffers {
     this.#live.clear();
   }
   check(buffer: DeviceBuffer): void {
-    if (this.#live.has(buffer)) return;
-    const got = this.#freed.has(buffer) ? 'a freed one' : "another device's";
+    const { whole } = this.#partOf(buffer);
+    if (this.#live.has(whole)) return;
+    const got = this.#freed.has(whole) ? 'a freed one' : "another device's";
     throw fail('state', `tensor "${buffer?.label}"`, 'a buffer of this device', got, 'Allocate it here, and free it last.');
   }
   /** Refuses bytes outside a buffer, and reads of broken floats. */
@@ -53,10 +72,22 @@ export class LiveBuffers {
     }
     if (!('body' in launch)) checkThreads(label, launch.kernel, inputs, output);
     const updated = updatedInPlace(launch);
-    if (inputs.filter(({ buffer }) => buffer === output.buffer).length <= updated) return;
+    if (inputs.filter(({ buffer }) => this.#overlap(buffer, output.buffer)).length <= updated) return;
     const fix = 'Place the output elsewhere, or name the argument as inout.';
     throw fail('state', label, 'an output that is none of the inputs', `tensor "${output.buffer.label}" as both`, fix);
   }
+}
+
+interface Part {
+  readonly whole: DeviceBuffer;
+  readonly begin: number;
+}
+
+/** Refuses a slice that does not lie in its buffer, or where no binding may begin. */
+export function checkSlice({ label, bytes: size }: DeviceBuffer, byteOffset: number, bytes: number): void {
+  if (byteOffset >= 0 && bytes > 0 && byteOffset + bytes <= size && byteOffset % sliceAlignment === 0) return;
+  const expected = `a range inside its ${size} bytes that begins at a multiple of ${sliceAlignment}`;
+  throw fail('state', `slice of tensor "${label}"`, expected, `${bytes} bytes at ${byteOffset}`, 'Align what is placed in it.');
 }
 
 /** How many of a launch's inputs may be its output. */

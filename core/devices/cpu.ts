@@ -20,6 +20,8 @@ const input = (gpujs as unknown as { input(value: Float32Array | Uint8Array, siz
 
 interface CpuBuffer extends DeviceBuffer {
   readonly memory: ArrayBuffer;
+  /** Where in the memory it begins. */
+  readonly begin: number;
 }
 interface CpuSegment extends CompiledSegment {
   readonly steps: readonly (() => void)[];
@@ -55,7 +57,13 @@ class CpuDevice implements Device {
       throw fail('device', `tensor "${label}"`, 'a size that the system gives', `${bytes} bytes`, fix, error);
     }
     this.allocatedBytes += size;
-    return this.#buffers.add({ bytes: size, label, memory } as CpuBuffer);
+    return this.#buffers.add({ bytes: size, label, memory, begin: 0 } as CpuBuffer);
+  }
+
+  slice(buffer: DeviceBuffer, byteOffset: number, bytes: number, label: string): DeviceBuffer {
+    this.#check();
+    const { memory, begin } = buffer as CpuBuffer;
+    return this.#buffers.addSlice<CpuBuffer>({ bytes, label, memory, begin: begin + byteOffset }, buffer, byteOffset);
   }
 
   #check(): void {
@@ -130,7 +138,7 @@ class CpuDevice implements Device {
     this.#check();
     this.#buffers.checkRange(buffer, byteOffset, data.byteLength, 'write');
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const target = new Uint8Array((buffer as CpuBuffer).memory);
+    const target = new Uint8Array((buffer as CpuBuffer).memory, (buffer as CpuBuffer).begin);
     if (this.#order.idle) target.set(bytes, byteOffset);
     else {
       const copy = bytes.slice();
@@ -141,7 +149,8 @@ class CpuDevice implements Device {
   async read(buffer: DeviceBuffer, byteLength: number, byteOffset = 0): Promise<Float32Array> {
     this.#check();
     this.#buffers.checkRange(buffer, byteOffset, byteLength, 'read');
-    return this.#order.enqueue(() => new Float32Array((buffer as CpuBuffer).memory.slice(byteOffset, byteOffset + byteLength)));
+    const { memory, begin } = buffer as CpuBuffer;
+    return this.#order.enqueue(() => new Float32Array(memory.slice(begin + byteOffset, begin + byteOffset + byteLength)));
   }
 
   free(buffer: DeviceBuffer): void {
@@ -161,6 +170,6 @@ class CpuDevice implements Device {
 }
 
 function viewOf({ buffer, length, dtype }: Argument): Float32Array | Uint8Array {
-  const { memory } = buffer as CpuBuffer;
-  return dtype === 'u8' ? new Uint8Array(memory, 0, length) : new Float32Array(memory, 0, length);
+  const { memory, begin } = buffer as CpuBuffer;
+  return dtype === 'u8' ? new Uint8Array(memory, begin, length) : new Float32Array(memory, begin, length);
 }

@@ -33,6 +33,11 @@ export interface Device {
   /** Rejects when the device is lost; never resolves. */
   readonly lost: Promise<never>;
   allocate(bytes: number, label: string): DeviceBuffer;
+  /**
+   * `bytes` of a buffer from `byteOffset`, a multiple of `sliceAlignment`, as a buffer of its own. It allocates nothing, lives as
+   * long as `buffer`, and freeing it frees nothing.
+   */
+  slice(buffer: DeviceBuffer, byteOffset: number, bytes: number, label: string): DeviceBuffer;
   compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment>;
   run(segment: CompiledSegment): Promise<void>;
   /** Runs a segment and resolves with the milliseconds of each launch, in order. Absent where launches cannot be timed. */
@@ -44,6 +49,9 @@ export interface Device {
   destroy(): Promise<void>;
 }
 
+/** Bytes: what WebGPU asks of a binding's offset. */
+export const sliceAlignment = 256;
+
 export interface DeviceBuffer {
   readonly bytes: number;
   readonly label: string;
@@ -53,7 +61,7 @@ export interface Argument {
   readonly length: number;
   readonly dtype: 'f32' | 'u8';
 }
-/** A launch with its tensors placed. Inputs and output share no buffer, except the `inout` argument with the output. */
+/** A launch with its tensors placed. Inputs and output share no memory, except the `inout` argument with the output. */
 export interface PlacedLaunch {
   /** `layer1.0.conv1 conv2d`, for traces and errors. */
   readonly label: string;

@@ -97,6 +97,12 @@ class WasmDevice implements Device {
     return this.#buffers.add(this.#arena.allocate(bytes, label));
   }
 
+  slice(buffer: DeviceBuffer, byteOffset: number, bytes: number, label: string): DeviceBuffer {
+    this.#check();
+    const offset = (buffer as ArenaBuffer).offset + byteOffset;
+    return this.#buffers.addSlice<ArenaBuffer>({ offset, bytes, label }, buffer, byteOffset);
+  }
+
   free(buffer: DeviceBuffer): void {
     if (!this.#buffers.remove(buffer)) return;
     // what was asked for before may still use the memory

@@ -1,5 +1,6 @@
 import { fail, MillraceError, show } from '../../errors.ts';
 import type { VariantLimits } from '../../kernels/variant.ts';
+import { checkSlice } from '../checks.ts';
 import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
 import { type BufferBinding, oneLine, Pipelines, Segment } from './pipelines.ts';
 import { requestWebgpu, type WebgpuAccess, type WebgpuOptions } from './provider.ts';
@@ -26,6 +27,10 @@ class WebgpuBuffer implements DeviceBuffer, BufferBinding {
     readonly bytes: number,
     readonly label: string,
     readonly memory: GPUBuffer,
+    /** Where in the memory it begins. */
+    readonly begin = 0,
+    /** What it is a slice of. */
+    readonly whole?: WebgpuBuffer,
   ) {}
 }
 
@@ -133,6 +138,13 @@ class WebgpuDevice implements Device {
     return buffer;
   }
 
+  slice(buffer: DeviceBuffer, byteOffset: number, bytes: number, label: string): DeviceBuffer {
+    this.#check();
+    const whole = this.#own(buffer);
+    checkSlice(whole, byteOffset, bytes);
+    return new WebgpuBuffer(bytes, label, whole.memory, whole.begin + byteOffset, whole.whole ?? whole);
+  }
+
   async compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment> {
     this.#check();
     await Promise.all(this.#allocations);
@@ -163,17 +175,17 @@ class WebgpuDevice implements Device {
 
   write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset = 0): void {
     this.#check();
-    const { memory, label, bytes } = this.#own(buffer);
+    const { memory, begin, label, bytes } = this.#own(buffer);
     checkRange(label, bytes, byteOffset, data.byteLength, 'write');
-    this.#uploader.write(memory, byteOffset, data);
+    this.#uploader.write(memory, begin + byteOffset, data);
   }
 
   async read(buffer: DeviceBuffer, byteLength: number, byteOffset = 0): Promise<Float32Array> {
     this.#check();
-    const { memory, label, bytes } = this.#own(buffer);
+    const { memory, begin, label, bytes } = this.#own(buffer);
     checkRange(label, bytes, byteOffset, byteLength, 'read');
     if (byteLength === 0) return new Float32Array(0);
-    return this.#answer(`read of tensor "${label}"`, 'its values', () => this.#readback.read(memory, byteOffset, byteLength));
+    return this.#answer(`read of tensor "${label}"`, 'its values', () => this.#readback.read(memory, begin + byteOffset, byteLength));
   }
 
   /** What the device is asked for, or the reason why it does not answer any more. */
@@ -207,8 +219,9 @@ class WebgpuDevice implements Device {
   }
 
   #own(buffer: DeviceBuffer): WebgpuBuffer {
-    if (buffer instanceof WebgpuBuffer && this.#buffers.has(buffer)) return buffer;
-    const got = buffer instanceof WebgpuBuffer && buffer.freed ? 'a freed one' : "another device's";
+    const own = buffer instanceof WebgpuBuffer ? (buffer.whole ?? buffer) : undefined;
+    if (own && this.#buffers.has(own)) return buffer as WebgpuBuffer;
+    const got = own?.freed ? 'a freed one' : "another device's";
     throw fail('state', `tensor "${buffer?.label}"`, 'a buffer of this device', got, 'Allocate it here, and free it last.');
   }
 

@@ -1,11 +1,13 @@
 import { fail, MillraceError } from '../../errors.ts';
 import { type Shader, type ShaderLimits, WgslCompiler } from '../../kernels/gpujsWebgpu.ts';
 import { updatedInPlace } from '../checks.ts';
-import type { CompiledSegment, PlacedLaunch } from '../device.ts';
+import type { CompiledSegment, DeviceBuffer, PlacedLaunch } from '../device.ts';
 
 export interface BufferBinding {
   readonly label: string;
   readonly memory: GPUBuffer;
+  /** Where in the memory it begins. */
+  readonly begin: number;
 }
 interface Pass {
   readonly pipeline: GPUComputePipeline;
@@ -81,9 +83,9 @@ export class Pipelines {
     };
   }
 
-  async compile(launches: readonly PlacedLaunch[], memory: (buffer: PlacedLaunch['output']['buffer']) => BufferBinding): Promise<Segment> {
+  async compile(launches: readonly PlacedLaunch[], memory: (buffer: DeviceBuffer) => BufferBinding): Promise<Segment> {
     const shaders = launches.map(placed => {
-      checkAliases(placed);
+      checkAliases(placed, buffer => memory(buffer).memory);
       checkSizes(placed);
       return labelled(placed.label, () => this.#compiler.compile(placed, this.#limits));
     });
@@ -95,7 +97,8 @@ export class Pipelines {
       const { pipeline, layout } = programs[i]!;
       const entries = bindings.map(({ array, byteOffset, byteLength }, binding) => {
         const { buffer } = array === 'output' ? output : inputs[array]!;
-        return { binding, resource: { buffer: memory(buffer).memory, offset: byteOffset, size: byteLength } };
+        const { memory: whole, begin } = memory(buffer);
+        return { binding, resource: { buffer: whole, offset: begin + byteOffset, size: byteLength } };
       });
       passes.push({ pipeline, groups, bindGroup: this.#device.createBindGroup({ label, layout, entries }) });
     }
@@ -176,9 +179,9 @@ function checkSizes({ label, inputs, output }: PlacedLaunch): void {
   }
 }
 
-/** WebGPU refuses a buffer that one launch reads and writes; the plan has made a mistake. */
-function checkAliases({ label, launch, inputs, output }: PlacedLaunch): void {
-  if (inputs.filter(input => input.buffer === output.buffer).length <= updatedInPlace(launch)) return;
+/** WebGPU refuses a buffer that one launch reads and writes, be it in different places; the plan has made a mistake. */
+function checkAliases({ label, launch, inputs, output }: PlacedLaunch, memory: (buffer: DeviceBuffer) => GPUBuffer): void {
+  if (inputs.filter(({ buffer }) => memory(buffer) === memory(output.buffer)).length <= updatedInPlace(launch)) return;
   throw fail(
     'state',
     label,

@@ -80,6 +80,48 @@ for (const { name, open } of everyDevice) {
       for (const buffer of [x, y, z]) device.free(buffer);
     });
 
+    it('should take a slice of a buffer for a buffer, and a slice of that', async () => {
+      const [whole, other] = [device.allocate(4096, 'whole'), device.allocate(4096, 'other')];
+      const taken = device.allocatedBytes;
+      const part = device.slice(whole, 1024, 2048, 'part');
+      const [input, output] = [device.slice(part, 256, 400, 'input'), device.slice(other, 512, 400, 'output')];
+      assert.deepEqual([part.bytes, part.label, device.allocatedBytes], [2048, 'part', taken]);
+      device.write(whole, range(1024));
+      device.write(input, new Float32Array([-1, -2]), 4);
+      await device.run(await device.compile([placed(scale(100, 3), [input as never], output as never)]));
+      assert.deepEqual([...(await device.read(whole, 16, 1280))], [320, -1, -2, 323]);
+      assert.deepEqual([...(await device.read(part, 8, 260))], [-1, -2]);
+      assert.deepEqual([...(await device.read(output, 16))], [960, -3, -6, 969]);
+      assert.deepEqual([...(await device.read(other, 12, 508))], [0, 960, -3]);
+      assert.deepEqual([...(await device.read(other, 12, 904))], [418 * 3, 419 * 3, 0]);
+      // freeing it frees nothing; freeing its buffer ends it
+      device.free(part);
+      assert.equal((await device.read(input, 4))[0], 320);
+      device.free(whole);
+      assert.throws(() => device.write(input, one), /tensor "input": expected a buffer of this device, got a freed one/);
+      device.free(other);
+    });
+
+    it('should refuse slices outside their buffer or between the places for them, and launches that overlap', async () => {
+      const buffer = device.allocate(4096, 'x');
+      const message = (size: number, got: string) =>
+        `slice of tensor "x": expected a range inside its ${size} bytes that begins at a multiple of 256, got ${got}. Align what is placed in it.`;
+      for (const [offset, bytes] of [
+        [4, 8],
+        [-256, 512],
+        [3840, 257],
+        [0, 0],
+      ] as const) {
+        assert.throws(() => device.slice(buffer, offset, bytes, 'part'), { message: message(4096, `${bytes} bytes at ${offset}`) });
+      }
+      const [a, b] = [device.slice(buffer, 0, 512, 'a'), device.slice(buffer, 256, 512, 'b')] as [never, never];
+      await assert.rejects(
+        device.compile([placed(scale(100, 3), [a], b)]),
+        /expected an output that is none of the inputs, got tensor "b" as both/,
+      );
+      device.free(buffer);
+    });
+
     it('should write and read at offsets, and start buffers at zero', async () => {
       const buffer = device.allocate(40, 'x');
       assert.deepEqual(await device.read(buffer, 40), new Float32Array(10));

@@ -168,12 +168,12 @@ describe('planTable', () => {
 segment  node     kernel                        shape       output  MFLOP  MB moved  buffer
 forward  input    toFloat                       [2,8,8,3]  1.5 KiB   0.00      0.00  activations 0
 forward  conv     conv2d ×2                     [2,8,8,8]  4.0 KiB   0.06      0.01  activations 0
-forward  bn+relu  batchNorm2d.evaluate+relu ×2  [2,8,8,8]  4.0 KiB   0.00      0.01  activations 1
+forward  bn+relu  batchNorm2d.evaluate+relu ×2  [2,8,8,8]  4.0 KiB   0.01      0.01  activations 1
 forward  pool     maxPool2d                     [2,4,4,8]  1.0 KiB   0.00      0.01  activations 0
 forward  avgpool  adaptiveAvgPool2d             [2,2,2,8]    256 B   0.00      0.00  activations 1
 forward  flatten  flatten                       [2,32]       256 B   0.00      0.00  activations 0
 forward  fc       linear ×2                     [2,10]        80 B   0.00      0.00  fc
-7 nodes, 10 launches, 0.065 MFLOP, peak memory 10.8 KiB in 13 buffers`,
+7 nodes, 10 launches, 0.064 MFLOP, peak memory 10.8 KiB in 13 buffers`,
     );
     await device.destroy();
   });
