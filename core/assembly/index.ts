@@ -13,9 +13,10 @@ export { convolve } from './convolve';
 export { packFilters, packTurned, padImages } from './convPack';
 export { add, copy, relu, reluGradient } from './elementwise';
 export { copyLimit, productLimit } from './limits';
-export { linear } from './linear';
+export { linear, linearSum } from './linear';
+export { linearFilterGradient, linearInputGradient } from './linearGradients';
 export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
-export { panelsOfRows } from './panels';
+export { panelsOfColumns, panelsOfRows } from './panels';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
 export { winogradFilters, winogradTiles } from './winograd';
 // exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers

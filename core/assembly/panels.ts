@@ -49,6 +49,24 @@ export function panelsOfRows(start: i32, end: i32, _scratch: usize, source: usiz
   }
 }
 
+/**
+ * The panels of a row-major matrix: row k is `source[k][0..columns-1]`. Units are panels. A last panel with fewer than eight
+ * columns is filled up with what follows in memory.
+ */
+export function panelsOfColumns(start: i32, end: i32, _scratch: usize, source: usize, panels: usize, columns: i32, depth: i32): void {
+  const pitch = (<usize>columns) << 2;
+  for (let panel = start; panel < end; panel++) {
+    let from = source + ((<usize>panel) << 5);
+    let to = panels + ((<usize>panel * <usize>depth) << 5);
+    for (let k = 0; k < depth; k++) {
+      v128.store(to, v128.load(from));
+      v128.store(to, v128.load(from, 16), 16);
+      from += pitch;
+      to += 32;
+    }
+  }
+}
+
 /** Four floats of each of four rows, as four floats at `to`, `to + 32`, `to + 64` and `to + 96`. */
 function transpose4(x0: usize, x1: usize, x2: usize, x3: usize, to: usize): void {
   const v0 = v128.load(x0);

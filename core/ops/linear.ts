@@ -15,7 +15,7 @@ import { filterCorrelation } from './conv2d/correlateFilters.ts';
 import { epilogue, type Fused, withMask } from './fusion.ts';
 import type { LowerContext, ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
-import { linearWasm } from './variants/linearWasm.ts';
+import { linearFilterGradientWasm, linearInputGradientWasm, linearWasm } from './variants/linearWasm.ts';
 import { linearFilterGradient, linearForward, linearInputGradient } from './variants/wgsl/linear.ts';
 
 const attributes = z.strictObject({ features: count, bias: z.boolean().default(true), init });
@@ -100,7 +100,7 @@ registerPrimitive({
   name: 'linear.inputGradient',
   cost: (_, inputs, dx) => traffic(flops(inputs[1], dx), inputs, dx),
   lower: lowerInputGradient,
-  variants: [linearInputGradient()],
+  variants: [linearInputGradient(), linearInputGradientWasm],
 });
 function lowerFilterGradient({ inputs: [x, dy], output, scratch }: LowerContext<unknown>): Launch[] {
   const [I, O] = output.shape;
@@ -110,7 +110,7 @@ registerPrimitive({
   name: 'linear.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[0]), inputs, dweight),
   lower: lowerFilterGradient,
-  variants: [linearFilterGradient()],
+  variants: [linearFilterGradient(), linearFilterGradientWasm],
 });
 registerPrimitive<Fused>({
   name: 'linear.biasGradient',

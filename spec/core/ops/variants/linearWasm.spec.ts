@@ -64,7 +64,7 @@ describe('linear on wasm', () => {
     for (const [name, depth] of compared) {
       const worst = Array.from(plain[name]!).reduce((most, value, i) => Math.max(most, Math.abs(value - one[name]![i]!)), 0);
       // terms are below 1, so their sum is of the size of the root of their number
-      assert.ok(worst <= 1e-6 * Math.sqrt(depth) + 1e-7, `${name} of ${[N, I, O]}: off by ${worst}`);
+      assert.ok(worst <= 3e-6 * Math.sqrt(depth) + 1e-7, `${name} of ${[N, I, O]}: off by ${worst}`);
       assert.deepEqual(three[name], one[name], `${name} of ${[N, I, O]} depends on the number of threads`);
     }
   }
@@ -72,10 +72,10 @@ describe('linear on wasm', () => {
   it('should take the place of the gpu.js kernels, but not for a handful of products @smoke', () => {
     const chosen = (N: number, I: number, O: number) =>
       lower(opProgram('linear', { features: O }, [[N, I]]).program, 'wasm')
-        .nodes.filter(({ node }) => node.primitive === 'linear')
+        .nodes.filter(({ node }) => node.primitive !== 'linear.biasGradient')
         .map(({ variant }) => variant);
-    assert.deepEqual(chosen(16, 64, 1), ['linear/wasm-gemm']);
-    assert.deepEqual(chosen(2, 5, 3), [undefined]);
+    assert.deepEqual(chosen(16, 64, 1), ['linear/wasm-gemm', 'linear.filterGradient/wasm-gemm', 'linear.inputGradient/wasm-gemm']);
+    assert.deepEqual(chosen(2, 5, 3), [undefined, undefined, undefined]);
   });
 
   for (const size of nasty) {
