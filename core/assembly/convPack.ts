@@ -32,17 +32,22 @@ export function packFilters(
     const first = (unit % blocks) * TOGETHER;
     const past = min(first + TOGETHER, channels);
     for (let panel = 0; panel < panels; panel++) {
-      const base = (group * panels + panel) * taps * channels;
       const valid = filters - panel * COLUMNS;
-      for (let c = first; c < past; c++) {
-        const begin = (c / chunk) * chunk;
+      const base = (group * panels + panel) * taps * channels;
+      let from = weight + <usize>(tap * channels + first) * row + ((<usize>(group * filters + panel * COLUMNS)) << 2);
+      for (let c = first; c < past; ) {
+        const begin = c - (c % chunk);
         const size = min(chunk, channels - begin);
-        const to = packed + ((<usize>(base + begin * taps + tap * size + c - begin)) << 5);
-        const from = weight + <usize>(tap * channels + c) * row + ((<usize>(group * filters + panel * COLUMNS)) << 2);
-        if (panel < whole) {
-          v128.store(to, v128.load(from));
-          v128.store(to, v128.load(from, 16), 16);
-        } else copyFew(from, to, valid);
+        const stop = min(past, begin + size);
+        let to = packed + ((<usize>(base + begin * taps + tap * size + c - begin)) << 5);
+        for (; c < stop; c++) {
+          if (panel < whole) {
+            v128.store(to, v128.load(from));
+            v128.store(to, v128.load(from, 16), 16);
+          } else copyFew(from, to, valid);
+          from += row;
+          to += 32;
+        }
       }
     }
   }

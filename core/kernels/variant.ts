@@ -30,7 +30,7 @@ export interface WasmRoutine {
   /** The exported function. */
   readonly routine: string;
   readonly units: number;
-  /** Pieces that a thread takes at a time, at least. By default an eighth of a thread's share. */
+  /** Pieces that a thread takes at a time, at least; many more while there are many left. */
   readonly grain?: number;
   /** Bytes of scratch that each thread needs. Its contents are undefined at every call. */
   readonly scratch?: number;

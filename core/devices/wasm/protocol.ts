@@ -10,7 +10,7 @@ export const cell = {
   /** The barrier between launches: who has arrived, and how often everybody did. */
   arrived: 2,
   generation: 3,
-  /** The next piece of work of the running launch. */
+  /** The next claim of the running launch. */
   next: 4,
   count: 16,
 } as const;
@@ -21,9 +21,8 @@ export const action = { stop: -1, load: -2 } as const;
 export type LoadedLaunch = {
   /** Named when it fails. */
   readonly label: string;
-  readonly units: number;
-  /** Units that a thread takes at a time. */
-  readonly grain: number;
+  /** Units at which each claim of a thread begins, and last how many units there are. */
+  readonly claims: readonly number[];
 } & (
   | { readonly module: WebAssembly.Module; readonly math: readonly string[] }
   | { readonly routine: string; readonly arguments: readonly number[] }

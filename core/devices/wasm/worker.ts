@@ -4,8 +4,7 @@ import { action, cell, type DoneMessage, type LoadedLaunch, type LoadMessage, ty
 type Routine = (start: number, end: number, scratch: number, ...rest: number[]) => void;
 interface ReadyLaunch {
   readonly label: string;
-  readonly units: number;
-  readonly grain: number;
+  readonly claims: readonly number[];
   readonly run: (start: number, end: number) => void;
 }
 
@@ -52,12 +51,12 @@ function meet(): void {
 
 function runSegment(index: number): void {
   let began = times && performance.now();
-  for (const [i, { label, run, units, grain }] of (segments.get(index) ?? []).entries()) {
+  for (const [i, { label, run, claims }] of (segments.get(index) ?? []).entries()) {
     at = `${label}: `;
     for (;;) {
-      const start = Atomics.add(cells, cell.next, grain);
-      if (start >= units) break;
-      run(start, Math.min(start + grain, units));
+      const claim = Atomics.add(cells, cell.next, 1);
+      if (claim + 1 >= claims.length) break;
+      run(claims[claim]!, claims[claim + 1]!);
     }
     meet();
     if (times && thread === 0) {
@@ -78,18 +77,18 @@ function load(): void {
 }
 
 function ready(launch: LoadedLaunch): ReadyLaunch {
-  const { label, units, grain } = launch;
+  const { label, claims } = launch;
   at = `${label}: `;
   if ('routine' in launch) {
     const routine = routines[launch.routine];
     if (!routine) throw new Error(`no routine "${launch.routine}" in core/assembly/index.ts`);
     const { arguments: rest } = launch;
-    return { label, units, grain, run: (start, end) => routine(start, end, scratch, ...rest) };
+    return { label, claims, run: (start, end) => routine(start, end, scratch, ...rest) };
   }
   const env: Record<string, unknown> = { memory };
   for (const name of launch.math) env[`math_${name}`] = (Math as unknown as Record<string, unknown>)[name];
   const instance = new WebAssembly.Instance(launch.module, { env });
-  return { label, units, grain, run: instance.exports.run as ReadyLaunch['run'] };
+  return { label, claims, run: instance.exports.run as ReadyLaunch['run'] };
 }
 
 /** What AssemblyScript calls when a routine gives up: it has no assertions in a build, so only for what cannot happen. */

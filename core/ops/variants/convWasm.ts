@@ -4,6 +4,7 @@
  */
 import type { Variant, VariantLaunch, WasmRoutine } from '../../kernels/variant.ts';
 import { type Four, four, type WindowPlace } from '../conv2d/geometry.ts';
+import type { Fused } from '../fusion.ts';
 import type { Tensor } from '../op.ts';
 
 export const COLUMNS = 8;
@@ -119,9 +120,10 @@ export function padImages(name: string, x: Tensor, padded: Tensor, padding: numb
 /** Panels of `filters` outputs, of `depth` floats an output. */
 const packedShape = (groups: number, depth: number, filters: number) => [groups, Math.ceil(filters / COLUMNS), depth, COLUMNS];
 
-export const conv2dWasm: Variant<WindowPlace> = {
+export const conv2dWasm: Variant<WindowPlace & Fused> = {
   name: 'conv2d/wasm-gemm',
   device: 'wasm',
+  fuses: ['relu'],
   applies: () => true,
   lower({ attributes, inputs: [image, weight, bias], output, scratch }) {
     const { stride, padding, dilation, groups } = attributes;
@@ -152,7 +154,7 @@ export const conv2dWasm: Variant<WindowPlace> = {
       arguments: ({ inputs: [from], output: to }) => [from!, to, groups, taps, channels, filters, tiles.chunk],
     };
     launches.push({ kernel: { name: 'conv2d.pack' }, inputs: [weight!.name], output: packed.name, body: pack });
-    launches.push(convolve('conv2d', product, tiles, [x, packed, output, bias], false));
+    launches.push(convolve('conv2d', product, tiles, [x, packed, output, bias], attributes.relu === true));
     return launches;
   },
 };

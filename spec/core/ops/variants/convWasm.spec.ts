@@ -12,6 +12,8 @@ import { directly } from './direct.ts';
 interface Case {
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly x: Shape;
+  /** Fused into the forward pass. */
+  readonly relu?: boolean;
 }
 const of = (x: Shape, filters: number, kernel: unknown, more: Record<string, unknown> = {}): Case => ({
   attributes: { filters, kernel, ...more },
@@ -59,11 +61,18 @@ function randomCases(count: number): Case[] {
     const reach = kernel.map(size => dilation * (size - 1) + 1);
     if (reach[0]! > x[1]! + 2 * padding || reach[1]! > x[2]! + 2 * padding) continue;
     const filters = groups * pick(1, random() < 0.8 ? 9 : 40);
-    found.push({ attributes: { filters, kernel, stride, dilation, padding, groups, bias: random() < 0.5 }, x });
+    found.push({ attributes: { filters, kernel, stride, dilation, padding, groups, bias: random() < 0.5 }, x, relu: random() < 0.5 });
   }
   return found;
 }
 
+function build({ attributes, x, relu }: Case): OpProgram {
+  const built = opProgram('conv2d', attributes, [x]);
+  const nodes = built.program.nodes.map(node =>
+    relu && node.primitive === 'conv2d' ? { ...node, attributes: { ...node.attributes, relu } } : node,
+  );
+  return { ...built, program: { ...built.program, nodes } };
+}
 function valuesOf({ program }: OpProgram): Values {
   const values: Record<string, ArrayLike<number>> = {};
   Object.values(program.tensors).forEach(({ name, kind, shape }, i) => {
@@ -78,13 +87,13 @@ const compared = ({ output, inputGradients, parameterGradients }: OpProgram): st
 ];
 const variantNames = ['conv2d/wasm-gemm', 'conv2d.inputGradient/wasm-gemm', 'conv2d.filterGradient/wasm-gemm'];
 
-async function agree({ attributes, x }: Case, runners: readonly Runner[]): Promise<void> {
-  const built = opProgram('conv2d', attributes, [x]);
+async function agree(each: Case, runners: readonly Runner[]): Promise<void> {
+  const built = build(each);
   const chosen = lower(built.program, 'wasm', { exact: true }).nodes.map(({ variant }) => variant);
   for (const name of variantNames) assert.ok(chosen.includes(name), `chosen were ${chosen}`);
   const values = valuesOf(built);
   const expected = await interpret()(built.program, values);
-  const what = `${JSON.stringify(attributes)} on [${x}]`;
+  const what = JSON.stringify(each);
   for (const [i, run] of runners.entries()) {
     const got = await run(built.program, values);
     for (const name of compared(built)) {
@@ -113,7 +122,7 @@ describe('conv2d/wasm-gemm', () => {
 
   it('should give the same bits however the units are cut', async () => {
     for (const each of cases) {
-      const built = opProgram('conv2d', each.attributes, [each.x]);
+      const built = build(each);
       const values = valuesOf(built);
       const whole = await directly({ build: 'simd', exact: true })(built.program, values);
       const single = await directly({ build: 'simd', exact: true, grain: 1 })(built.program, values);
@@ -130,7 +139,7 @@ describe('conv2d/wasm-gemm', () => {
 
     it('should give the same bits on one thread and on three', async () => {
       for (const each of [...cases.slice(1, 4), ...cases.slice(-4)]) {
-        const built = opProgram('conv2d', each.attributes, [each.x]);
+        const built = build(each);
         const values = valuesOf(built);
         const [one, three] = await Promise.all(devices.map(device => onDevice(device, { exact: true })(built.program, values)));
         for (const name of compared(built)) assert.deepEqual(three![name], one![name], `${name} of ${JSON.stringify(each)}`);
