@@ -4,6 +4,7 @@ import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { filterGradientWasm } from '../variants/convWasmFilters.ts';
+import { convFilterGradient } from '../variants/wgsl/conv2d.ts';
 import { filterCorrelation } from './correlateFilters.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { pad } from './rearrange.ts';
@@ -31,7 +32,5 @@ registerPrimitive<WindowPlace>({
   name: 'conv2d.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[1]), inputs, dweight),
   lower,
-  variants: [
-    filterGradientWasm, //
-  ],
+  variants: [filterGradientWasm, convFilterGradient()],
 });

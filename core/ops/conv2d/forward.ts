@@ -5,6 +5,7 @@ import { epilogue, type Fused } from '../fusion.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { conv2dWasm } from '../variants/convWasm.ts';
+import { convForward } from '../variants/wgsl/conv2d.ts';
 import { winogradForward } from '../variants/winograd.ts';
 import { biasLaunch, correlation } from './correlate.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
@@ -41,5 +42,6 @@ registerPrimitive<WindowPlace & Fused>({
   variants: [
     winogradForward,
     conv2dWasm, //
+    convForward(),
   ],
 });

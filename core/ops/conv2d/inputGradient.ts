@@ -12,6 +12,7 @@ import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { inputGradientWasm } from '../variants/convWasm.ts';
+import { convInputGradient } from '../variants/wgsl/conv2d.ts';
 import { winogradInputGradient } from '../variants/winograd.ts';
 import { correlation } from './correlate.ts';
 import { type Four, flops, four, type WindowPlace } from './geometry.ts';
@@ -61,5 +62,6 @@ registerPrimitive<WindowPlace>({
   variants: [
     winogradInputGradient,
     inputGradientWasm, //
+    convInputGradient(),
   ],
 });

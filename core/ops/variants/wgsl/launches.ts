@@ -22,7 +22,7 @@ export function productLaunches(
   { limits }: VariantTerms,
   chooser: Chooser,
 ): VariantLaunch[] {
-  const { size, relu } = problem;
+  const { size, relu, row } = problem;
   const { M, N } = size;
   const choice = chooser(size, limits)!;
   const { slices } = choice;
@@ -37,7 +37,7 @@ export function productLaunches(
       kernel: { name: `${name}.sumSlices` },
       inputs: [partial.name, ...last],
       output: output.name,
-      body: sumSlices({ M, N, slices, bias: biased, relu }, limits),
+      body: sumSlices({ M, N, slices, bias: biased, relu, row }, limits),
     },
   ];
 }

@@ -9,7 +9,7 @@
 import type { VariantLimits, WgslArray, WgslBody } from '../../../kernels/variant.ts';
 import type { Choice, ProductSize } from './choose.ts';
 import { divide, type Operand, range, times } from './operand.ts';
-import { staging } from './staging.ts';
+import { type Staging, staging } from './staging.ts';
 import { pitchOf, type Tile, threadsOf } from './tiles.ts';
 
 export interface Product {
@@ -107,36 +107,29 @@ function threadPlace({ n, columns }: Tile): string[] {
 const sum = (row: number, group: number) => `sum${row}_${group}`;
 const sums = (tile: Tile) => range(tile.rows).flatMap(row => range(tile.columns / 4).map(group => sum(row, group)));
 
-/** The loop over the tiles along k: all `total` of them, or those of a slice. */
-function loop(tile: Tile, total: number, depth: number | undefined, stage: ReturnType<typeof staging>): string[] {
-  const begin = depth === undefined ? '0' : `slice * ${depth}`;
+/**
+ * The loop over the tiles along k: all `total` of them, or those of a slice. Its first turn only loads, its last only
+ * multiplies, so that the text of both is there once. With one buffer, a second barrier keeps the tiles until all have read them.
+ */
+function loop(tile: Tile, total: number, depth: number | undefined, stage: Staging): string[] {
   const end = depth === undefined ? `${total}` : 'end';
-  const start = (t: string) => times(t, tile.k);
   const sizes = [tile.k * pitchOf(tile, tile.m), tile.k * pitchOf(tile, tile.n)] as const;
-  const halves = (which: string) => sizes.map(size => `${which} * ${size}`) as [string, string];
   const double = tile.buffers === 2;
-  const [nowA, nowB] = double ? halves('now') : ['0', '0'];
-  const next = (statements: string[]) => [`if (step + 1 < ${end}) {`, ...indent(statements), '}'];
-  const prefetch = next([`let start = ${start('(step + 1)')};`, ...stage.fetch('start')]);
-  const body = double
-    ? [
-        'let now = step & 1;',
-        ...prefetch,
-        ...multiply(tile, nowA, nowB),
-        ...next(stage.store(...halves('(1 - now)'))),
-        'workgroupBarrier();',
-      ]
-    : [...stage.store('0', '0'), 'workgroupBarrier();', ...prefetch, ...multiply(tile, '0', '0'), 'workgroupBarrier();'];
+  const buffers = (step: string) => sizes.map(size => (double ? `(${step} & 1) * ${size}` : '0')) as [string, string];
+  const ifMore = (statements: string[]) => [`if (step + 1 < ${end}) {`, ...indent(statements), '}'];
   return [
-    `let begin = ${begin};`,
+    `let begin = ${depth === undefined ? '0' : `slice * ${depth}`};`,
     ...(depth === undefined ? [] : [`let end = min(begin + ${depth}, ${total});`]),
-    '{',
-    ...indent([`let start = ${start('begin')};`, ...stage.fetch('start')]),
-    ...(double ? indent(stage.store(...halves('(begin & 1)'))) : []),
-    '}',
-    ...(double ? ['workgroupBarrier();'] : []),
-    `for (var step = begin; step < ${end}; step++) {`,
-    ...indent(body),
+    `for (var step = begin - 1; step < ${end}; step++) {`,
+    ...indent([
+      ...ifMore([`let start = ${times('(step + 1)', tile.k)};`, ...stage.fetch('start')]),
+      'if (step >= begin) {',
+      ...indent(multiply(tile, ...buffers('step'))),
+      '}',
+      ...(double ? [] : ['workgroupBarrier();']),
+      ...ifMore(stage.store(...buffers('(step + 1)'))),
+      'workgroupBarrier();',
+    ]),
     '}',
   ];
 }

@@ -14,6 +14,8 @@ export interface Slices {
   readonly slices: number;
   readonly bias: boolean;
   readonly relu: boolean;
+  /** As in `Product`. */
+  readonly row?: ((m: string) => string) | undefined;
 }
 
 const THREADS = 256;
@@ -21,7 +23,7 @@ const THREADS = 256;
 const MANY = 32;
 
 /** The shader; its arrays are the slices, the bias if there is one, and the output. */
-export function sumSlices({ M, N, slices, bias, relu }: Slices, limits: VariantLimits): WgslBody {
+export function sumSlices({ M, N, slices, bias, relu, row }: Slices, limits: VariantLimits): WgslBody {
   const vector = N % 4 === 0;
   const element = vector ? 'vec4<f32>' : 'f32';
   const width = vector ? 4 : 1;
@@ -32,9 +34,10 @@ export function sumSlices({ M, N, slices, bias, relu }: Slices, limits: VariantL
   const total = Math.ceil(count / outputs);
   const groups = fold(total, limits.groups);
   const names = ['partial', ...(bias ? ['bias'] : []), 'result'];
-  const row = N / width;
-  const value = [bias ? `bias[at - ${divide('at', row)} * ${row}] + ` : '', 'sum'].join('');
-  const store = relu ? `let y = ${value}; result[at] = 0.5 * (y + abs(y));` : `result[at] = ${value};`;
+  const rowLength = N / width;
+  const value = [bias ? `bias[at - ${divide('at', rowLength)} * ${rowLength}] + ` : '', 'sum'].join('');
+  const to = row ? `(${row('m')}) * ${rowLength} + at - m * ${rowLength}` : 'at';
+  const store = relu ? `let y = ${value}; result[${to}] = 0.5 * (y + abs(y));` : `result[${to}] = ${value};`;
   const source = `
 ${ways > 1 ? `var<workgroup> found : array<${element}, ${threads}>;` : ''}
 @compute @workgroup_size(${threads})
@@ -56,7 +59,10 @@ ${range(ways - 1)
   .join('\n')}`
     : ''
 }
-  if (at < ${count}) { ${store} }
+  if (at < ${count}) {
+    ${row ? `let m = ${divide('at', rowLength)};` : ''}
+    ${store}
+  }
 }`;
   return { language: 'wgsl', workgroup: [threads, 1, 1], groups, arrays: names.map(name => ({ name, element })), source };
 }
