@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,6 +23,11 @@ interface Dawn {
   readonly globals: object;
 }
 
+/** Dawn's switches are those that ours runs with (core/devices/webgpu/provider.ts): nobody pays for checks. */
+const fast =
+  'allow_unsafe_apis,disable_robustness,disable_workgroup_init,skip_validation,disable_polyfills_on_integer_div_and_mod,vulkan_enable_f16_on_nvidia';
+const mesa = '/usr/share/glvnd/egl_vendor.d/50_mesa.json';
+
 /**
  * WebGPU for libraries made for browsers: `navigator.gpu` through Dawn. For the device `webgpu` only a hardware adapter
  * will do, as for ours; returns its description.
@@ -29,8 +35,12 @@ interface Dawn {
 export async function provideWebgpu(software: boolean): Promise<string> {
   const { create, globals } = await load<Dawn>('webgpu');
   Object.assign(globalThis, globals);
-  const environment = process.env.MILLRACE_WEBGPU_FLAGS?.split(',') ?? [];
-  const gpu = create(software ? ['backend=opengles', ...environment] : environment);
+  if (software) {
+    Object.assign(process.env, { XDG_RUNTIME_DIR: '/tmp', EGL_PLATFORM: 'surfaceless', LIBGL_ALWAYS_SOFTWARE: '1' });
+    if (existsSync(mesa)) process.env.__EGL_VENDOR_LIBRARY_FILENAMES = mesa;
+  }
+  const backend = software ? ['backend=opengles'] : [];
+  const gpu = create([...backend, `enable-dawn-features=${fast}`, 'disable-dawn-features=timestamp_quantization']);
   const options = software ? { featureLevel: 'compatibility' } : { powerPreference: 'high-performance' };
   const first = await gpu.requestAdapter(options);
   if (!first) throw new Error('no WebGPU adapter');
