@@ -16,6 +16,7 @@ export { copyLimit, productLimit } from './limits';
 export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
 export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
+export { adam, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
 export { winogradFilters, winogradTiles } from './winograd';

@@ -47,7 +47,8 @@ export function linearInputGradient(
       const past = min(first + span, O);
       for (let row = 0; row < inputs; row += 6) {
         // rows that are not there are copies of the last one
-        for (let i = 0; i < 6; i++) store<u32>(from + ((<usize>i) << 2), <u32>(weight + ((<usize>min(input + row + i, I - 1) * <usize>O) << 2)));
+        for (let i = 0; i < 6; i++)
+          store<u32>(from + ((<usize>i) << 2), <u32>(weight + ((<usize>min(input + row + i, I - 1) * <usize>O) << 2)));
         sixRows(scratch, tile + <usize>row * pitch, pitch);
         for (let k = first; k < past; k += DEPTH) {
           const depth = min(DEPTH, past - k);
