@@ -19,6 +19,6 @@ export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
 export { adam, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
-export { winogradFilters, winogradTiles } from './winograd';
+export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
 // exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
 export { tileProduct } from './winogradProducts';
