@@ -43,7 +43,7 @@ export function rowsOf(array: 'a' | 'b', rows: number, K: number): Operand {
       const k = `${name}k`;
       const tail = K % depth !== 0;
       if (vector) {
-        const loads = into.map((target, i) => `${target} = ${array}[${name}row${i} + ${k} / 4];`);
+        const loads = into.map((target, i) => `${target} = ${array}[${name}row${i} + ${divide(k, 4)}];`);
         return [`let ${k} = ${start} + ${offset};`, ...guarded(tail ? `${k} < ${K}` : undefined, loads)];
       }
       const loads = range(4).flatMap(j =>
@@ -66,7 +66,7 @@ export function columnsOf(array: 'a' | 'b', columns: number, K: number): Operand
     element: vector ? 'vec4<f32>' : 'f32',
     prepare: (name, first) =>
       vector
-        ? [`let ${name}column = min(${first}, ${columns - 4}) / 4;`]
+        ? [`let ${name}column = ${divide(`min(${first}, ${columns - 4})`, 4)};`]
         : range(4).map(j => `let ${name}column${j} = min(${first} + ${j}, ${columns - 1});`),
     fetch(name, start, offset, depth, into) {
       const k = `${name}k`;

@@ -167,7 +167,7 @@ function stores({ size: { M, N }, choice: { tile, slices }, bias, relu, row = m 
     const inside = N % tile.n === 0 ? undefined : `${column} < ${N}`;
     lines.push(`let ${column} = firstColumn + ${(group * tile.n) / 2} + quadColumn * 4;`);
     const biasOf = (j: number) => `bias[min(${column} + ${j}, ${N - 1})]`;
-    if (biased && vector) lines.push(`let bias${group} = bias[min(${column}, ${N - 4}) / 4];`);
+    if (biased && vector) lines.push(`let bias${group} = bias[${divide(`min(${column}, ${N - 4})`, 4)}];`);
     else if (biased) lines.push(`let bias${group} = vec4<f32>(${range(4).map(biasOf).join(', ')});`);
     for (const r of range(tile.rows)) {
       const m = `firstRow + ${((r >> 2) * tile.m) / 2 + (r % 4)} + quadRow * 4`;
@@ -175,7 +175,7 @@ function stores({ size: { M, N }, choice: { tile, slices }, bias, relu, row = m 
       const at = finished ? `(${row('m')})` : `(slice * ${M} + m)`;
       const value = finished && relu ? 'rectified(value)' : 'value';
       const stored = vector
-        ? [`result[${at} * ${N / 4} + ${column} / 4] = ${value};`]
+        ? [`result[${at} * ${N / 4} + ${divide(column, 4)}] = ${value};`]
         : [
             `let values = ${value};`,
             `let to = ${at} * ${N} + ${column};`,

@@ -42,9 +42,9 @@ export function staging(tile: Tile, a: Operand, b: Operand): Staging {
       const into = range(4).map(r => (split ? `next${r}` : `${name}next${r}`));
       // A is loaded by the first threads and B by the last
       const partial = isA ? `lane < ${count}` : `lane >= ${threads - count}`;
-      const block = count < threads ? `lane % ${count}` : `lane + ${i * threads}`;
+      const block = count < threads ? `index % ${count}u` : `index + ${i * threads}u`;
       prepare.push(
-        `let ${name}block = u32(${block});`,
+        `let ${name}block = ${block};`,
         `let ${name}quad = i32(${name}block % 8 + ${name}block / ${2 * tile.k} * 8);`,
         `let ${name}depth = i32(${name}block / 8 % ${tile.k / 4}) * 4;`,
         ...operand.prepare(name, `(${first} + ${name}quad * 4)`),

@@ -103,7 +103,7 @@ export function windowsOf(array: 'a' | 'b', windows: Windows): Operand {
       for (const [e, { row, column, channel, inside }] of at.entries()) {
         const id = `${name}${e}`;
         const pixels = `(${row} * ${step[0] * W} + ${column} * ${step[1]})`;
-        lines.push(`let ${id}at = ${times(pixels, C / width)} + ${vector ? `${channel} / 4` : channel};`);
+        lines.push(`let ${id}at = ${times(pixels, C / width)} + ${vector ? divide(channel, 4) : channel};`);
         const bits = `((1u << u32(${row})) | (65536u << u32(${column})))`;
         // no mask has all bits
         if (checked) lines.push(`let ${id}bits = ${inside ? `select(0xffffffffu, ${bits}, ${inside})` : bits};`);
@@ -149,7 +149,7 @@ export function turnedFilters(
       for (const [e, { row, column, channel, inside }] of at.entries()) {
         const id = `${name}${e}`;
         const tap = `(${row} * ${step[0] * S} + ${column} * ${step[1]} + ${first[0] * S + first[1]})`;
-        lines.push(`let ${id}at = ${times(tap, size)} + ${vector ? `${channel} / 4` : channel};`);
+        lines.push(`let ${id}at = ${times(tap, size)} + ${vector ? divide(channel, 4) : channel};`);
         const loads = into.map((target, i) => `${target}${vector ? '' : `.${part(e)}`} = ${array}[${name}channel${i} + ${id}at];`);
         lines.push(...guarded(inside, loads));
       }
@@ -180,7 +180,7 @@ export function pixelsOf(array: 'a' | 'b', windows: Windows): Operand {
           `let ${id}tapRow = ${divide(`${id}tap`, taps[1])};`,
           `let ${id}down = ${id}tapRow * ${step[0]} + ${first[0]};`,
           `let ${id}right = (${id}tap - ${id}tapRow * ${taps[1]}) * ${step[1]} + ${first[1]};`,
-          `let ${id}base = ${times(`(${id}down * ${W} + ${id}right)`, C / width)} + (${id}row - ${id}tap * ${C})${vector ? ' / 4' : ''};`,
+          `let ${id}base = ${times(`(${id}down * ${W} + ${id}right)`, C / width)} + ${divide(`(${id}row - ${id}tap * ${C})`, C % 4 === 0 ? 4 : 1)};`,
         ];
       }),
     fetch(name, start, offset, depth, into) {
