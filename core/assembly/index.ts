@@ -16,9 +16,8 @@ export { copyLimit, productLimit } from './limits';
 export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
 export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
-export { adam, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
-export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
+export { winogradFilters, winogradTiles } from './winograd';
 // exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
 export { tileProduct } from './winogradProducts';

@@ -13,6 +13,7 @@ import type { Kernel, KernelThis, Quad } from '../kernels/kernel.ts';
 import { traffic } from '../ops/attributes.ts';
 import { registerPrimitive } from '../ops/registry.ts';
 import { rowLargest, rowSum } from '../ops/softmax.ts';
+import { crossEntropySamplesWgsl, rowLargestWgsl, rowSumWgsl } from '../ops/variants/wgsl/rows.ts';
 import { hyperSlot } from '../program/hyper.ts';
 import { elements, text } from '../shape.ts';
 import { type Loss, resultLength, resultSlot } from './loss.ts';
@@ -125,6 +126,7 @@ registerPrimitive({
     const kernel: Kernel = { name: 'crossEntropy.largest', run: rowLargest, threads: [N], integers: { C } };
     return [{ kernel, inputs: [logits.name], output: output.name }];
   },
+  variants: [rowLargestWgsl('crossEntropy.largest')],
 });
 /** logits, largest → [N]. */
 registerPrimitive({
@@ -135,6 +137,7 @@ registerPrimitive({
     const kernel: Kernel = { name: 'crossEntropy.sum', run: rowSum, threads: [N], integers: { C } };
     return [{ kernel, inputs: [logits.name, largest.name], output: output.name }];
   },
+  variants: [rowSumWgsl('crossEntropy.sum')],
 });
 /** logits, targets, largest, sum → [4,N]. */
 registerPrimitive<Smoothing>({
@@ -146,6 +149,7 @@ registerPrimitive<Smoothing>({
     const kernel: Kernel = { name: 'crossEntropy.samples', run: judge, threads: [N, 1], rows: 4, integers: { C }, floats };
     return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
   },
+  variants: [crossEntropySamplesWgsl],
 });
 /** samples [4,N] → result [4]. */
 registerPrimitive({

@@ -10,6 +10,7 @@ import { traffic } from './attributes.ts';
 import type { Fused } from './fusion.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
 import { elementwiseWasm } from './variants/elementwiseWasm.ts';
+import { addWgsl } from './variants/wgsl/elementwise.ts';
 
 function outputShape(_: unknown, [a, b]: readonly Shape[], where: string): Shape {
   if (!same(a, b)) {
@@ -52,5 +53,5 @@ registerPrimitive<Fused>({
     const kernel: Kernel = { name: 'add', run: sum, threads: [elements(output.shape)], ...inout };
     return [{ kernel, inputs: [a.name, b.name], output: output.name }];
   },
-  variants: [elementwiseWasm('add', 'add')],
+  variants: [elementwiseWasm('add', 'add'), addWgsl],
 });

@@ -6,6 +6,7 @@ import { traffic } from './attributes.ts';
 import type { Fused } from './fusion.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
 import { elementwiseWasm } from './variants/elementwiseWasm.ts';
+import { reluGradientWgsl, reluWgsl } from './variants/wgsl/elementwise.ts';
 
 export const relu = registerOp<Record<string, never>>({
   name: 'relu',
@@ -42,7 +43,7 @@ registerPrimitive<Fused>({
     const kernel: Kernel = { name: 'relu', run: rectify, threads, ...(inPlace === 0 && { inout: 'x' }) };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
-  variants: [elementwiseWasm('relu', 'relu')],
+  variants: [elementwiseWasm('relu', 'relu'), reluWgsl],
 });
 registerPrimitive<Fused>({
   name: 'relu.inputGradient',
@@ -53,5 +54,5 @@ registerPrimitive<Fused>({
     const kernel: Kernel = { name: 'relu.inputGradient', run: pass, threads, ...(inPlace === 1 && { inout: 'dy' }) };
     return [{ kernel, inputs: [y.name, dy.name], output: output.name }];
   },
-  variants: [elementwiseWasm('relu.inputGradient', 'reluGradient')],
+  variants: [elementwiseWasm('relu.inputGradient', 'reluGradient'), reluGradientWgsl],
 });

@@ -5,6 +5,7 @@ import { traffic } from '../attributes.ts';
 import { pixelThreads } from '../channelSums.ts';
 import { epilogue, type Fused } from '../fusion.ts';
 import { registerPrimitive } from '../registry.ts';
+import { batchNormEvaluateWgsl, batchNormWgsl } from '../variants/wgsl/batchNormApply.ts';
 
 /** x is the channel, y the pixel of an image, z the image; `statistics` is [shift, offset, variance]. */
 function normalise(this: KernelThis, x: Float32Array, statistics: Float32Array, weight: Float32Array, bias: Float32Array): number {
@@ -28,9 +29,9 @@ function normaliseRunning(
 }
 
 /** x, statistics [3,C] | running mean [C], running variance [C]; weight, bias; the residual if there is one. */
-for (const [name, run, own] of [
-  ['batchNorm2d', normalise, 4],
-  ['batchNorm2d.evaluate', normaliseRunning, 5],
+for (const [name, run, own, variant] of [
+  ['batchNorm2d', normalise, 4, batchNormWgsl],
+  ['batchNorm2d.evaluate', normaliseRunning, 5, batchNormEvaluateWgsl],
 ] as const) {
   registerPrimitive<{ eps: number } & Fused>({
     name,
@@ -41,5 +42,6 @@ for (const [name, run, own] of [
       const plain = { kernel, inputs: inputs.slice(0, own).map(tensor => tensor.name), output: output.name };
       return [plain, ...epilogue(name, output, attributes, inputs[own])];
     },
+    variants: [variant],
   });
 }

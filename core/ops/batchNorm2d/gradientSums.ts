@@ -8,6 +8,7 @@ import { traffic } from '../attributes.ts';
 import { channelsOf, chunksOf, combineKernel, pixelsOf } from '../channelSums.ts';
 import { type Fused, maskLaunch, withMask } from '../fusion.ts';
 import { registerPrimitive } from '../registry.ts';
+import { gradientSumsWgsl } from '../variants/wgsl/batchNormSums.ts';
 
 /** [Σ dy, Σ dy (x - mean)] over chunk z; x is the channel. */
 function sumsOfChunk(this: KernelThis, x: Float32Array, dy: Float32Array, statistics: Float32Array): [number, number, number, number] {
@@ -99,6 +100,7 @@ registerPrimitive<{ eps: number } & Fused>({
       { kernel: combine(name, x.shape, eps, 2 * C), inputs: [sums.name, statistics.name], output: output.name },
     ];
   },
+  variants: [gradientSumsWgsl],
 });
 
 /** x, dy, running mean, running variance → [2,C]: Σ dy, dweight. */

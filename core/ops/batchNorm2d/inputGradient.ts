@@ -9,6 +9,7 @@ import { traffic } from '../attributes.ts';
 import { pixelsOf, pixelThreads } from '../channelSums.ts';
 import type { Fused } from '../fusion.ts';
 import { registerPrimitive } from '../registry.ts';
+import { batchNormGradientWgsl } from '../variants/wgsl/batchNormApply.ts';
 
 /** x is the channel, y the pixel of an image, z the image; `statistics` is [shift, offset, variance], `sums` [dbias, dweight]. */
 function throughStatistics(
@@ -68,6 +69,7 @@ registerPrimitive<{ eps: number } & Fused>({
     };
     return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
   },
+  variants: [batchNormGradientWgsl],
 });
 
 /** dy, running variance, weight → dx. */
