@@ -7,7 +7,7 @@
 import { block, COLUMNS, ROWS } from './block';
 import { align } from './taps';
 
-/** Bytes of one entry of a unit's list of runs: offsets of row, column (i32), of the channel in bytes, length in bytes. */
+/** Bytes of one entry of a unit's list of runs: offsets of row and column; of the run in the window and its length, in bytes. */
 const RUN: usize = 16;
 /** Floats between gathered pixels that nobody uses: else a power of two would map them all to a few sets of the cache. */
 const APART: i32 = 16;
@@ -66,7 +66,8 @@ export function convolveFilters(
   const addresses = scratch;
   const nowhere = addresses + 64;
   const list = align(nowhere + ((<usize>allPanels) << 5));
-  const windows = align(list + <usize>(rows / channels + 2) * RUN);
+  const merged = align(list + <usize>(rows / channels + 2) * RUN);
+  const windows = align(merged + <usize>(rows / channels + 2) * RUN);
   const apart = (<usize>(rows + APART)) << 2;
   const gathered = align(windows + <usize>chunk * apart + 64);
   memory.fill(nowhere, 0, (<usize>allPanels) << 5);
@@ -80,14 +81,15 @@ export function convolveFilters(
     const group = unit / (ranges * spans * parts);
     const firstPixel = <i32>((<i64>pixels * part) / parts);
     const pastPixel = <i32>((<i64>pixels * (part + 1)) / parts);
-    const pastRun = listRuns(list, firstRow, pastRow, channels, S, step, padding);
+    const pastRun = listRuns(list, firstRow, pastRow, channels, S, step, padding, W, C);
+    const pastMerged = mergeRuns(merged, list, pastRun);
     const xGroup = x + ((<usize>(group * channels)) << 2);
     const dyPanels = dy + ((<usize>(group * filters + firstPanel * COLUMNS)) << 2);
     const target = sums + ((<usize>(group * next)) << 2) + <usize>(part * height) * widthBytes;
 
     for (let pixel = firstPixel; pixel < pastPixel; pixel += chunk) {
       const size = min(chunk, pastPixel - pixel);
-      gatherWindows(windows, apart, list, pastRun, xGroup, pixel, size, H, W, C, P, Q, stride);
+      gatherWindows(windows, apart, list, pastRun, merged, pastMerged, xGroup, pixel, size, H, W, C, P, Q, stride);
       for (let panel = 0; panel < count; panel++) {
         let from = dyPanels + ((<usize>(pixel * O + panel * COLUMNS)) << 2);
         let to = gathered + ((<usize>(panel * size)) << 5);
@@ -114,19 +116,38 @@ export function convolveFilters(
 }
 
 /** The runs of channels, tap by tap, that make up rows `first` to `past` of the filters; returns the end of the list. */
-function listRuns(list: usize, first: i32, past: i32, channels: i32, S: i32, step: i32, padding: i32): usize {
+function listRuns(list: usize, first: i32, past: i32, channels: i32, S: i32, step: i32, padding: i32, W: i32, C: i32): usize {
   for (let row = first; row < past; ) {
     const tap = row / channels;
     const channel = row % channels;
     const length = min(channels - channel, past - row);
-    store<i32>(list, (tap / S) * step - padding);
-    store<i32>(list, (tap % S) * step - padding, 4);
-    store<i32>(list, channel << 2, 8);
+    const h = (tap / S) * step - padding;
+    const w = (tap % S) * step - padding;
+    store<i32>(list, h);
+    store<i32>(list, w, 4);
+    store<i32>(list, ((h * W + w) * C + channel) << 2, 8);
     store<i32>(list, length << 2, 12);
     list += RUN;
     row += length;
   }
   return list;
+}
+
+/** The same runs, those that continue one another as one; returns the end of the list. */
+function mergeRuns(merged: usize, list: usize, pastRun: usize): usize {
+  let past = merged;
+  for (let run = list; run < pastRun; run += RUN) {
+    const begin = load<i32>(run, 8);
+    const last = past - RUN;
+    if (past > merged && load<i32>(last, 8) + load<i32>(last, 12) === begin) {
+      store<i32>(last, load<i32>(last, 12) + load<i32>(run, 12), 12);
+      continue;
+    }
+    store<i32>(past, begin, 8);
+    store<i32>(past, load<i32>(run, 12), 12);
+    past += RUN;
+  }
+  return past;
 }
 
 /** The listed runs of `size` windows one after the other, zeros where they lie outside the image. Writes in fours. */
@@ -135,6 +156,8 @@ function gatherWindows(
   apart: usize,
   list: usize,
   pastRun: usize,
+  merged: usize,
+  pastMerged: usize,
   x: usize,
   pixel: i32,
   size: i32,
@@ -146,25 +169,39 @@ function gatherWindows(
   stride: i32,
 ): void {
   const zero = f32x4.splat(0);
+  // where all runs of a window lie inside the image
+  let firstH = 0;
+  let pastH = H;
+  let firstW = 0;
+  let pastW = W;
+  for (let run = list; run < pastRun; run += RUN) {
+    firstH = max(firstH, -load<i32>(run));
+    pastH = min(pastH, H - load<i32>(run));
+    firstW = max(firstW, -load<i32>(run, 4));
+    pastW = min(pastW, W - load<i32>(run, 4));
+  }
   let q = pixel % Q;
   let p = (pixel / Q) % P;
   let n = pixel / (P * Q);
   for (let i = 0; i < size; i++) {
+    const h = p * stride;
+    const w = q * stride;
+    const window = x + ((<usize>(((n * H + h) * W + w) * C)) << 2);
     let at = to;
-    for (let run = list; run < pastRun; run += RUN) {
-      const h = p * stride + load<i32>(run);
-      const w = q * stride + load<i32>(run, 4);
-      const length = <usize>load<i32>(run, 12);
-      const past = at + length;
-      let write = at;
-      if (<u32>h < <u32>H && <u32>w < <u32>W) {
-        let from = x + ((<usize>(((n * H + h) * W + w) * C)) << 2) + <usize>load<i32>(run, 8);
-        for (; write < past; write += 16) {
-          v128.store(write, v128.load(from));
-          from += 16;
-        }
-      } else for (; write < past; write += 16) v128.store(write, zero);
-      at = past;
+    if (h >= firstH && h < pastH && w >= firstW && w < pastW) {
+      for (let run = merged; run < pastMerged; run += RUN) {
+        const past = at + <usize>load<i32>(run, 12);
+        copyRun(window + <usize>load<i32>(run, 8), at, past);
+        at = past;
+      }
+    } else {
+      for (let run = list; run < pastRun; run += RUN) {
+        const past = at + <usize>load<i32>(run, 12);
+        const inside = <u32>(h + load<i32>(run)) < <u32>H && <u32>(w + load<i32>(run, 4)) < <u32>W;
+        if (inside) copyRun(window + <usize>load<i32>(run, 8), at, past);
+        else for (let write = at; write < past; write += 16) v128.store(write, zero);
+        at = past;
+      }
     }
     to += apart;
     if (++q === Q) {
@@ -174,6 +211,21 @@ function gatherWindows(
         n++;
       }
     }
+  }
+}
+
+/** Copies what is to lie before `past`, in fours: up to 12 bytes more. */
+function copyRun(from: usize, to: usize, past: usize): void {
+  for (; to + 48 < past; to += 64) {
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+    v128.store(to, v128.load(from, 32), 32);
+    v128.store(to, v128.load(from, 48), 48);
+    from += 64;
+  }
+  for (; to < past; to += 16) {
+    v128.store(to, v128.load(from));
+    from += 16;
   }
 }
 

@@ -5,6 +5,8 @@
 import { block, COLUMNS, packRows, ROWS } from './block';
 import { align, listTaps, phaseAt, TAP, tapsBefore } from './taps';
 
+/** Bytes of one entry of a list of runs: where it begins in a window, in bytes, and its floats. */
+const RUN: usize = 8;
 /** Bits of `finish`: what is done to a block before it leaves the cache. */
 const BIAS: i32 = 1;
 const RELU: i32 = 2;
@@ -66,8 +68,9 @@ export function convolve(
   const tileRows = yRows + 64;
   const tile = tileRows + 64;
   const list = tile + 192;
-  const xRows = align(list + <usize>(R * S) * TAP);
-  const zeros = align(xRows + <usize>(R * S * ROWS) * 4);
+  const runs = align(list + <usize>(R * S) * TAP);
+  const xRows = align(runs + <usize>(R * S) * RUN + 64);
+  const zeros = align(xRows + <usize>(R * S * ROWS) * 4 + 64);
   const nowhere = align(zeros + ((<usize>chunk) << 2) + 16);
   const gathered = align(nowhere + ((<usize>allPanels) << 5));
   memory.fill(zeros, 0, ((<usize>chunk) << 2) + 16);
@@ -96,6 +99,21 @@ export function convolve(
     const pastPanel = min(allPanels, firstPanel + panels);
     const pastWhole = min(wholePanels, pastPanel);
     const yGroup = y + ((<usize>(group * filters)) << 2);
+    // where all taps of a pixel lie inside the image
+    let firstH = 0;
+    let pastH = H;
+    let firstW = 0;
+    let pastW = W;
+    const pastTap = list + <usize>taps * TAP;
+    for (let tap = list; tap < pastTap; tap += TAP) {
+      const row = load<i32>(tap);
+      const column = load<i32>(tap, 4);
+      firstH = max(firstH, -row);
+      pastH = min(pastH, H - row);
+      firstW = max(firstW, -column);
+      pastW = min(pastW, W - column);
+      store<i32>(tap, ((row * W + column) * C) << 2, 12);
+    }
 
     for (let c = 0; c < channels; c += chunk) {
       const size = min(chunk, channels - c);
@@ -105,20 +123,18 @@ export function convolve(
       let w = firstPixel % width;
       let h = (firstPixel / width) % height;
       let n = firstPixel / (width * height);
+      const pastRun = listRuns(runs, list, pastTap, size);
       for (let pixel = firstPixel; pixel < pastPixel; pixel += ROWS) {
         const rows = min(ROWS, pastPixel - pixel);
+        let inside = rows === ROWS;
         for (let i = 0; i < rows; i++) {
           const at = ((n * P + h * up + rowPhase) * Q + w * up + columnPhase) * O;
           store<u32>(yRows + ((<usize>i) << 2), <u32>(yGroup + ((<usize>at) << 2)));
-          let to = xRows + ((<usize>i) << 2);
-          const past = list + <usize>taps * TAP;
-          for (let tap = list; tap < past; tap += TAP) {
-            const p = h * down + load<i32>(tap);
-            const q = w * down + load<i32>(tap, 4);
-            const inside = <u32>p < <u32>H && <u32>q < <u32>W;
-            store<u32>(to, <u32>(inside ? xGroup + ((<usize>(((n * H + p) * W + q) * C)) << 2) : zeros));
-            to += ROWS * 4;
-          }
+          const p = h * down;
+          const q = w * down;
+          const window = xGroup + ((<usize>(((n * H + p) * W + q) * C)) << 2);
+          store<u32>(xRows + ((<usize>i) << 2), <u32>window);
+          if (p < firstH || p >= pastH || q < firstW || q >= pastW) inside = false;
           if (++w === width) {
             w = 0;
             if (++h === height) {
@@ -127,14 +143,21 @@ export function convolve(
             }
           }
         }
-        for (let i = rows; i < ROWS; i++) {
-          store<u32>(yRows + ((<usize>i) << 2), <u32>nowhere);
-          for (let t = 0; t < taps; t++) store<u32>(xRows + ((<usize>(t * ROWS + i)) << 2), <u32>zeros);
-        }
+        for (let i = rows; i < ROWS; i++) store<u32>(yRows + ((<usize>i) << 2), <u32>nowhere);
         let to = gathered;
-        for (let t = 0; t < taps; t++) {
-          packRows(xRows + <usize>(t * ROWS * 4), 0, size, to);
-          to += tapBytes;
+        if (inside) {
+          for (let run = runs; run < pastRun; run += RUN) {
+            const length = load<i32>(run, 4);
+            packRows(xRows, <usize>load<i32>(run), length, to);
+            to += <usize>length * 24;
+          }
+        } else {
+          // six addresses for every tap, the first ones in place of the windows'
+          listRows(xRows, rows, list, pastTap, pixel, xGroup, zeros, H, W, C, height, width, down);
+          for (let t = 0; t < taps; t++) {
+            packRows(xRows + <usize>(t * ROWS * 4), 0, size, to);
+            to += tapBytes;
+          }
         }
         let b = weightsChunk + <usize>firstPanel * panelBytes;
         for (let panel = firstPanel; panel < pastWhole; panel++) {
@@ -156,6 +179,62 @@ export function convolve(
       }
       // zeros need no further sum
       if (taps === 0) break;
+    }
+  }
+}
+
+/** The runs of memory that the taps of a window make up, each of `size` channels; returns the end of the list. */
+function listRuns(runs: usize, list: usize, pastTap: usize, size: i32): usize {
+  let past = runs;
+  for (let tap = list; tap < pastTap; tap += TAP) {
+    const begin = load<i32>(tap, 12);
+    const last = past - RUN;
+    if (past > runs && load<i32>(last) + (load<i32>(last, 4) << 2) === begin) {
+      store<i32>(last, load<i32>(last, 4) + size, 4);
+      continue;
+    }
+    store<i32>(past, begin);
+    store<i32>(past, size, 4);
+    past += RUN;
+  }
+  return past;
+}
+
+/** For every tap six addresses: of the channels of `rows` pixels from `pixel` on, or of zeros where the tap is not in the image. */
+function listRows(
+  xRows: usize,
+  rows: i32,
+  list: usize,
+  pastTap: usize,
+  pixel: i32,
+  x: usize,
+  zeros: usize,
+  H: i32,
+  W: i32,
+  C: i32,
+  height: i32,
+  width: i32,
+  down: i32,
+): void {
+  let w = pixel % width;
+  let h = (pixel / width) % height;
+  let n = pixel / (width * height);
+  for (let i = 0; i < ROWS; i++) {
+    const p = h * down;
+    const q = w * down;
+    const window = x + ((<usize>(((n * H + p) * W + q) * C)) << 2);
+    let to = xRows + ((<usize>i) << 2);
+    for (let tap = list; tap < pastTap; tap += TAP) {
+      const inside = i < rows && <u32>(p + load<i32>(tap)) < <u32>H && <u32>(q + load<i32>(tap, 4)) < <u32>W;
+      store<u32>(to, <u32>(inside ? window + <usize>load<i32>(tap, 12) : zeros));
+      to += ROWS * 4;
+    }
+    if (++w === width) {
+      w = 0;
+      if (++h === height) {
+        h = 0;
+        n++;
+      }
     }
   }
 }

@@ -9,8 +9,11 @@
  * the given first ones, so that those with the most work can come first.
  */
 
-/** Bytes of one entry of a list of taps: the offsets of its row and column in the input, and its number r · S + s. */
-export const TAP: usize = 12;
+/**
+ * Bytes of one entry of a list of taps: the offsets of its row and column in the input, its number r · S + s, and room for
+ * what else the reader of the list wants to know.
+ */
+export const TAP: usize = 16;
 
 /** How many of `size` rows of a filter belong to a phase. */
 function rowsOf(phase: i32, size: i32, lead: i32, step: i32, up: i32): i32 {
@@ -33,13 +36,18 @@ export function tapsBefore(phase: i32, R: i32, S: i32, top: i32, left: i32, step
   return rows * S + rowsOf(phaseAt(phase / up, firstRow, up), R, top, step, up) * columns;
 }
 
-/** Lists the taps of the phase whose output pixels have the remainders `row` and `column`; returns how many there are. */
+/**
+ * Lists the taps of the phase whose output pixels have the remainders `row` and `column`, in the order in which they lie in
+ * the input; returns how many there are.
+ */
 export function listTaps(list: usize, row: i32, column: i32, R: i32, S: i32, top: i32, left: i32, step: i32, up: i32): i32 {
   let count = 0;
-  for (let r = 0; r < R; r++) {
+  for (let i = 0; i < R; i++) {
+    const r = step < 0 ? i : R - 1 - i;
     const y = row + top - r * step;
     if (y % up !== 0) continue;
-    for (let s = 0; s < S; s++) {
+    for (let j = 0; j < S; j++) {
+      const s = step < 0 ? j : S - 1 - j;
       const x = column + left - s * step;
       if (x % up !== 0) continue;
       store<i32>(list, y / up);

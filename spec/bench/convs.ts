@@ -1,5 +1,5 @@
 /**
- * Convolutions of ResNet-18, ResNet-50 and AlexNet one by one on the wasm device: milliseconds and GFLOP/s of each pass.
+ * Convolutions of ResNet-18, ResNet-50, AlexNet and ResNet-8 (32 pixels) one by one on the wasm device: milliseconds and GFLOP/s of each pass.
  *
  *   npx tsx spec/bench/convs.ts [FILTER] [--threads N] [--pass forward|input|filter] [--exact] [--kernels] [--ms N] [--json]
  *
@@ -51,6 +51,12 @@ const layers: readonly Layer[] = [
   ['alex 3x3 192>384 @13', 16, 13, 192, 384, 3, 1, 1, 1],
   ['alex 3x3 384>256 @13', 16, 13, 384, 256, 3, 1, 1, 1],
   ['alex 3x3 256>256 @13', 16, 13, 256, 256, 3, 1, 1, 1],
+  ['r8 3x3 3>16 @32', 64, 32, 3, 16, 3, 1, 1, 1],
+  ['r8 3x3 16>16 @32', 64, 32, 16, 16, 3, 1, 1, 2],
+  ['r8 3x3s2 16>32 @32', 64, 32, 16, 32, 3, 2, 1, 1],
+  ['r8 3x3 32>32 @16', 64, 16, 32, 32, 3, 1, 1, 1],
+  ['r8 3x3s2 32>64 @16', 64, 16, 32, 64, 3, 2, 1, 1],
+  ['r8 3x3 64>64 @8', 64, 8, 64, 64, 3, 1, 1, 1],
 ];
 const passes = { forward: 'conv2d', input: 'conv2d.inputGradient', filter: 'conv2d.filterGradient' } as const;
 

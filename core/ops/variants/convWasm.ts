@@ -74,7 +74,16 @@ function convolveScratch({ kernel: [R, S], filters }: Product, { chunk }: Tiling
   const taps = R * S;
   const zeros = chunk * 4 + 16;
   const nowhere = Math.ceil(filters / COLUMNS) * 32;
-  return 320 + align(taps * 12) + align(taps * ROWS * 4) + align(zeros) + align(nowhere) + align(taps * chunk * ROWS * 4 + 128) + 256;
+  return (
+    320 +
+    align(taps * 16) +
+    align(taps * 8 + 64) +
+    align(taps * ROWS * 4 + 64) +
+    align(zeros) +
+    align(nowhere) +
+    align(taps * chunk * ROWS * 4 + 128) +
+    256
+  );
 }
 
 function convolve(
@@ -187,7 +196,7 @@ export const inputGradientWasm: Variant<WindowPlace> = {
       language: 'wasm',
       routine: 'packTurned',
       units: groups * Math.ceil(channels / COLUMNS),
-      scratch: align(R * S * 12),
+      scratch: align(R * S * 16),
       arguments: ({ inputs: [from], output: to }) => [
         ...[from!, to, groups, R, S, channels, filters, tiles.chunk],
         ...[padding, padding, dilation, stride, firstRow, firstColumn],

@@ -51,6 +51,7 @@ export const filterGradientWasm: Variant<WindowPlace> = {
     const bytes = {
       nowhere: allPanels * 32,
       list: (Math.floor(rows / channels) + 2) * 16,
+      merged: (Math.floor(rows / channels) + 2) * 16,
       windows: chunk * (rows + 16) * 4 + 64,
       gathered: panels * chunk * 32,
     };
