@@ -12,11 +12,13 @@ export {
   readWeights,
 } from './checkpoint/checkpoint.ts';
 export { closest, didYouMean } from './closest.ts';
+export type { DataLayout, OpenSplit, PlaceNames } from './data/dataLayout.ts';
 export { Demand, Lease } from './data/demand.ts';
 export { type PictureFacts, pictureFacts } from './data/pictureFacts.ts';
 export type {
   Bad,
   Batch,
+  Box,
   DataSet,
   ImageJob,
   Normalization,

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { lastValueFrom, reduce } from 'rxjs';
 import { type IdxPair, type Layout, partOf, recognise, type Split } from '../core/data/layout.ts';
@@ -9,6 +10,7 @@ import { openIdx, readIdxHeader } from '../core/formats/idx.ts';
 import { hash } from '../core/random.ts';
 import { idx } from './idx.ts';
 import { listedImages } from './imageFolder.ts';
+import { layouts } from './layouts/index.ts';
 import { webDataset } from './webDataset.ts';
 
 /** Of a folder without a split, one in this many images of each class is held out. */
@@ -21,7 +23,8 @@ const heldOutShare = 10;
  * - an image folder without a split: a tenth of each class is held out, chosen by a hash of the names, so that the choice is
  *   the same on every machine;
  * - WebDataset shards: in such folders, or side by side as `train-*.tar[.gz]` and `test-*` or `val-*.tar[.gz]`;
- * - MNIST-style IDX files: `train-images-idx3-ubyte[.gz]`, `train-labels-idx1-ubyte[.gz]`, `t10k-…`.
+ * - MNIST-style IDX files: `train-images-idx3-ubyte[.gz]`, `train-labels-idx1-ubyte[.gz]`, `t10k-…`;
+ * - those of `layouts/`.
  *
  * Class names come from class folders or from `classes.txt` (one a line, in the order of the labels) beside shards or IDX
  * files; without it the training labels are read once and the classes are called "0", "1", …. Shards tell their size if an
@@ -30,11 +33,24 @@ const heldOutShare = 10;
  * Errors: a folder that is none of these, with the list of what was looked for; a missing part; and what the sources say.
  */
 export async function openDataSet(dir: string, { split }: { split: Split }): Promise<DataSet> {
-  const layout = await recognise(dir);
+  const names = (await isFolder(dir)) ? await listFolder(dir) : { folders: [], files: [] };
+  for (const layout of layouts) {
+    const open = await layout.recognise(dir, names);
+    if (open) return open(split);
+  }
+  const layout = await recognise(
+    dir,
+    layouts.map(({ lookedFor }) => lookedFor),
+  );
   if (layout.kind === 'idx') return openIdxPair(layout, split);
   if (layout.kind === 'shards') return openShards(layout, split);
   if (layout.kind === 'folders') return openSplitFolders(layout, split);
   return openWholeFolder(layout.dir, split);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  // what cannot be looked at is told by `recognise`
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 async function openIdxPair({ dir, parts }: Layout & { kind: 'idx' }, split: Split): Promise<DataSet> {
@@ -182,8 +198,15 @@ function fromListing(listing: ImageListing, description: string): DataSet {
     description: `${description}, ${listing.classes.length} classes`,
     classes: listing.classes,
     size: listing.files.length,
+    counts: countsOf(listing),
     samples: options => listedImages(listing, options),
   };
+}
+
+function countsOf({ classes, labels }: ImageListing): number[] {
+  const counts: number[] = classes.map(() => 0);
+  for (const label of labels) counts[label]++;
+  return counts;
 }
 
 function number(value: number): string {

@@ -3,6 +3,7 @@ import { type DeviceName, deviceNames, didYouMean, fail, MillraceError } from '.
 import { benchData } from './commands/benchData.ts';
 import { benchGemm } from './commands/benchGemm.ts';
 import { benchStep } from './commands/benchStep.ts';
+import { data, dataActions, dataOptions } from './commands/data/index.ts';
 import { devices } from './commands/devices.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { golden } from './commands/golden.ts';
@@ -116,6 +117,15 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .action(async options => {
       finish(await benchGemm(options, output));
     });
+
+  const aboutData = command(program, 'data', 'What a data folder is: layout, classes, images. Actions do more with it.')
+    .argument('<dir>', 'a folder, or an archive')
+    .argument('[action]', dataActions.map(({ name, describe }) => `${name}: ${describe}`).join('; '))
+    .argument('[target]', 'what the action is about');
+  for (const option of dataOptions()) aboutData.addOption(option);
+  aboutData.action(async (dir: string, action: string | undefined, target: string | undefined, options) => {
+    finish(await data(dir, action, target, options, output));
+  });
 
   command(program, 'models', 'The models with parameters and multiply-accumulates, or the layers of one.')
     .argument('[model]', 'a name, or a graph of your own: FILE.json, FILE.ts')

@@ -32,7 +32,7 @@ const lookedFor = [
 ];
 
 /** Looks at names only, at most two folders deep. An unrecognisable folder is an error that lists what was looked for. */
-export async function recognise(dir: string): Promise<Layout> {
+export async function recognise(dir: string, alsoLookedFor: readonly string[] = []): Promise<Layout> {
   const { folders, files } = await listFolder(dir);
 
   const idx = { train: idxPair(dir, files, 'train'), test: idxPair(dir, files, 't10k') };
@@ -68,7 +68,7 @@ export async function recognise(dir: string): Promise<Layout> {
   throw fail(
     'data',
     `data folder ${dir}`,
-    `one of: ${lookedFor.join('; ')}`,
+    `one of: ${[...lookedFor, ...alsoLookedFor].join('; ')}`,
     describe(folders, files),
     'Arrange the data in one of these ways, or give the folder that is.',
   );

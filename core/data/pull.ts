@@ -5,7 +5,7 @@ import { currentEpoch } from './epochScope.ts';
 import type { Sample, SourceOptions } from './sample.ts';
 
 /** What a source finds; `pull` adds the place in the pipeline, the epoch and the seed. */
-export type Found = Pick<Sample, 'key' | 'label' | 'index' | 'picture'>;
+export type Found = Pick<Sample, 'key' | 'label' | 'index' | 'picture' | 'boxes'>;
 
 /** How one reading goes: told its counters, and stopped by the signal (close files, throw or return, as is easiest). */
 export type Reader = (
@@ -78,11 +78,11 @@ async function flow(
           iterator = undefined;
           break;
         }
-        const { key, label, index, picture } = result.value;
+        const { key, label, index, picture, boxes } = result.value;
         meter.itemsIn++;
         meter.itemsOut++;
         meter.bytes += picture.kind === 'encoded' ? picture.bytes.length : picture.kind === 'raw' ? picture.pixels.length : 0;
-        subscriber.next({ key, label, index, epoch, seed, picture, lease });
+        subscriber.next({ key, label, index, epoch, seed, picture, ...(boxes && { boxes }), lease });
       } finally {
         lease.release();
       }

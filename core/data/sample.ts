@@ -7,6 +7,15 @@ export type Picture =
   /** uint8, HWC. */
   | { readonly kind: 'raw'; readonly pixels: Uint8Array; readonly height: number; readonly width: number; readonly channels: number };
 
+/** An object's rectangle. Edges lie between pixels: a box over the whole of a picture is 0, 0, height, width. */
+export interface Box {
+  readonly label: number;
+  readonly top: number;
+  readonly left: number;
+  readonly bottom: number;
+  readonly right: number;
+}
+
 /**
  * One labelled picture on its way. A plain object: `map(s => ({ ...s, label: 0 }))` keeps everything.
  * `(seed, epoch, index)` is all that its randomness depends on.
@@ -20,6 +29,8 @@ export interface Sample {
   readonly epoch: number;
   readonly seed: number;
   readonly picture: Picture;
+  /** Objects in the picture, where the data set knows them; in pixels of the upright picture, before any transform. */
+  readonly boxes?: readonly Box[];
   readonly lease: Lease;
   /** Set by `decode`, extended by `augment`. */
   readonly job?: ImageJob;
@@ -140,6 +151,10 @@ export interface DataSet {
   /** For people: `WebDataset, 4 shards`. */
   readonly description: string;
   readonly classes: readonly string[];
+  /** What people call the classes, in their order, where that is something else: `tench, Tinca tinca` for `n01440764`. */
+  readonly names?: readonly string[];
+  /** Images of each class, when known without a scan. */
+  readonly counts?: readonly number[];
   /** Number of samples, when known without a scan. */
   readonly size: number | undefined;
   /** One cold pass over it in its natural order. */

@@ -1,0 +1,30 @@
+import type { Option } from 'commander';
+import { didYouMean, fail } from '../../../core/index.ts';
+import type { Output } from '../../terminal/output.ts';
+import type { DataAction } from './action.ts';
+import { describeData } from './describe.ts';
+
+/** What `millrace data DIR` can do besides telling what the folder is. One file each. */
+export const dataActions: readonly DataAction[] = [];
+
+export const dataOptions = (): readonly Option[] => dataActions.flatMap(action => action.options?.() ?? []);
+
+export async function data(
+  dir: string,
+  name: string | undefined,
+  target: string | undefined,
+  options: Readonly<Record<string, unknown>>,
+  output: Output,
+): Promise<number> {
+  if (name === undefined) return describeData({ dir, target, options, output });
+  const action = dataActions.find(each => each.name === name);
+  if (action) return action.run({ dir, target, options, output });
+  const names = dataActions.map(each => each.name);
+  throw fail(
+    'usage',
+    'data',
+    `an action (${names.join(', ') || 'there is none yet'})`,
+    `"${name}"`,
+    `${didYouMean(name, names)}See millrace data --help.`,
+  );
+}
