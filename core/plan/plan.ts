@@ -3,7 +3,7 @@ import type { Program, Segment } from '../program/program.ts';
 import { elements } from '../shape.ts';
 import { inPlace } from './inPlace.ts';
 import { bytesOf, type LoweredProgram, lower } from './lower.ts';
-import { type Lifetime, place } from './place.ts';
+import { type Lifetime, placeInArenas, placeInBuffers } from './place.ts';
 
 /**
  * A program compiled for one device and batch size, with every buffer placed before the first pass. Several plans work on
@@ -27,6 +27,10 @@ export interface Plan {
   readonly program: Program;
   readonly lowered: LoweredProgram;
   readonly buffers: ReadonlyMap<string, DeviceBuffer>;
+  /** What the tensors lie in: the shared buffers, and those of lasting tensors. */
+  readonly memory: readonly DeviceBuffer[];
+  /** Bytes that it added to the pool only for temporary tensors inside its kernels. */
+  readonly scratchBytes: number;
   segment(name: Segment): CompiledSegment;
   /** The launches of one node alone, compiled when asked for: to find where a number went wrong. */
   compileNode(index: number): Promise<CompiledSegment>;
@@ -44,15 +48,20 @@ export async function planFor(given: Program, options: PlanOptions): Promise<Pla
   const lowered = lower(program, language, { variants, exact, largestBinding, features, limits });
 
   const buffers = new Map<string, DeviceBuffer>();
-  const lifetimes = lifetimesOf(lowered, name => !lasting(name));
-  const { slots, slotOf } = place(
-    lifetimes,
-    pool.map(buffer => buffer.bytes),
-  );
-  slots.forEach((bytes, index) => {
+  const lastingBuffers: DeviceBuffer[] = [];
+  const lifetimes = lifetimesOf(lowered, name => !lasting(name), program);
+  const sizes = pool.map(buffer => buffer.bytes);
+  // WebGPU: a buffer is read or written in one launch, not both
+  const whole = language === 'wgsl';
+  const { buffers: shared, places, scratchBytes } = (whole ? placeInBuffers : placeInArenas)(lifetimes, sizes);
+  shared.forEach((bytes, index) => {
     pool[index] ??= device.allocate(bytes, `activations ${index}`);
   });
-  for (const [name, slot] of slotOf) buffers.set(name, pool[slot]!);
+  for (const [name, { buffer, offset }] of places) {
+    const own = pool[buffer]!;
+    const label = `${own.label} at ${offset / 1024} KiB`;
+    buffers.set(name, whole ? own : device.slice(own, offset, bytesOf(lowered.tensors.get(name)!), label));
+  }
   for (const [name, tensor] of lowered.tensors) {
     if (!lasting(name)) continue;
     let buffer = placed.get(name);
@@ -61,6 +70,7 @@ export async function planFor(given: Program, options: PlanOptions): Promise<Pla
       placed.set(name, buffer);
     }
     buffers.set(name, buffer);
+    lastingBuffers.push(buffer);
   }
 
   const argument = (name: string): Argument => {
@@ -85,6 +95,8 @@ export async function planFor(given: Program, options: PlanOptions): Promise<Pla
     program,
     lowered,
     buffers,
+    memory: [...new Set([...[...places.values()].map(({ buffer }) => pool[buffer]!), ...lastingBuffers])],
+    scratchBytes,
     segment(name) {
       const segment = segments.get(name);
       if (!segment) throw new Error(`the plan has no ${name} segment`);
@@ -95,7 +107,7 @@ export async function planFor(given: Program, options: PlanOptions): Promise<Pla
 }
 
 /** First and last launch of each temporary tensor, over all segments in order. */
-function lifetimesOf({ nodes, tensors }: LoweredProgram, isTemporary: (name: string) => boolean): Lifetime[] {
+function lifetimesOf({ nodes, tensors }: LoweredProgram, isTemporary: (name: string) => boolean, program: Program): Lifetime[] {
   const seen = new Map<string, { first: number; last: number }>();
   let time = 0;
   for (const { launches } of nodes) {
@@ -109,5 +121,5 @@ function lifetimesOf({ nodes, tensors }: LoweredProgram, isTemporary: (name: str
       time++;
     }
   }
-  return [...seen].map(([name, life]) => ({ name, bytes: bytesOf(tensors.get(name)!), ...life }));
+  return [...seen].map(([name, life]) => ({ name, bytes: bytesOf(tensors.get(name)!), ...life, scratch: !program.tensors[name] }));
 }

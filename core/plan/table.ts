@@ -4,7 +4,7 @@ import type { LoweredNode } from './lower.ts';
 import type { Plan } from './plan.ts';
 
 /** The plan as aligned text: node, kernels or variant, shape, memory of the output, cost; then totals. */
-export function planTable({ lowered, buffers }: Plan): string {
+export function planTable({ lowered, buffers, memory, scratchBytes }: Plan): string {
   const header = ['segment', 'node', 'kernel', 'shape', 'output', 'MFLOP', 'MB moved', 'buffer'];
   const rows = lowered.nodes.map(({ node, cost, variant, launches }) => {
     const { shape, dtype } = lowered.tensors.get(node.output)!;
@@ -27,13 +27,13 @@ export function planTable({ lowered, buffers }: Plan): string {
       .join('  ')
       .trimEnd(),
   );
-  const distinct = new Set(buffers.values());
-  const memory = [...distinct].reduce((sum, buffer) => sum + buffer.bytes, 0);
+  const peak = memory.reduce((sum, buffer) => sum + buffer.bytes, 0) - scratchBytes;
+  const scratch = scratchBytes > 0 ? ` and ${bytes(scratchBytes)} of scratch` : '';
   const flops = lowered.nodes.reduce((sum, { cost }) => sum + cost.flops, 0);
   const launches = lowered.nodes.reduce((sum, node) => sum + node.launches.length, 0);
   return [
     ...lines,
-    `${lowered.nodes.length} nodes, ${launches} launches, ${work(flops)}, peak memory ${bytes(memory)} in ${distinct.size} buffers`,
+    `${lowered.nodes.length} nodes, ${launches} launches, ${work(flops)}, peak memory ${bytes(peak)}${scratch} in ${memory.length} buffers`,
   ].join('\n');
 }
 

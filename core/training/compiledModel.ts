@@ -1,11 +1,12 @@
 import type { Batch } from '../data/sample.ts';
 import type { Device, DeviceBuffer } from '../devices/device.ts';
-import { fail, show } from '../errors.ts';
+import { fail } from '../errors.ts';
 import { differentiate } from '../graph/differentiate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type GraphParameter, infer } from '../graph/infer.ts';
 import type { Loss } from '../losses/loss.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
+import { bytesOfKinds, gradientBytes, keptBytes, type MemoryUse } from '../plan/memory.ts';
 import { type Plan, planFor } from '../plan/plan.ts';
 import { planTable } from '../plan/table.ts';
 import { ProgramBuilder } from '../program/builder.ts';
@@ -15,8 +16,10 @@ import { initialize } from '../program/initialize.ts';
 import type { Program } from '../program/program.ts';
 import { prune } from '../program/prune.ts';
 import { elements, same, text } from '../shape.ts';
+import { BatchInput } from './batchInput.ts';
 import { firstNotFinite } from './diagnose.ts';
 import { Lock } from './lock.ts';
+import { ModelMemory } from './modelMemory.ts';
 import type { StepSegment } from './profile.ts';
 import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
@@ -65,16 +68,12 @@ export class CompiledModel {
   /** Updates of the weights so far. */
   updates = 0;
   readonly #options: CompileOptions;
-  readonly #placed = new Map<string, DeviceBuffer>();
-  readonly #pool: DeviceBuffer[] = [];
+  readonly #memory: ModelMemory;
   readonly #plans = new Map<Mode, Promise<Plan>>();
   readonly #losses = new Map<string, Promise<LossPlan>>();
-  readonly #lossPools: DeviceBuffer[][] = [];
   #update: { optimizer: Optimizer; plan: Promise<UpdatePlan> } | undefined;
   #optimizerState: ReadonlyMap<string, TensorData> | undefined;
-  readonly #pixels: Uint8Array;
-  readonly #targets: Float32Array;
-  readonly #normalization: Float32Array;
+  readonly #input: BatchInput;
   readonly #hyper = new Float32Array(hyperLength);
   readonly #lossPlans = { train: new WeakMap<Loss, Promise<LossPlan>>(), evaluate: new WeakMap<Loss, Promise<LossPlan>>() };
   #logits = '';
@@ -92,20 +91,10 @@ export class CompiledModel {
     this.seed = options.seed ?? 0;
     this.parameters = parameters;
     this.classes = output[1]!;
-    this.#pixels = new Uint8Array(options.batch * elements(graph.input));
-    this.#targets = new Float32Array(options.batch);
-    this.#normalization = new Float32Array(2 * graph.input[2]);
-    try {
-      for (const { name, shape, init } of parameters) {
-        const buffer = this.device.allocate(elements(shape) * 4, name);
-        this.#placed.set(name, buffer);
-        this.device.write(buffer, initialize(name, shape, init, this.seed));
-      }
-    } catch (error) {
-      // nobody will have this model to destroy it
-      for (const buffer of this.#placed.values()) this.device.free(buffer);
-      throw error;
-    }
+    this.#input = new BatchInput(graph, options.batch, this.classes);
+    const trained = ({ name, role }: GraphParameter) => role === 'parameter' && !options.frozen?.(name);
+    this.#memory = new ModelMemory(this.device, parameters, trained);
+    for (const { name, shape, init } of parameters) this.device.write(this.#bufferOf(name), initialize(name, shape, init, this.seed));
   }
 
   #check(): void {
@@ -119,11 +108,27 @@ export class CompiledModel {
     return { variants, exact, inPlace: fuse };
   }
 
-  readonly #bufferOf = (name: string): DeviceBuffer => this.#placed.get(name)!;
+  readonly #bufferOf = (name: string): DeviceBuffer => this.#memory.bufferOf(name);
 
   /** Bytes on the device: weights, activations, everything placed so far. */
   get peakBytes(): number {
-    return [...this.#placed.values(), ...this.#pool, ...this.#lossPools.flat()].reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#memory.bytes;
+  }
+
+  /** What training needs, has placed so far, and could not do without. Compiles forward and backward if nothing has yet. */
+  async memory(): Promise<MemoryUse> {
+    const { program } = await this.#plan('train');
+    const update = await this.#update?.plan;
+    const weights = bytesOfKinds(program, ['parameter', 'state']);
+    const optimizer = update ? update.tensors.reduce((sum, { shape }) => sum + 4 * elements(shape), 0) : 0;
+    const [gradients, kept] = [gradientBytes(program), keptBytes(program)];
+    const plans = [
+      ...(await Promise.all([...this.#plans.values(), ...this.#losses.values()])).map(each => ('plan' in each ? each.plan : each)),
+    ];
+    const scratch = [...plans, ...(update ? [update.plan] : [])].reduce((sum, { scratchBytes }) => sum + scratchBytes, 0);
+    const lowerBound = weights + optimizer + gradients + kept;
+    const peak = this.peakBytes - scratch;
+    return { weights, optimizer, gradients, kept, lowerBound, peak, scratch: scratch + (this.device.scratchBytes ?? 0) };
   }
 
   /** Compiles forward and backward now rather than with the first batch. */
@@ -131,9 +136,10 @@ export class CompiledModel {
     await this.#plan(mode);
   }
 
-  /** The plan as text: a row a node with its kernels, memory and cost. */
+  /** The plan as text: a row a node with its kernels, memory and cost. Once there is an optimizer, its update is below. */
   async table(mode: Mode = 'train'): Promise<string> {
-    return planTable(await this.#plan(mode));
+    const update = mode === 'train' ? await this.#update?.plan : undefined;
+    return [await this.#plan(mode), ...(update ? [update.plan] : [])].map(planTable).join('\n\n');
   }
 
   async #plan(mode: Mode): Promise<Plan> {
@@ -166,7 +172,9 @@ export class CompiledModel {
     const pruned = prune(builder.build(), keep);
     const program = this.#options.fuse === false ? pruned : fuse(pruned, keep);
     keep.push(...Object.values(program.gradients));
-    return planFor(program, { device: this.device, placed: this.#placed, keep, pool: this.#pool, ...this.#lowering });
+    const { placed, pool } = this.#memory;
+    if (mode === 'train') this.#memory.addGradients(program.gradients);
+    return planFor(program, { device: this.device, placed, keep, pool, ...this.#lowering });
   }
 
   /** Loss objects are made freely (one an epoch, say): what they write decides whether there is a plan already. */
@@ -195,15 +203,15 @@ export class CompiledModel {
   }
 
   async #placeLoss(program: Program, result: string, gradient: string | undefined): Promise<LossPlan> {
-    const placed = new Map(this.#placed);
-    if (gradient) placed.set(gradient, this.#placed.get(lossGradient)!);
+    const placed = new Map(this.#memory.placed);
+    if (gradient) placed.set(gradient, this.#bufferOf(lossGradient));
     const pool: DeviceBuffer[] = [];
-    this.#lossPools.push(pool);
+    this.#memory.lossPools.push(pool);
     try {
       return { plan: await planFor(program, { device: this.device, placed, pool, ...this.#lowering }), result };
     } finally {
       // what is new is the model's now: targets, the result, whatever the loss keeps
-      for (const [name, buffer] of placed) if (name !== gradient) this.#placed.set(name, buffer);
+      for (const [name, buffer] of placed) if (name !== gradient) this.#memory.placed.set(name, buffer);
     }
   }
 
@@ -211,50 +219,10 @@ export class CompiledModel {
 
   /** Sends a batch's pixels, labels and normalisation to the device. Fewer samples than `this.batch` are padded. */
   async upload(batch: Batch, mode: Mode): Promise<void> {
-    const [height, width, channels] = this.graph.input;
-    const { count } = batch;
-    if (batch.height !== height || batch.width !== width || batch.channels !== channels) {
-      const got = text([batch.height, batch.width, batch.channels]);
-      throw fail(
-        'data',
-        'forward',
-        `images of ${text(this.graph.input)} (height, width, channels) for model "${this.graph.name}"`,
-        got,
-        'Change the augmentation (resize, crop, channels of decode) or build the model for that size.',
-      );
-    }
-    if (count > this.batch || (mode === 'train' && count !== this.batch)) {
-      throw fail(
-        'data',
-        'forward',
-        `batches of ${this.batch}, for which the model is compiled`,
-        `one of ${count}`,
-        `Use batch(${this.batch}, { dropLast: true }).`,
-      );
-    }
-    const size = height * width * channels;
-    for (let i = 0; i < count; i++) this.#pixels.set(batch.cells[i]!, i * size);
-    this.#targets.fill(-1);
-    for (let i = 0; i < count; i++) {
-      const label = batch.labels[i]!;
-      if (!(label >= 0 && label < this.classes)) {
-        throw fail(
-          'data',
-          `sample "${batch.keys[i]}"`,
-          `a label from 0 to ${this.classes - 1}, since the model has ${this.classes} classes`,
-          show(label),
-          'Build the model with as many classes as the data has.',
-        );
-      }
-      this.#targets[i] = label;
-    }
-    for (let c = 0; c < channels; c++) {
-      this.#normalization[c] = batch.normalization?.mean[c % batch.normalization.mean.length] ?? 0;
-      this.#normalization[channels + c] = 1 / (batch.normalization?.std[c % batch.normalization.std.length] ?? 1);
-    }
+    this.#input.fill(batch, mode);
     const { buffers } = await this.#plan(mode);
-    this.device.write(buffers.get('pixels')!, this.#pixels);
-    this.device.write(buffers.get('normalization')!, this.#normalization);
+    this.device.write(buffers.get('pixels')!, this.#input.pixels);
+    this.device.write(buffers.get('normalization')!, this.#input.normalization);
   }
 
   async forward(mode: Mode): Promise<void> {
@@ -266,7 +234,7 @@ export class CompiledModel {
   /** The loss and, in training, the gradient of the logits. */
   async loss(loss: Loss, mode: Mode): Promise<void> {
     const { plan, result } = await this.#lossPlan(loss, mode);
-    this.device.write(plan.buffers.get('targets')!, this.#targets);
+    this.device.write(plan.buffers.get('targets')!, this.#input.targets);
     await this.device.run(plan.segment('forward'));
     // asked for here, the answer comes while the device still computes gradients: it need not be idle for anyone to see the loss
     this.#result = this.device.read(plan.buffers.get(result)!, 16);
@@ -299,8 +267,8 @@ export class CompiledModel {
     }
     this.#update ??= {
       optimizer,
-      plan: this.#plan('train').then(async ({ program }) => {
-        const made = await planUpdate(program, optimizer, { device: this.device, placed: this.#placed, ...this.#lowering });
+      plan: this.#plan('train').then(async () => {
+        const made = await planUpdate(this.#memory, optimizer, { device: this.device, ...this.#lowering });
         if (this.#optimizerState) this.#writeOptimizerState(made, this.#optimizerState);
         return made;
       }),
@@ -338,7 +306,7 @@ export class CompiledModel {
   /** [count, classes] of the last forward pass. */
   async readLogits(count = this.batch): Promise<Float32Array> {
     this.#check();
-    return this.device.read(this.#placed.get(this.#logits)!, count * this.classes * 4);
+    return this.device.read(this.#bufferOf(this.#logits), count * this.classes * 4);
   }
 
   /** Gradients of the last backward pass by parameter name, in PyTorch's layouts: for tests and histograms. */
@@ -409,10 +377,7 @@ export class CompiledModel {
     const free = await this.lock.acquire();
     this.#destroyed = true;
     await Promise.allSettled([...this.#plans.values(), ...this.#losses.values(), ...(this.#update ? [this.#update.plan] : [])]);
-    for (const buffer of new Set([...this.#placed.values(), ...this.#pool, ...this.#lossPools.flat()])) this.device.free(buffer);
-    this.#placed.clear();
-    this.#pool.length = 0;
-    this.#lossPools.length = 0;
+    this.#memory.free();
     free();
   }
 }

@@ -1,10 +1,11 @@
+import type { DeviceBuffer } from '../devices/device.ts';
 import type { Layout } from '../ops/op.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import { type Plan, type PlanOptions, planFor } from '../plan/plan.ts';
 import { ProgramBuilder } from '../program/builder.ts';
 import { hyperLength, hyperName } from '../program/hyper.ts';
-import type { Program } from '../program/program.ts';
 import type { Shape } from '../shape.ts';
+import type { ModelMemory } from './modelMemory.ts';
 
 export interface UpdatePlan {
   readonly plan: Plan;
@@ -12,20 +13,29 @@ export interface UpdatePlan {
   readonly tensors: readonly { readonly name: string; readonly shape: Shape; readonly layout: Layout }[];
 }
 
-/** The optimizer's segment: one update per trained parameter, in the graph's order. */
-export async function planUpdate(training: Program, optimizer: Optimizer, options: PlanOptions): Promise<UpdatePlan> {
+/**
+ * The optimizer's segment: all trained parameters at once, as the flat tensors that they lie in (`flat.ts`). Only where the device
+ * cannot bind them at once there are several.
+ */
+export async function planUpdate(memory: ModelMemory, optimizer: Optimizer, options: Omit<PlanOptions, 'placed'>): Promise<UpdatePlan> {
   const builder = new ProgramBuilder();
   builder.segment = 'update';
   const hyper = builder.declare(hyperName, 'input', [hyperLength]);
-  const tensors: UpdatePlan['tensors'][number][] = [];
-  for (const [name, gradientName] of Object.entries(training.gradients)) {
-    const entry = training.tensors[name]!;
-    const { shape, layout = 'plain' } = entry;
-    builder.declare(name, 'parameter', shape, { layout });
-    const gradient = builder.declare(gradientName, 'gradient', shape);
-    builder.node = name;
-    optimizer.build(builder, { parameter: entry, gradient, hyper });
-    for (const kept of optimizer.state) tensors.push({ name: `${name}:${kept}`, shape, layout });
+  const placed = new Map<string, DeviceBuffer>([[hyperName, memory.placed.get(hyperName)!]]);
+  const kept = optimizer.state.map(state => memory.addFlat(`parameters:${state}`, name => `${name}:${state}`));
+  for (const [i, { bytes, members }] of memory.ranges.entries()) {
+    const name = memory.parameters[i]!.label;
+    const shape = [bytes / 4];
+    const parameter = builder.declare(name, 'parameter', shape);
+    const gradient = builder.declare(`${name}:gradient`, 'gradient', shape);
+    placed.set(parameter.name, memory.parameters[i]!);
+    placed.set(gradient.name, memory.gradients[i]!);
+    for (const [s, state] of optimizer.state.entries()) placed.set(`${name}:${state}`, kept[s]![i]!);
+    builder.node = members.length === 1 ? members[0]!.name : `${members.length} parameters`;
+    optimizer.build(builder, { parameter: builder.get(name), gradient, hyper });
   }
-  return { plan: await planFor(builder.build(), options), tensors };
+  const tensors = memory.ranges.flatMap(({ members }) =>
+    members.flatMap(({ name, shape, layout }) => optimizer.state.map(state => ({ name: `${name}:${state}`, shape, layout }))),
+  );
+  return { plan: await planFor(builder.build(), { ...options, placed }), tensors };
 }

@@ -94,7 +94,7 @@ describe('planFor', () => {
     }
     assert.equal(
       device.allocatedBytes,
-      [...new Set(plan.buffers.values())].reduce((sum, { bytes }) => sum + bytes, 0),
+      plan.memory.reduce((sum, { bytes }) => sum + bytes, 0),
     );
   });
 
@@ -113,7 +113,7 @@ describe('planFor', () => {
   it('should share activations: less memory than all tensors together', async () => {
     const { lowered, buffers } = await planFor(program('train'), { device, placed: new Map(), keep });
     const all = [...lowered.tensors.values()].reduce((sum, { shape, dtype }) => sum + elements(shape) * (dtype === 'u8' ? 1 : 4), 0);
-    assert.ok(new Set(buffers.values()).size < lowered.tensors.size);
+    assert.ok(new Set([...buffers.values()].map(({ label }) => label)).size < lowered.tensors.size);
     assert.ok(device.allocatedBytes < 0.8 * all, `${device.allocatedBytes} of ${all}`);
   });
 
@@ -158,6 +158,8 @@ describe('planFor', () => {
   });
 });
 
+const kib = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
+
 describe('planTable', () => {
   it('should show tiny as it is', async () => {
     const device = await openCpu();
@@ -166,14 +168,14 @@ describe('planTable', () => {
       planTable(plan),
       `\
 segment  node     kernel                        shape       output  MFLOP  MB moved  buffer
-forward  input    toFloat                       [2,8,8,3]  1.5 KiB   0.00      0.00  activations 0
-forward  conv     conv2d ×2                     [2,8,8,8]  4.0 KiB   0.06      0.01  activations 0
-forward  bn+relu  batchNorm2d.evaluate+relu ×2  [2,8,8,8]  4.0 KiB   0.01      0.01  activations 1
-forward  pool     maxPool2d                     [2,4,4,8]  1.0 KiB   0.00      0.01  activations 0
-forward  avgpool  adaptiveAvgPool2d             [2,2,2,8]    256 B   0.00      0.00  activations 1
-forward  flatten  flatten                       [2,32]       256 B   0.00      0.00  activations 0
+forward  input    toFloat                       [2,8,8,3]  1.5 KiB   0.00      0.00  activations 0 at 0 KiB
+forward  conv     conv2d ×2                     [2,8,8,8]  4.0 KiB   0.06      0.01  activations 0 at 0 KiB
+forward  bn+relu  batchNorm2d.evaluate+relu ×2  [2,8,8,8]  4.0 KiB   0.01      0.01  activations 0 at 4 KiB
+forward  pool     maxPool2d                     [2,4,4,8]  1.0 KiB   0.00      0.01  activations 0 at 0 KiB
+forward  avgpool  adaptiveAvgPool2d             [2,2,2,8]    256 B   0.00      0.00  activations 0 at 1 KiB
+forward  flatten  flatten                       [2,32]       256 B   0.00      0.00  activations 0 at 0 KiB
 forward  fc       linear ×2                     [2,10]        80 B   0.00      0.00  fc
-7 nodes, 10 launches, 0.064 MFLOP, peak memory 10.8 KiB in 13 buffers`,
+7 nodes, 10 launches, 0.064 MFLOP, peak memory 10.8 KiB in 12 buffers`,
     );
     await device.destroy();
   });
@@ -188,12 +190,14 @@ forward  fc       linear ×2                     [2,10]        80 B   0.00      
     assert.ok(lines.some(line => /^backward +bn +batchNorm2d\.inputGradient in place /.test(line)));
     const launches = plan.lowered.nodes.reduce((sum, node) => sum + node.launches.length, 0);
     const flops = plan.lowered.nodes.reduce((sum, { cost }) => sum + cost.flops, 0);
-    const count = new Set(plan.buffers.values()).size;
+    const count = plan.memory.length;
     assert.equal(
       lines.at(-1),
-      `${from.nodes.length} nodes, ${launches} launches, ${(flops / 1e6).toFixed(3)} MFLOP, peak memory ${(device.allocatedBytes / 1024).toFixed(1)} KiB in ${count} buffers`,
+      `${from.nodes.length} nodes, ${launches} launches, ${(flops / 1e6).toFixed(3)} MFLOP, peak memory ${kib(device.allocatedBytes)} in ${count} buffers`,
     );
     const lowered = lower(opProgram('linear', { features: 24 }, [[32, 40]]).program, 'wasm');
+    const hungry = { ...plan, memory: [{ bytes: 5000, label: 'arena' }], scratchBytes: 1000 };
+    assert.match(planTable(hungry), /, peak memory 3\.9 KiB and 1000 B of scratch in 1 buffers$/);
     assert.match(planTable({ ...plan, lowered, buffers: new Map() }), /^forward +\S* +linear\/wasm-\S+ +\[32,24\] +3\.0 KiB +0\.06 /m);
     await device.destroy();
   });

@@ -203,6 +203,60 @@ describe('compile', () => {
     for (const [step, value] of values.entries()) assert.ok(Math.abs(value - expected[step]!) < 1e-4, `step ${step}: ${value}`);
   });
 
+  it('should update all parameters at once, with the same numbers under the same names', () =>
+    withModel({}, async model => {
+      const optimizer = momentum();
+      await losses(model, batch, 3, loss, optimizer);
+      const table = await model.table();
+      assert.match(table, /^update +5 parameters +sgd\.momentum/m);
+      assert.equal(table.match(/^update /gm)!.length, 2);
+      const [before, gradients, moved] = [plain(await model.state()), plain(await model.gradients()), plain(await model.optimizerState())];
+      assert.deepEqual(Object.keys(moved), [...Object.keys(gradients).map(name => `${name}:momentum`), 'step']);
+      await model.update(optimizer, 0.05);
+      const [after, momenta] = [plain(await model.state()), plain(await model.optimizerState())];
+      for (const [name, gradient] of Object.entries(gradients)) {
+        for (const [i, value] of gradient.entries()) {
+          const expected = 0.9 * moved[`${name}:momentum`]![i]! + value + 1e-4 * before[name]![i]!;
+          assert.ok(Math.abs(momenta[`${name}:momentum`]![i]! - expected) < 1e-6, `${name}:momentum[${i}]`);
+          assert.ok(Math.abs(after[name]![i]! - (before[name]![i]! - 0.05 * expected)) < 1e-6, `${name}[${i}]`);
+        }
+      }
+    }));
+
+  it('should update in several launches where a device cannot bind all parameters at once', async () => {
+    // wasm has no such limit: a device that says so
+    const limited = new Proxy(wasm, {
+      get(target, key) {
+        const value: unknown = key === 'largestBinding' ? 1536 : Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const run = (device: Device) =>
+      withModel({ device }, async model => {
+        const values = await losses(model, batch, 4, loss, momentum());
+        return { values, table: await model.table(), state: plain(await model.state()), optimizer: plain(await model.optimizerState()) };
+      });
+    const [parts, whole] = [await run(limited), await run(wasm)];
+    // the convolution's and the batch norm's, 1536 bytes, and the linear layer's, as many
+    assert.deepEqual(
+      parts.table.match(/^update +\S+( parameters)?/gm)!.map(row => row.replace(/^update +/, '')),
+      ['3 parameters', '3 parameters', 'fc.weight', 'fc.weight', 'fc.bias', 'fc.bias'],
+    );
+    assert.deepEqual([parts.values, parts.state, parts.optimizer], [whole.values, whole.state, whole.optimizer]);
+  });
+
+  it('should account for its memory', () =>
+    withModel({}, async model => {
+      const before = await model.memory();
+      assert.deepEqual([before.weights, before.optimizer, before.gradients], [2312, 0, 2248]);
+      await trainStep(model, batch, loss, momentum(), 0.1);
+      const after = await model.memory();
+      assert.deepEqual(after, { ...after, weights: 2312, optimizer: 2248, gradients: 2248, kept: before.kept });
+      assert.equal(after.lowerBound, 2312 + 2248 + 2248 + after.kept);
+      assert.ok(after.peak >= after.lowerBound && after.peak <= model.peakBytes, `${after.peak} of ${model.peakBytes}`);
+      assert.equal(after.peak + after.scratch, model.peakBytes + wasm.scratchBytes!);
+    }));
+
   it('should refuse to be used once destroyed, and be destroyed twice', async () => {
     const model = compile(tiny(), { device: wasm, batch: 8 });
     const optimizer = momentum();
@@ -224,7 +278,7 @@ describe('compile', () => {
   it('should leave nothing on a device that is too small for it', () => {
     const g = graph('huge', [8, 8, 3]);
     const huge = g.output(g.linear('second', g.linear('first', g.flatten('flatten', g.input), { features: 100 }), { features: 2 ** 24 }));
-    assert.throws(() => compile(huge, { device: wasm, batch: 1 }), /memory for "second\.weight" within the 4 GiB/);
+    assert.throws(() => compile(huge, { device: wasm, batch: 1 }), /memory for "parameters" within the 4 GiB/);
     assert.equal(tensorBytes(wasm), 0);
   });
 });
