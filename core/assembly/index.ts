@@ -8,6 +8,9 @@
  */
 
 export { avgPool, avgPoolGradient } from './avgPool';
+export { batchNorm, batchNormFactors, batchNormGradient, batchNormGradientFactors, moveRunning, scaleChannels } from './batchNorm';
+export { chunkProducts, chunkStatistics, combineProducts, combineStatistics } from './batchNormSums';
+export { channelSums, combineSums } from './channelSums';
 export { convolveFilters, sumFilters } from './convFilters';
 export { convolve } from './convolve';
 export { packFilters, packTurned, padImages } from './convPack';

@@ -1,9 +1,29 @@
-/** Sums over rows of channels: what averages, bias gradients and batch norm are made of. */
+/**
+ * Rows of channels: what averages, bias gradients and batch norm are made of. A row is the channels of one pixel, or of `repeat`
+ * pixels side by side where there are few channels, so that it is long enough for vectors; its sums are folded in the end.
+ */
+import { storeFirst } from './vector';
+
+/** Channels of one unit of work of a sum over pixels, at most: its sums stay in the first-level cache. */
+export const BLOCK: i32 = 512;
+
+/** The lanes of x that lie within `bytes`; the others are 0. */
+export function loadFirst(x: usize, bytes: usize): v128 {
+  const v = v128.load(x);
+  if (bytes >= 16) return v;
+  const lanes = i32x4.splat(<i32>(bytes >> 2));
+  return v128.and(v, i32x4.gt_u(lanes, i32x4(0, 1, 2, 3)));
+}
+
+/** x[0 .. bytes) = 0, and up to 12 bytes more. */
+export function clear(x: usize, bytes: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16) v128.store(x + c, f32x4.splat(0));
+}
 
 /**
  * sums[c] += Σ x over `rows` rows. Rows in order, four in a sweep: memory is read as it lies and the sums, which stay in the
- * first-level cache, are touched once in four. Works in whole vectors: reads up to 12 bytes past the last row's end, and up to
- * three sums past `bytes` become something unspecified.
+ * first-level cache, are touched once in four. Works in whole vectors: reads up to 12 bytes past the last row's end, and of
+ * four rows or more up to three sums past `bytes` become something unspecified.
  *
  * @param stride bytes from a row to the next
  * @param bytes of a row that count
@@ -20,6 +40,36 @@ export function addRows(x: usize, rows: i32, stride: usize, bytes: usize, sums: 
     }
   }
   for (; rows > 0; rows--, x += stride) {
-    for (let c: usize = 0; c < bytes; c += 16) v128.store(sums + c, f32x4.add(v128.load(sums + c), v128.load(x + c)));
+    for (let c: usize = 0; c < bytes; c += 16) v128.store(sums + c, f32x4.add(v128.load(sums + c), loadFirst(x + c, bytes - c)));
   }
+}
+
+/** dy = 0 where y is not above 0, over rows that lie alike in both. */
+export function maskRows(dy: usize, y: usize, rows: i32, stride: usize, bytes: usize): void {
+  for (; rows > 0; rows--, dy += stride, y += stride) {
+    for (let c: usize = 0; c < bytes; c += 16) {
+      storeFirst(dy + c, v128.and(v128.load(dy + c), f32x4.gt(v128.load(y + c), f32x4.splat(0))), bytes - c);
+    }
+  }
+}
+
+/** y[c] = Σ_i sums[i · channels + c] for i < repeat. */
+export function fold(sums: usize, repeat: i32, channels: i32, y: usize): void {
+  const bytes = (<usize>channels) << 2;
+  if (repeat === 1) {
+    for (let c: usize = 0; c < bytes; c += 16) storeFirst(y + c, v128.load(sums + c), bytes - c);
+    return;
+  }
+  for (let c: usize = 0; c < bytes; c += 4) {
+    let sum: f32 = 0;
+    for (let i: usize = 0; i < <usize>repeat; i++) sum += load<f32>(sums + c + i * bytes);
+    store<f32>(y + c, sum);
+  }
+}
+
+/** The first `channels` floats of x over and over: `repeat` times, for a row of as many pixels. */
+export function repeatRow(x: usize, repeat: i32, channels: i32): void {
+  const bytes = (<usize>channels) << 2;
+  const past = x + bytes * <usize>repeat;
+  for (let at = x + bytes; at < past; at += 4) store<f32>(at, load<f32>(at - bytes));
 }

@@ -15,6 +15,7 @@ import { filterCorrelation } from './conv2d/correlateFilters.ts';
 import { epilogue, type Fused, withMask } from './fusion.ts';
 import type { LowerContext, ParameterSpec, Tensor } from './op.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { channelSumsWasm } from './variants/channelSumsWasm.ts';
 import { linearFilterGradientWasm, linearInputGradientWasm, linearWasm } from './variants/linearWasm.ts';
 import { channelSumsWgsl } from './variants/wgsl/channelSums.ts';
 import { linearFilterGradient, linearForward, linearInputGradient } from './variants/wgsl/linear.ts';
@@ -117,5 +118,5 @@ registerPrimitive<Fused>({
   name: 'linear.biasGradient',
   cost: (attributes, inputs, dbias) => withMask(traffic(elements(inputs[0]), inputs, dbias), attributes, inputs[0]),
   lower: context => lowerChannelSums('linear.biasGradient', context),
-  variants: [channelSumsWgsl('linear.biasGradient')],
+  variants: [channelSumsWgsl('linear.biasGradient'), channelSumsWasm('linear.biasGradient')],
 });

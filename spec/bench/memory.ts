@@ -10,6 +10,7 @@
 import { parseArgs } from 'node:util';
 import type { PlacedLaunch } from '../../core/devices/device.ts';
 import { openWasm } from '../../core/devices/wasm/device.ts';
+import { fusedIn } from '../../core/ops/fusion.ts';
 import { primitive } from '../../core/ops/index.ts';
 import type { Tensor } from '../../core/ops/op.ts';
 import { bytesOf, lower } from '../../core/plan/lower.ts';
@@ -43,7 +44,7 @@ interface Row {
 const device = await openWasm({ threads });
 if (!flags.json) {
   console.log(`${device.description}\n`);
-  console.log('primitive'.padEnd(36), 'first input'.padEnd(20), '     MB      ms    GB/s  copy  share  kernels');
+  console.log('primitive'.padEnd(48), 'first input'.padEnd(20), '     MB      ms    GB/s  copy  share  kernels');
 }
 for (const each of memoryCases) {
   if (positionals.length > 0 && !positionals.some(part => each.primitive.includes(part))) continue;
@@ -52,7 +53,7 @@ for (const each of memoryCases) {
   else {
     const numbers = [row.megabytes.toFixed(1), row.ms.toFixed(2), row.gigabytesPerSecond.toFixed(1)].map(text => text.padStart(7));
     const rest = [row.copyGigabytesPerSecond.toFixed(1).padStart(5), row.share.toFixed(2).padStart(6), row.kernels.toFixed(1).padStart(8)];
-    console.log(row.primitive.padEnd(36), row.shape.padEnd(20), ...numbers, ...rest);
+    console.log(row.primitive.padEnd(48), row.shape.padEnd(20), ...numbers, ...rest);
   }
 }
 await device.destroy();
@@ -143,7 +144,7 @@ async function measure({ primitive: name, attributes = {}, inputs, output }: Mem
   for (const buffer of buffers.values()) device.free(buffer);
   const rate = (time: number) => bytes / time / 1e6;
   return {
-    primitive: name,
+    primitive: [name, ...fusedIn(attributes)].join(' + '),
     shape: `[${inputs[0]!.shape}]`,
     megabytes: bytes / 1e6,
     ms,

@@ -24,10 +24,37 @@ const mean = { kernel: 2, stride: 2, padding: 0, countIncludePad: true };
 const same = (primitive: string, operands: number, shapes: readonly Shape[]): MemoryCase[] =>
   shapes.map(shape => ({ primitive, inputs: Array.from({ length: operands }, () => ({ shape })), output: shape }));
 
+const rows = (count: number, [, , , C]: Shape): MemoryCase['inputs'][number] => ({ shape: [count, C], value: () => 0.5 + Math.random() });
+const vector = ([, , , C]: Shape): MemoryCase['inputs'][number] => ({ shape: [C], value: () => 0.5 + Math.random() });
+const eps = 1e-5;
+/** Batch norm forward and backward on images of one shape, plain and as the fusion pass has it. */
+const batchNorm = (shape: Shape): MemoryCase[] => {
+  const [x, statistics, weight] = [{ shape }, rows(3, shape), vector(shape)];
+  const forward = { primitive: 'batchNorm2d', output: shape };
+  const sums = { primitive: 'batchNorm2d.gradientSums', output: [2, shape[3]] };
+  const gradient = { primitive: 'batchNorm2d.inputGradient', output: shape };
+  const back = [x, x, statistics, weight, rows(2, shape)];
+  return [
+    { primitive: 'batchNorm2d.statistics', inputs: [x], output: [3, shape[3]] },
+    { ...forward, attributes: { eps }, inputs: [x, statistics, weight, weight] },
+    { ...forward, attributes: { eps, relu: true, residual: true }, inputs: [x, statistics, weight, weight, x] },
+    { ...sums, attributes: { eps }, inputs: [x, x, statistics] },
+    { ...sums, attributes: { eps, gate: true }, inputs: [x, x, statistics, weight, weight] },
+    { ...sums, attributes: { eps, mask: true }, inputs: [x, x, statistics, x] },
+    { ...gradient, attributes: { eps }, inputs: back },
+    { ...gradient, attributes: { eps, gate: true }, inputs: [...back, weight] },
+  ];
+};
+
 export const memoryCases: readonly MemoryCase[] = [
   ...same('add', 2, [stem, small]),
   ...same('relu', 1, [stem, small]),
   ...same('relu.inputGradient', 2, [stem, small]),
+  { primitive: 'conv2d.biasGradient', inputs: [{ shape: stem }], output: [64] },
+  { primitive: 'conv2d.biasGradient', inputs: [{ shape: alexPooled }], output: [64] },
+  ...batchNorm(stem),
+  ...batchNorm([128, 7, 7, 2048]),
+  ...batchNorm([8, 14, 14, 256]),
   { primitive: 'maxPool2d', attributes: window, inputs: [{ shape: stem }], output: pooled },
   { primitive: 'maxPool2d', attributes: bare, inputs: [{ shape: alex }], output: alexPooled },
   { primitive: 'maxPool2d.indices', attributes: window, inputs: [{ shape: stem }], output: pooled },

@@ -5,6 +5,7 @@ import { traffic } from '../attributes.ts';
 import { pixelThreads } from '../channelSums.ts';
 import { epilogue, type Fused } from '../fusion.ts';
 import { registerPrimitive } from '../registry.ts';
+import { batchNormEvaluateWasm, batchNormWasm } from '../variants/batchNormWasm.ts';
 import { batchNormEvaluateWgsl, batchNormWgsl } from '../variants/wgsl/batchNormApply.ts';
 
 /** x is the channel, y the pixel of an image, z the image; `statistics` is [shift, offset, variance]. */
@@ -29,9 +30,9 @@ function normaliseRunning(
 }
 
 /** x, statistics [3,C] | running mean [C], running variance [C]; weight, bias; the residual if there is one. */
-for (const [name, run, own, variant] of [
-  ['batchNorm2d', normalise, 4, batchNormWgsl],
-  ['batchNorm2d.evaluate', normaliseRunning, 5, batchNormEvaluateWgsl],
+for (const [name, run, own, variants] of [
+  ['batchNorm2d', normalise, 4, [batchNormWgsl, batchNormWasm]],
+  ['batchNorm2d.evaluate', normaliseRunning, 5, [batchNormEvaluateWgsl, batchNormEvaluateWasm]],
 ] as const) {
   registerPrimitive<{ eps: number } & Fused>({
     name,
@@ -42,6 +43,6 @@ for (const [name, run, own, variant] of [
       const plain = { kernel, inputs: inputs.slice(0, own).map(tensor => tensor.name), output: output.name };
       return [plain, ...epilogue(name, output, attributes, inputs[own])];
     },
-    variants: [variant],
+    variants,
   });
 }

@@ -8,6 +8,7 @@ import { traffic } from '../attributes.ts';
 import { channelsOf, chunksOf, combineKernel, pixelsOf } from '../channelSums.ts';
 import { type Fused, maskLaunch, withMask } from '../fusion.ts';
 import { registerPrimitive } from '../registry.ts';
+import { gradientSumsEvaluateWasm, gradientSumsWasm, parameterGradientWasm } from '../variants/batchNormWasm.ts';
 import { gradientSumsWgsl } from '../variants/wgsl/batchNormSums.ts';
 
 /** [Σ dy, Σ dy (x - mean)] over chunk z; x is the channel. */
@@ -100,7 +101,7 @@ registerPrimitive<{ eps: number } & Fused>({
       { kernel: combine(name, x.shape, eps, 2 * C), inputs: [sums.name, statistics.name], output: output.name },
     ];
   },
-  variants: [gradientSumsWgsl],
+  variants: [gradientSumsWgsl, gradientSumsWasm],
 });
 
 /** x, dy, running mean, running variance → [2,C]: Σ dy, dweight. */
@@ -116,6 +117,7 @@ registerPrimitive<{ eps: number }>({
       { kernel: combine(name, x.shape, eps, 0), inputs: [sums.name, variance.name], output: output.name },
     ];
   },
+  variants: [gradientSumsEvaluateWasm],
 });
 
 function takeRow(this: KernelThis, sums: Float32Array): number {
@@ -131,4 +133,5 @@ registerPrimitive<{ row: 0 | 1 }>({
     const kernel: Kernel = { name: 'batchNorm2d.parameterGradient', run: takeRow, threads: [C], integers: { at: row * C } };
     return [{ kernel, inputs: [sums.name], output: output.name }];
   },
+  variants: [parameterGradientWasm],
 });

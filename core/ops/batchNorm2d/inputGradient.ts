@@ -9,6 +9,7 @@ import { traffic } from '../attributes.ts';
 import { pixelsOf, pixelThreads } from '../channelSums.ts';
 import type { Fused } from '../fusion.ts';
 import { registerPrimitive } from '../registry.ts';
+import { inputGradientEvaluateWasm, inputGradientWasm } from '../variants/batchNormWasm.ts';
 import { batchNormGradientWgsl } from '../variants/wgsl/batchNormApply.ts';
 
 /** x is the channel, y the pixel of an image, z the image; `statistics` is [shift, offset, variance], `sums` [dbias, dweight]. */
@@ -69,7 +70,7 @@ registerPrimitive<{ eps: number } & Fused>({
     };
     return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
   },
-  variants: [batchNormGradientWgsl],
+  variants: [batchNormGradientWgsl, inputGradientWasm],
 });
 
 /** dy, running variance, weight → dx. */
@@ -82,4 +83,5 @@ registerPrimitive<{ eps: number }>({
     const kernel: Kernel = { name, run: scaleGradient, threads, integers: { C: threads[0], area }, floats: { eps } };
     return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
   },
+  variants: [inputGradientEvaluateWasm],
 });

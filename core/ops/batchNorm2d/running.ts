@@ -7,6 +7,7 @@ import type { Kernel, KernelThis } from '../../kernels/kernel.ts';
 import { elements } from '../../shape.ts';
 import { traffic } from '../attributes.ts';
 import { registerPrimitive } from '../registry.ts';
+import { runningMeanWasm, runningVarianceWasm } from '../variants/batchNormWasm.ts';
 
 function moveMean(this: KernelThis, running: Float32Array, statistics: Float32Array): number {
   const batch = statistics[this.thread.x] + statistics[this.constants.C + this.thread.x];
@@ -40,6 +41,7 @@ registerPrimitive<{ momentum: number }>({
     };
     return [{ kernel, inputs: [running.name, statistics.name], output: output.name }];
   },
+  variants: [runningMeanWasm],
 });
 registerPrimitive<{ momentum: number; pixels: number }>({
   name: 'batchNorm2d.runningVariance',
@@ -57,4 +59,5 @@ registerPrimitive<{ momentum: number; pixels: number }>({
     };
     return [{ kernel, inputs: [running.name, statistics.name], output: output.name }];
   },
+  variants: [runningVarianceWasm],
 });

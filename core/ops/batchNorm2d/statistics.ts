@@ -4,6 +4,7 @@ import { elements } from '../../shape.ts';
 import { traffic } from '../attributes.ts';
 import { channelsOf, chunkKernel, chunksOf, combineKernel, pixelsOf } from '../channelSums.ts';
 import { registerPrimitive } from '../registry.ts';
+import { statisticsWasm } from '../variants/batchNormWasm.ts';
 import { statisticsWgsl } from '../variants/wgsl/batchNormSums.ts';
 
 /** Σ x - shift over a chunk; the shift is the channel's first value. */
@@ -60,5 +61,5 @@ registerPrimitive({
       { kernel: combineKernel(second, combineVariance, x.shape, 3), inputs: [squares.name, mean.name], output: output.name },
     ];
   },
-  variants: [statisticsWgsl],
+  variants: [statisticsWgsl, statisticsWasm],
 });

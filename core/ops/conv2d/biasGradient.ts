@@ -6,6 +6,7 @@ import { chunkKernel, chunksOf, combineKernel, pixelsOf } from '../channelSums.t
 import { type Fused, maskLaunch, withMask } from '../fusion.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
+import { channelSumsWasm } from '../variants/channelSumsWasm.ts';
 import { channelSumsWgsl } from '../variants/wgsl/channelSums.ts';
 
 /** partial[chunk, o]; x is o, y is the chunk. */
@@ -39,5 +40,5 @@ registerPrimitive<Fused>({
   name: 'conv2d.biasGradient',
   cost: (attributes, inputs, dbias) => withMask(traffic(elements(inputs[0]), inputs, dbias), attributes, inputs[0]),
   lower: context => lowerChannelSums('conv2d.biasGradient', context),
-  variants: [channelSumsWgsl('conv2d.biasGradient')],
+  variants: [channelSumsWgsl('conv2d.biasGradient'), channelSumsWasm('conv2d.biasGradient')],
 });

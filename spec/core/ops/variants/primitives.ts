@@ -34,8 +34,11 @@ export class Agreement {
     await Promise.all(this.#devices.map(device => device.destroy()));
   }
 
-  /** `tolerance` is relative to the largest expected value; 0 asks for the same numbers, NaN included. Gives the variant's result. */
-  async check({ primitive: name, attributes, inputs, output }: PrimitiveCase, tolerance = 0): Promise<ArrayLike<number>> {
+  /**
+   * `tolerance` is relative to the largest expected value; 0 asks for the same numbers, NaN included. Also compares an input that
+   * is `written`. Gives the variant's result.
+   */
+  async check({ primitive: name, attributes, inputs, output }: PrimitiveCase, tolerance = 0, written?: string): Promise<ArrayLike<number>> {
     const builder = new ProgramBuilder();
     const tensors = inputs.map(({ shape, dtype }, i) => builder.declare(`input ${i}`, 'input', shape, { dtype }));
     const { inPlace } = primitive(name);
@@ -50,10 +53,12 @@ export class Agreement {
       values[`input ${i}`] = given ?? Float32Array.from(noise(elements(shape), i + 1));
     });
     let first: ArrayLike<number> | undefined;
-    const expected = (await onDevice(this.#devices[0]!, { variants: false })(program, values))[target]!;
+    const expected = await onDevice(this.#devices[0]!, { variants: false })(program, values);
     for (const device of this.#devices) {
-      const got = (await onDevice(device, { variants: true })(program, values))[target]!;
-      compare(got, expected, tolerance, `${what} on ${device.description}`);
+      const results = await onDevice(device, { variants: true })(program, values);
+      const got = results[target]!;
+      compare(got, expected[target]!, tolerance, `${what} on ${device.description}`);
+      if (written) compare(results[written]!, expected[written]!, 0, `${written} of ${what} on ${device.description}`);
       first ??= got;
       compare(got, first, 0, `${what}: ${device.description} against one thread`);
     }
