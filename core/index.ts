@@ -61,6 +61,7 @@ export { Meter, MeterSet, type StageSnapshot } from './meter.ts';
 export * from './ops/index.ts';
 export type { Cost, Gradients, Op, Primitive, Tensor } from './ops/op.ts';
 export * from './optimizers/index.ts';
+export type { MemoryUse } from './plan/memory.ts';
 export { WorkerPool, type WorkerPoolOptions } from './pool/workerPool.ts';
 export { ProgramBuilder } from './program/builder.ts';
 export type { Program, ProgramNode } from './program/program.ts';
