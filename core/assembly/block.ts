@@ -1,7 +1,8 @@
 /**
  * The heart of every product: a block of 6 rows × 8 columns whose sums stay in twelve vector registers. For each k it loads two
  * vectors of b and spreads six values of a, so that it does 96 FLOPs per 14 loads: 50 GFLOP/s a core with relaxed SIMD on a
- * CPU at 3.7 GHz (`bench gemm`). Do not unroll its loop or give it a pointer a row: V8 then spills registers (34 and 26 GFLOP/s).
+ * CPU at 3.7 GHz (`bench gemm`). Do not unroll its loop, give it a pointer a row, or add c's former values after the loop
+ * instead of before it: V8 then spills registers (34, 26 and 25 GFLOP/s).
  */
 import { madd } from './vector';
 
