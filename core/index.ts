@@ -43,11 +43,16 @@ export {
   type GoldenCase,
   type GoldenModel,
   type GoldenTraining,
+  type OpenProblem,
+  openProblem,
   openProduct,
+  type Problem,
   type Product,
   readGolden,
   runOpCase,
   runTrainingCase,
+  trainingProblems,
+  waysOf,
 } from './golden/index.ts';
 export { GraphBuilder, graph, type Value } from './graph/builder.ts';
 export type { Graph, GraphNode } from './graph/graph.ts';

@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { type DeviceName, deviceNames, didYouMean, fail, MillraceError } from '../core/index.ts';
 import { benchData } from './commands/benchData.ts';
 import { benchGemm } from './commands/benchGemm.ts';
+import { benchKernels } from './commands/benchKernels.ts';
 import { benchStep } from './commands/benchStep.ts';
 import { data, dataActions, dataOptions } from './commands/data/index.ts';
 import { devices } from './commands/devices.ts';
@@ -98,6 +99,23 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .action(async options => {
       finish(await benchStep(options, output));
     });
+  command(bench, 'kernels', 'Every op of AlexNet and ResNet-50 in every pass: each variant, the gpu.js kernel, the limits of the device.')
+    .addOption(modelBatches())
+    .addOption(whole('--size <PX>', "height and width of the images (default: each model's own)"))
+    .addOption(whole('--channels <N>', 'of the images').default(3))
+    .addOption(whole('--classes <N>', 'of the last layer').default(1000))
+    .option('--filter <TEXT>', 'only ops whose name has it: conv2d, relu.inputGradient')
+    .addOption(device())
+    .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
+    .option('--no-fuse', 'the shapes of a step without fusion')
+    .addOption(positive('--seconds <S>', 'for each way to compute each shape').default(0.25))
+    .addOption(positive('--patience <S>', 'gpu.js kernels that are expected to take longer are left out').default(20))
+    .addOption(positive('--peak-gflops <X>', "the device's limit, instead of measuring it"))
+    .addOption(positive('--peak-bandwidth <X>', "the memory's limit in GB/s, instead of measuring it"))
+    .option('--out <FILE>', 'writes all rows there as JSON')
+    .action(async options => {
+      finish(await benchKernels(options, output));
+    });
   command(bench, 'data', 'The data stages alone, with the full training augmentation.')
     .option('--data <DIR>', 'folder of images (default: the Fashion-MNIST that ships with Millrace)')
     .addOption(whole('--size <PX>', "height and width (default: the images' own if small, else 224)"))
@@ -181,6 +199,22 @@ const device = (): Option =>
   });
 const exact = (): Option => new Option('--exact', 'no Winograd: convolutions differ from their definition by the order of sums alone');
 const noFuse = (): Option => new Option('--no-fuse', 'no fusion: every layer is a kernel of its own, as in the graph');
+const modelBatches = (): Option =>
+  new Option('--models <LIST>', 'models with their batch sizes')
+    .default(
+      [
+        { model: 'alexnet', batch: 16 },
+        { model: 'resnet50', batch: 8 },
+      ],
+      'alexnet:16,resnet50:8',
+    )
+    .argParser(text =>
+      text.split(',').map(part => {
+        const [, model, batch] = /^(.+):([1-9]\d*)$/.exec(part) ?? [];
+        if (model) return { model, batch: Number(batch) };
+        throw new InvalidArgumentError('It must be models with batch sizes, such as alexnet:16,resnet50:8.');
+      }),
+    );
 const onError = (): Option =>
   new Option('--on-error <WAY>', 'what becomes of a sample that cannot be read').choices(['skip', 'replace', 'throw']).default('throw');
 const whole = (flags: string, description: string): Option =>

@@ -7,7 +7,7 @@ import * as pipelines from '../pipelines/index.ts';
 /** A name that appears or goes is a decision: it is made here too. */
 const expected = {
   millrace:
-    'Demand GraphBuilder HeldLeases Lease Meter MeterSet MillraceError ProgramBuilder SlotPool WorkerPool adam adamw checkpointBytes closest compareInventory compile constant cosine crossEntropy describeDevices deviceNames didYouMean fail graph graphFromJson graphToJson hash leastMs macs measureLimits normals oneCycle op opNames openDevice openProduct optimizerBytes parameters pictureFacts primitive primitiveNames profileSegments profiles purpose readCheckpoint readGolden readLearningRate readOptimizer readWeights registerOp registerPrimitive runOpCase runTrainingCase sgd show stepDecay summary uniforms unwritable verify writeAtomically',
+    'Demand GraphBuilder HeldLeases Lease Meter MeterSet MillraceError ProgramBuilder SlotPool WorkerPool adam adamw checkpointBytes closest compareInventory compile constant cosine crossEntropy describeDevices deviceNames didYouMean fail graph graphFromJson graphToJson hash leastMs macs measureLimits normals oneCycle op opNames openDevice openProblem openProduct optimizerBytes parameters pictureFacts primitive primitiveNames profileSegments profiles purpose readCheckpoint readGolden readLearningRate readOptimizer readWeights registerOp registerPrimitive runOpCase runTrainingCase sgd show stepDecay summary trainingProblems uniforms unwritable verify waysOf writeAtomically',
   'millrace/operators':
     'augment backward batch centerCrop decode epochs evaluate forward horizontalFlip idx imageFolder meter normalize openDataSet optimize pixels prefetch randomCrop randomResizedCrop resize shuffle webDataset',
   'millrace/models':

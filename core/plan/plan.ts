@@ -17,7 +17,8 @@ export interface PlanOptions {
   readonly keep?: readonly string[];
   /** Shared buffers of another plan that never runs at the same time: taken over where they fit, added to where not. */
   readonly pool?: DeviceBuffer[];
-  readonly variants?: boolean;
+  /** As `LowerOptions.variants`. */
+  readonly variants?: boolean | readonly string[];
   readonly exact?: boolean;
   /** False gives every result memory of its own. */
   readonly inPlace?: boolean;
