@@ -14,13 +14,17 @@ export { channelSums, combineSums } from './channelSums';
 export { convolveFilters, sumFilters } from './convFilters';
 export { convolve } from './convolve';
 export { packFilters, packTurned, padImages } from './convPack';
+export { dropout } from './dropout';
 export { add, copy, relu, reluGradient } from './elementwise';
 export { copyLimit, productLimit } from './limits';
 export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
+export { responseNorm, responseNormGradient, responseScale } from './localResponseNorm';
 export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
 export { panelsOfColumns, panelsOfRows } from './panels';
+export { copyChannels, padChannels, padChannelsGradient, transpose } from './rearrange';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
+export { toFloat } from './toFloat';
 export { winogradFilters, winogradTiles } from './winograd';
 // exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
 export { tileProduct } from './winogradProducts';

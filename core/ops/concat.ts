@@ -8,6 +8,7 @@ import type { Kernel, KernelThis, Launch } from '../kernels/kernel.ts';
 import { elements, type Shape, same, text } from '../shape.ts';
 import { traffic } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { concatWasm, sliceWasm } from './variants/rearrangeWasm.ts';
 
 const channels = (shape: Shape): number => shape[shape.length - 1];
 const withChannels = (shape: Shape, size: number): Shape => [...shape.slice(0, -1), size];
@@ -83,6 +84,7 @@ registerPrimitive({
     });
     return launches;
   },
+  variants: [concatWasm],
 });
 registerPrimitive<{ from: number }>({
   name: 'concat.slice',
@@ -97,4 +99,5 @@ registerPrimitive<{ from: number }>({
     };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
+  variants: [sliceWasm],
 });

@@ -12,6 +12,7 @@ import { hash, purpose } from '../random.ts';
 import { elements } from '../shape.ts';
 import { traffic } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { elementwiseWasm } from './variants/elementwiseWasm.ts';
 
 const attributes = z.strictObject({ probability: z.number().min(0).lt(1).default(0.5) });
 export type DropoutAttributes = z.output<typeof attributes>;
@@ -76,23 +77,36 @@ function mask(this: KernelThis, x: Float32Array, hyper: Float32Array): number {
   return a * 4096.0 + c < this.constants.threshold ? 0.0 : x[this.thread.x] * this.constants.factor;
 }
 
+/** What is drawn has 24 bits; below the threshold it is dropped. */
+const threshold = (probability: number): number => Math.round(probability * 2 ** 24);
+const words = (key: number): [low: number, high: number] => [key & 0xfff, key >>> 12];
+
+const dropoutWasm = elementwiseWasm<{ probability: number; key: number }>('dropout', 'dropout', ({ probability, key }) => [
+  hyperSlot.maskLow,
+  hyperSlot.maskHigh,
+  ...words(key),
+  threshold(probability),
+  1 / (1 - probability),
+]);
+
 registerPrimitive<{ probability: number; key: number }>({
   name: 'dropout',
   cost: (_, inputs, y) => traffic(320 * elements(y), inputs, y),
   lower({ attributes: { probability, key }, inputs: [x, hyper], output }) {
+    const [nodeLow, nodeHigh] = words(key);
     const kernel: Kernel = {
       name: 'dropout',
       run: mask,
       threads: [elements(x.shape)],
       integers: { maskLow: hyperSlot.maskLow, maskHigh: hyperSlot.maskHigh, rounds: 10 },
       floats: {
-        nodeLow: key & 0xfff,
-        nodeHigh: key >>> 12,
-        // what is drawn has 24 bits; below the threshold it is dropped
-        threshold: Math.round(probability * 2 ** 24),
+        nodeLow,
+        nodeHigh,
+        threshold: threshold(probability),
         factor: 1 / (1 - probability),
       },
     };
     return [{ kernel, inputs: [x.name, hyper.name], output: output.name }];
   },
+  variants: [dropoutWasm],
 });

@@ -8,6 +8,7 @@ import type { Kernel, KernelThis } from '../kernels/kernel.ts';
 import { type Shape, text } from '../shape.ts';
 import { traffic } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { flattenWasm, unflattenWasm } from './variants/rearrangeWasm.ts';
 
 function outputShape(_: unknown, [x]: readonly Shape[], where: string): Shape {
   if (x.length === 2) return x;
@@ -49,6 +50,7 @@ registerPrimitive({
     const kernel: Kernel = { name: 'flatten', run: swap, threads: [pixels, C, N], integers: { rows: pixels, columns: C } };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
+  variants: [flattenWasm],
 });
 registerPrimitive({
   name: 'flatten.inputGradient',
@@ -58,4 +60,5 @@ registerPrimitive({
     const kernel: Kernel = { name: 'flatten.inputGradient', run: swap, threads: [C, pixels, N], integers: { rows: C, columns: pixels } };
     return [{ kernel, inputs: [dy.name], output: output.name }];
   },
+  variants: [unflattenWasm],
 });

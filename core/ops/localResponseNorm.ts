@@ -12,6 +12,7 @@ import { elements } from '../shape.ts';
 import { count, traffic } from './attributes.ts';
 import { pixelThreads } from './channelSums.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { normGradientWasm, normWasm, scaleWasm } from './variants/localResponseNormWasm.ts';
 
 const attributes = z.strictObject({
   size: count,
@@ -85,6 +86,7 @@ registerPrimitive<{ size: number; alpha: number; k: number }>({
     const kernel: Kernel = { name: 'localResponseNorm.scale', run: scaleOf, threads, integers, floats: { alpha: alpha / size, k } };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
+  variants: [scaleWasm],
 });
 registerPrimitive<{ beta: number }>({
   name: 'localResponseNorm',
@@ -93,6 +95,7 @@ registerPrimitive<{ beta: number }>({
     const kernel: Kernel = { name: 'localResponseNorm', run: normalise, threads: [elements(x.shape)], floats: { beta } };
     return [{ kernel, inputs: [x.name, scale.name], output: output.name }];
   },
+  variants: [normWasm],
 });
 registerPrimitive<{ size: number; alpha: number; beta: number }>({
   name: 'localResponseNorm.inputGradient',
@@ -108,4 +111,5 @@ registerPrimitive<{ size: number; alpha: number; beta: number }>({
     };
     return [{ kernel, inputs: [x.name, y.name, scale.name, dy.name], output: output.name }];
   },
+  variants: [normGradientWasm],
 });

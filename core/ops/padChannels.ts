@@ -12,6 +12,7 @@ import type { Kernel, KernelThis } from '../kernels/kernel.ts';
 import { type Shape, text, windowOutput } from '../shape.ts';
 import { count, image, traffic } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { padGradientWasm, padWasm } from './variants/rearrangeWasm.ts';
 
 const attributes = z.strictObject({ stride: count.default(1), channels: count });
 export type PadChannelsAttributes = z.output<typeof attributes>;
@@ -77,6 +78,7 @@ registerPrimitive<{ stride: number }>({
     const kernel: Kernel = { name: 'padChannels', run: pad, threads: [K, Q, N * P], integers: { P, H, W, C, stride } };
     return [{ kernel, inputs: [x.name], output: output.name }];
   },
+  variants: [padWasm],
 });
 registerPrimitive<{ stride: number }>({
   name: 'padChannels.inputGradient',
@@ -87,4 +89,5 @@ registerPrimitive<{ stride: number }>({
     const kernel: Kernel = { name: 'padChannels.inputGradient', run: unpad, threads: [C, W, N * H], integers: { H, P, Q, K, stride } };
     return [{ kernel, inputs: [dy.name], output: output.name }];
   },
+  variants: [padGradientWasm],
 });

@@ -9,6 +9,7 @@ import type { Kernel, KernelThis } from '../kernels/kernel.ts';
 import { elements } from '../shape.ts';
 import { pixelThreads } from './channelSums.ts';
 import { registerPrimitive } from './registry.ts';
+import { toFloatWasm } from './variants/toFloatWasm.ts';
 
 /** x is the channel, y the pixel of an image, z the image. A product instead of / 255, which devices round differently. */
 function normalise(this: KernelThis, x: Float32Array, normalization: Float32Array): number {
@@ -24,4 +25,5 @@ registerPrimitive({
     const kernel: Kernel = { name: 'toFloat', run: normalise, threads, integers: { C: threads[0], area }, floats: { unit: 1 / 255 } };
     return [{ kernel, inputs: [x.name, normalization.name], output: output.name }];
   },
+  variants: [toFloatWasm],
 });

@@ -15,6 +15,9 @@ const pooled: Shape = [16, 56, 56, 64];
 /** The first activations of AlexNet at 224, batch 64. */
 const alex: Shape = [64, 55, 55, 64];
 const alexPooled: Shape = [64, 27, 27, 64];
+/** The first responses of the AlexNet of 2012, batch 64. */
+const responses: Shape = [64, 55, 55, 96];
+const positive = { shape: responses, value: () => 0.5 + Math.random() };
 const small: Shape = [8, 14, 14, 64];
 
 const window = { kernel: 3, stride: 2, padding: 1 };
@@ -69,4 +72,25 @@ export const memoryCases: readonly MemoryCase[] = [
   { primitive: 'adaptiveAvgPool2d', inputs: [{ shape: [8, 7, 7, 512] }], output: [8, 1, 1, 512] },
   { primitive: 'adaptiveAvgPool2d', inputs: [{ shape: [128, 7, 7, 2048] }], output: [128, 1, 1, 2048] },
   { primitive: 'adaptiveAvgPool2d.inputGradient', inputs: [{ shape: [128, 1, 1, 2048] }], output: [128, 7, 7, 2048] },
+  { primitive: 'toFloat', inputs: [{ shape: [64, 224, 224, 3], dtype: 'u8' }, { shape: [2, 3] }], output: [64, 224, 224, 3] },
+  { primitive: 'flatten', inputs: [{ shape: [256, 6, 6, 256] }], output: [256, 9216] },
+  { primitive: 'flatten.inputGradient', inputs: [{ shape: [256, 9216] }], output: [256, 6, 6, 256] },
+  {
+    primitive: 'dropout',
+    attributes: { probability: 0.5, key: 0xabcdef },
+    inputs: [{ shape: [256, 9216] }, { shape: [8] }],
+    output: [256, 9216],
+  },
+  { primitive: 'concat', inputs: [{ shape: stem }, { shape: stem }], output: [16, 112, 112, 128] },
+  { primitive: 'concat.slice', attributes: { from: 64 }, inputs: [{ shape: [16, 112, 112, 128] }], output: stem },
+  { primitive: 'padChannels', attributes: { stride: 2 }, inputs: [{ shape: stem }], output: [16, 56, 56, 128] },
+  { primitive: 'padChannels.inputGradient', attributes: { stride: 2 }, inputs: [{ shape: [16, 56, 56, 128] }], output: stem },
+  { primitive: 'localResponseNorm.scale', attributes: { size: 5, alpha: 5e-4, k: 2 }, inputs: [{ shape: responses }], output: responses },
+  { primitive: 'localResponseNorm', attributes: { beta: 0.75 }, inputs: [{ shape: responses }, positive], output: responses },
+  {
+    primitive: 'localResponseNorm.inputGradient',
+    attributes: { size: 5, alpha: 5e-4, beta: 0.75 },
+    inputs: [{ shape: responses }, { shape: responses }, positive, { shape: responses }],
+    output: responses,
+  },
 ];

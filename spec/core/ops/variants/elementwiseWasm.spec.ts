@@ -20,4 +20,15 @@ describe('element-wise variants on wasm', () => {
       }
     });
   }
+
+  it('should drop the same elements as the kernel, bit for bit @smoke', async () => {
+    for (const [i, shape] of [...shapes, [17, 4099]].entries()) {
+      for (const probability of [0.5, 0.1 * i]) {
+        // hyper's third and fifth number are the step's key
+        const hyper = { shape: [8], values: [0, 0, 0xabcdef - i, 0, 0x123456 + 7 * i, 0, 0, 0] };
+        const attributes = { probability, key: 0xfedcba - 1001 * i };
+        await agreement.check({ primitive: 'dropout', attributes, inputs: [{ shape }, hyper], output: shape });
+      }
+    }
+  });
 });

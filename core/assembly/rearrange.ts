@@ -1,0 +1,143 @@
+/** Routines that move numbers: joining and cutting channels, skipping pixels, swapping dimensions. */
+import { storeFirst } from './vector';
+
+/** y[0 .. bytes) = x. */
+function copyRun(x: usize, y: usize, bytes: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16) storeFirst(y + c, v128.load(x + c), bytes - c);
+}
+function clearRun(y: usize, bytes: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16) storeFirst(y + c, f32x4.splat(0), bytes - c);
+}
+
+/** y[pixel, 0 .. channels) = x[pixel, 0 .. channels) of rows of X and Y channels. Units are `some` pixels. */
+export function copyChannels(
+  start: i32,
+  end: i32,
+  _scratch: usize,
+  x: usize,
+  y: usize,
+  pixels: i32,
+  channels: i32,
+  X: i32,
+  Y: i32,
+  some: i32,
+): void {
+  const bytes = (<usize>channels) << 2;
+  for (let pixel = start * some, past = min(end * some, pixels); pixel < past; pixel++) {
+    copyRun(x + ((<usize>(pixel * X)) << 2), y + ((<usize>(pixel * Y)) << 2), bytes);
+  }
+}
+
+/** y[n,p,q,k] = x[n, p · stride, q · stride, k] for k < C, else 0. Units are rows n · P + p. */
+export function padChannels(
+  start: i32,
+  end: i32,
+  _scratch: usize,
+  x: usize,
+  y: usize,
+  H: i32,
+  W: i32,
+  C: i32,
+  P: i32,
+  Q: i32,
+  K: i32,
+  stride: i32,
+): void {
+  const small = (<usize>C) << 2;
+  const large = (<usize>K) << 2;
+  let to = y + <usize>(start * Q) * large;
+  for (let row = start; row < end; row++) {
+    const n = row / P;
+    let from = x + <usize>((n * H + (row - n * P) * stride) * W) * small;
+    for (let q = 0; q < Q; q++, to += large, from += small * <usize>stride) {
+      copyRun(from, to, small);
+      clearRun(to + small, large - small);
+    }
+  }
+}
+
+/** dx[n,h,w,c] = dy of the pixel that was copied, 0 for the skipped ones. Units are rows n · H + h. */
+export function padChannelsGradient(
+  start: i32,
+  end: i32,
+  _scratch: usize,
+  dy: usize,
+  dx: usize,
+  H: i32,
+  W: i32,
+  C: i32,
+  P: i32,
+  Q: i32,
+  K: i32,
+  stride: i32,
+): void {
+  const small = (<usize>C) << 2;
+  const large = (<usize>K) << 2;
+  let to = dx + <usize>(start * W) * small;
+  for (let row = start; row < end; row++) {
+    const n = row / H;
+    const h = row - n * H;
+    const p = h / stride;
+    if (p * stride < h) {
+      clearRun(to, <usize>W * small);
+      to += <usize>W * small;
+      continue;
+    }
+    const from = dy + <usize>((n * P + p) * Q) * large;
+    for (let w = 0; w < W; w++, to += small) {
+      const q = w / stride;
+      if (q * stride < w) clearRun(to, small);
+      else copyRun(from + <usize>q * large, to, small);
+    }
+  }
+}
+
+/** Columns of one unit of work: a cache line of the source. */
+const STRIP: i32 = 16;
+
+/** y[n, column, row] = x[n, row, column]. Units are n · ⌈columns / 16⌉ + strip of columns. */
+export function transpose(start: i32, end: i32, _scratch: usize, x: usize, y: usize, rows: i32, columns: i32): void {
+  const strips = (columns + STRIP - 1) / STRIP;
+  const line = (<usize>columns) << 2;
+  const target = (<usize>rows) << 2;
+  for (let unit = start; unit < end; unit++) {
+    const n = unit / strips;
+    const first = (unit - n * strips) * STRIP;
+    const past = min(first + STRIP, columns);
+    const from = x + <usize>(n * rows) * line;
+    const to = y + <usize>(n * rows) * line;
+    let row = 0;
+    for (; row + 4 <= rows; row += 4) {
+      const source = from + <usize>row * line;
+      const aim = to + ((<usize>row) << 2);
+      let column = first;
+      for (; column + 4 <= past; column += 4) turn(source + ((<usize>column) << 2), line, aim + <usize>column * target, target);
+      for (; column < past; column++) {
+        for (let r: usize = 0; r < 4; r++) {
+          store<f32>(aim + <usize>column * target + (r << 2), load<f32>(source + r * line + ((<usize>column) << 2)));
+        }
+      }
+    }
+    for (; row < rows; row++) {
+      for (let column = first; column < past; column++) {
+        store<f32>(to + <usize>column * target + ((<usize>row) << 2), load<f32>(from + <usize>row * line + ((<usize>column) << 2)));
+      }
+    }
+  }
+}
+
+/** Four rows of four into four columns of four. */
+function turn(x: usize, line: usize, y: usize, target: usize): void {
+  const v0 = v128.load(x);
+  const v1 = v128.load(x + line);
+  const v2 = v128.load(x + line * 2);
+  const v3 = v128.load(x + line * 3);
+  const low01 = v128.shuffle<f32>(v0, v1, 0, 4, 1, 5);
+  const high01 = v128.shuffle<f32>(v0, v1, 2, 6, 3, 7);
+  const low23 = v128.shuffle<f32>(v2, v3, 0, 4, 1, 5);
+  const high23 = v128.shuffle<f32>(v2, v3, 2, 6, 3, 7);
+  v128.store(y, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+  v128.store(y + target, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
+  v128.store(y + target * 2, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
+  v128.store(y + target * 3, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+}

@@ -1,0 +1,101 @@
+/** Moving numbers by the routines of `core/assembly/rearrange.ts`: joining and cutting channels, skipping pixels, swapping dimensions. */
+import type { Variant } from '../../kernels/variant.ts';
+import type { Shape } from '../../shape.ts';
+import { channelsOf, pixelsOf } from '../channelSums.ts';
+import type { Tensor } from '../op.ts';
+import { BLOCK } from './elementwiseWasm.ts';
+import { wasmLaunch } from './wasmLaunch.ts';
+
+const always = () => true;
+
+/** `channels` of each pixel, from channel `from` of x to channel `to` of y. */
+function copyChannels(name: string, x: Tensor, y: Tensor, channels: number, { from = 0, to = 0 }) {
+  const pixels = pixelsOf(y.shape);
+  const [X, Y] = [channelsOf(x.shape), channelsOf(y.shape)];
+  const some = Math.max(1, Math.floor(BLOCK / channels));
+  return wasmLaunch(name, {
+    routine: 'copyChannels',
+    units: Math.ceil(pixels / some),
+    inputs: [x],
+    output: y,
+    arguments: ([x], y) => [x + 4 * from, y + 4 * to, pixels, channels, X, Y, some],
+  });
+}
+
+/** A launch for each input. */
+export const concatWasm: Variant<unknown> = {
+  name: 'concat/wasm',
+  device: 'wasm',
+  applies: always,
+  lower({ inputs, output }) {
+    let to = 0;
+    return inputs.map(input => {
+      const channels = channelsOf(input.shape);
+      to += channels;
+      return copyChannels('concat', input, output, channels, { to: to - channels });
+    });
+  },
+};
+
+export const sliceWasm: Variant<{ from: number }> = {
+  name: 'concat.slice/wasm',
+  device: 'wasm',
+  applies: always,
+  lower: ({ attributes: { from }, inputs: [x], output }) => [copyChannels('concat.slice', x, output, channelsOf(output.shape), { from })],
+};
+
+/** Between an image [N,H,W,C] and one of every `stride`-th pixel with more channels, [N,P,Q,K]. */
+function pad(name: string, routine: string, gradient: boolean): Variant<{ stride: number }> {
+  return {
+    name: `${name}/wasm`,
+    device: 'wasm',
+    applies: always,
+    lower({ attributes: { stride }, inputs, output }) {
+      const [[, H, W, C], [, P, Q, K]] = gradient ? [output.shape, inputs[0].shape] : [inputs[0].shape, output.shape];
+      return [
+        wasmLaunch(name, {
+          routine,
+          units: output.shape[0] * output.shape[1],
+          inputs,
+          output,
+          arguments: (inputs, y) => [...inputs, y, H, W, C, P, Q, K, stride],
+        }),
+      ];
+    },
+  };
+}
+export const padWasm = pad('padChannels', 'padChannels', false);
+export const padGradientWasm = pad('padChannels.inputGradient', 'padChannelsGradient', true);
+
+/** Columns of a unit. As in the assembly. */
+const STRIP = 16;
+
+/** Of each image the matrix [rows, columns] into [columns, rows]; a copy where one of them is 1. */
+function swap(name: string, sizes: (x: Shape, y: Shape) => readonly [rows: number, columns: number]): Variant<unknown> {
+  return {
+    name: `${name}/wasm`,
+    device: 'wasm',
+    applies: always,
+    lower({ inputs: [x], output }) {
+      const [rows, columns] = sizes(x.shape, output.shape);
+      const length = output.shape[0] * rows * columns;
+      const plain = rows === 1 || columns === 1;
+      return [
+        wasmLaunch(name, {
+          routine: plain ? 'copy' : 'transpose',
+          units: plain ? Math.ceil(length / BLOCK) : output.shape[0] * Math.ceil(columns / STRIP),
+          inputs: [x],
+          output,
+          arguments: ([x], y) => (plain ? [x, y, length] : [x, y, rows, columns]),
+        }),
+      ];
+    },
+  };
+}
+/** [pixels, C] of an image; a matrix counts as one pixel a row. */
+const matrix = (image: Shape): readonly [number, number] => [image.length === 4 ? image[1] * image[2] : 1, image[image.length - 1]];
+export const flattenWasm = swap('flatten', matrix);
+export const unflattenWasm = swap('flatten.inputGradient', (_, image) => {
+  const [pixels, C] = matrix(image);
+  return [C, pixels];
+});
