@@ -30,7 +30,8 @@ export function optimize(optimizer: Optimizer): OperatorFunction<Pass & { readon
           );
         }
         const rate = rates.at(model.updates, batch.epoch);
-        await model.update(optimizer, rate);
+        const scale = model.lossScale?.scale;
+        const moved = await model.update(optimizer, rate);
         const now = performance.now();
         const seconds = (now - (stepped || pass.startedMs)) / 1000;
         stepped = now;
@@ -43,6 +44,7 @@ export function optimize(optimizer: Optimizer): OperatorFunction<Pass & { readon
           top1: result.top1 / result.samples,
           top5: result.top5 / result.samples,
           lr: rate,
+          ...(scale !== undefined && { lossScale: scale, skipped: !moved }),
           seconds,
           imagesPerSecond: batch.count / seconds,
           consumed: batch.consumed,

@@ -10,6 +10,7 @@ import './flatten.ts';
 import './linear.ts';
 import './localResponseNorm.ts';
 import './maxPool2d.ts';
+import './notFinite.ts';
 import './padChannels.ts';
 import './relu.ts';
 import './softmax.ts';

@@ -11,46 +11,21 @@ import { type Plan, planFor } from '../plan/plan.ts';
 import { planTable } from '../plan/table.ts';
 import { ProgramBuilder } from '../program/builder.ts';
 import { fuse } from '../program/fuse.ts';
-import { fillHyper, hyperLength, hyperName } from '../program/hyper.ts';
+import { fillHyper, type HyperValues, hyperLength, hyperName, hyperSlot } from '../program/hyper.ts';
 import { initialize } from '../program/initialize.ts';
 import type { Program } from '../program/program.ts';
 import { prune } from '../program/prune.ts';
 import { elements, same, text } from '../shape.ts';
 import { BatchInput } from './batchInput.ts';
+import type { CompileOptions, LossResult, Mode } from './compileOptions.ts';
 import { firstNotFinite } from './diagnose.ts';
 import { Lock } from './lock.ts';
+import { GradientCheck, LossScale } from './lossScale.ts';
 import { ModelMemory } from './modelMemory.ts';
 import type { StepSegment } from './profile.ts';
 import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
 import { checkWeights, readWeights, writeWeights } from './weights.ts';
-
-export interface CompileOptions {
-  readonly device: Device;
-  /** Images of one pass. */
-  readonly batch: number;
-  /** Decides the initial weights and the dropout masks. */
-  readonly seed?: number;
-  /** Parameters that keep their values: transfer learning. */
-  readonly frozen?: (parameter: string) => boolean;
-  /** False keeps to the ops' own gpu.js kernels. */
-  readonly variants?: boolean;
-  /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
-  readonly exact?: boolean;
-  /** False keeps every layer a launch of its own with memory of its own: no fusion, nothing in place. */
-  readonly fuse?: boolean;
-}
-
-export type Mode = 'train' | 'evaluate';
-
-/** What the loss left on the device: means and counts over the samples of one pass. */
-export interface LossResult {
-  readonly loss: number;
-  /** Hits, not shares. */
-  readonly top1: number;
-  readonly top5: number;
-  readonly samples: number;
-}
 
 /** A graph with weights on a device. Its plans are made when they are first needed and share every lasting tensor. */
 export function compile(graph: Graph, options: CompileOptions): CompiledModel {
@@ -65,8 +40,10 @@ export class CompiledModel {
   readonly parameters: readonly GraphParameter[];
   /** One pass at a time has the activations. */
   readonly lock = new Lock();
-  /** Updates of the weights so far. */
+  /** Updates of the weights so far, and with loss scaling also the steps that were left out. */
   updates = 0;
+  /** Absent without loss scaling. */
+  readonly lossScale: LossScale | undefined;
   readonly #options: CompileOptions;
   readonly #memory: ModelMemory;
   readonly #plans = new Map<Mode, Promise<Plan>>();
@@ -76,6 +53,7 @@ export class CompiledModel {
   readonly #input: BatchInput;
   readonly #hyper = new Float32Array(hyperLength);
   readonly #lossPlans = { train: new WeakMap<Loss, Promise<LossPlan>>(), evaluate: new WeakMap<Loss, Promise<LossPlan>>() };
+  #gradientCheck: Promise<GradientCheck> | undefined;
   #logits = '';
   #result: Promise<Float32Array> | undefined;
   #destroyed = false;
@@ -91,6 +69,7 @@ export class CompiledModel {
     this.seed = options.seed ?? 0;
     this.parameters = parameters;
     this.classes = output[1]!;
+    this.lossScale = options.lossScaling && new LossScale(options.lossScaling);
     this.#input = new BatchInput(graph, options.batch, this.classes);
     const trained = ({ name, role }: GraphParameter) => role === 'parameter' && !options.frozen?.(name);
     this.#memory = new ModelMemory(this.device, parameters, trained);
@@ -205,8 +184,7 @@ export class CompiledModel {
   async #placeLoss(program: Program, result: string, gradient: string | undefined): Promise<LossPlan> {
     const placed = new Map(this.#memory.placed);
     if (gradient) placed.set(gradient, this.#bufferOf(lossGradient));
-    const pool: DeviceBuffer[] = [];
-    this.#memory.lossPools.push(pool);
+    const pool = this.#memory.addPool();
     try {
       return { plan: await planFor(program, { device: this.device, placed, pool, ...this.#lowering }), result };
     } finally {
@@ -227,7 +205,7 @@ export class CompiledModel {
 
   async forward(mode: Mode): Promise<void> {
     const plan = await this.#plan(mode);
-    this.#writeHyper(plan, { lr: 0 });
+    this.#writeHyper(plan, { lr: 0, step: this.updates });
     await this.device.run(plan.segment('forward'));
   }
 
@@ -246,13 +224,28 @@ export class CompiledModel {
     await this.device.run((await this.#plan('train')).segment('backward'));
   }
 
-  /** Applies the gradients. The optimizer of the first call is the model's from then on. */
-  async update(optimizer: Optimizer, lr: number): Promise<void> {
+  /**
+   * Applies the gradients; with loss scaling, only if all are finite. Says whether it did. The optimizer of the first call is the
+   * model's from then on.
+   */
+  async update(optimizer: Optimizer, lr: number): Promise<boolean> {
     this.#check();
-    const plan = await this.#updatePlan(optimizer);
-    this.#writeHyper(plan.plan, { lr, corrections: optimizer.corrections?.(this.updates) });
-    await this.device.run(plan.plan.segment('update'));
+    const { plan } = await this.#updatePlan(optimizer);
+    const step = this.updates - (this.lossScale?.skipped ?? 0);
+    const finite = await this.#gradientsFinite();
+    if (finite) {
+      this.#writeHyper(plan, { lr, step, corrections: optimizer.corrections?.(step) });
+      await this.device.run(plan.segment('update'));
+    }
+    this.lossScale?.record(finite);
     this.updates++;
+    return finite;
+  }
+
+  async #gradientsFinite(): Promise<boolean> {
+    if (!this.lossScale) return true;
+    this.#gradientCheck ??= GradientCheck.plan(this.#memory, { device: this.device, ...this.#lowering });
+    return (await this.#gradientCheck).finite();
   }
 
   async #updatePlan(optimizer: Optimizer): Promise<UpdatePlan> {
@@ -276,10 +269,10 @@ export class CompiledModel {
     return this.#update.plan;
   }
 
-  #writeHyper(plan: Plan, values: { lr: number; corrections?: { first: number; second: number } }): void {
+  #writeHyper(plan: Plan, values: Omit<HyperValues, 'seed'>): void {
     const buffer = plan.buffers.get(hyperName);
     if (!buffer) return;
-    fillHyper(this.#hyper, { ...values, step: this.updates, seed: this.seed });
+    fillHyper(this.#hyper, { ...values, lossScale: this.lossScale?.scale, seed: this.seed });
     this.device.write(buffer, this.#hyper);
   }
 
@@ -313,7 +306,11 @@ export class CompiledModel {
   async gradients(): Promise<Map<string, TensorData>> {
     const { program } = await this.#plan('train');
     const trained = this.parameters.filter(({ name }) => program.gradients[name] !== undefined);
-    return readWeights(this.device, trained, name => this.#bufferOf(program.gradients[name]!));
+    const gradients = await readWeights(this.device, trained, name => this.#bufferOf(program.gradients[name]!));
+    // as the optimizer sees them
+    const factor = this.lossScale ? this.#hyper[hyperSlot.inverseLossScale]! : 1;
+    if (factor !== 1) for (const { data } of gradients.values()) for (let i = 0; i < data.length; i++) data[i]! *= factor;
+    return gradients;
   }
 
   /** Where the numbers of the last pass stopped being finite, in words. Runs the pass again, launch by launch. */
@@ -344,6 +341,7 @@ export class CompiledModel {
     const { tensors } = await this.#update.plan;
     const step = Float32Array.of(this.updates);
     const state = await readWeights(this.device, tensors, this.#bufferOf);
+    if (this.lossScale) state.set('lossScale', { shape: [3], data: this.lossScale.state });
     return state.set('step', { shape: [1], data: step });
   }
 
@@ -353,6 +351,8 @@ export class CompiledModel {
       throw fail('state', 'loadOptimizerState', 'a model that has not been updated yet', 'one that has', 'Load before the first step.');
     this.#optimizerState = tensors;
     this.updates = tensors.get('step')?.data[0] ?? 0;
+    const scale = tensors.get('lossScale');
+    if (scale && this.lossScale) this.lossScale.state = scale.data;
   }
 
   #writeOptimizerState({ tensors }: UpdatePlan, state: ReadonlyMap<string, TensorData>): void {
@@ -382,7 +382,7 @@ export class CompiledModel {
   }
 }
 
-export type { TensorData };
+export type { CompileOptions, LossResult, Mode, TensorData };
 
 interface LossPlan {
   readonly plan: Plan;

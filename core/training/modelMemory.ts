@@ -63,6 +63,13 @@ export class ModelMemory {
     this.gradients = this.addFlat('gradients', name => gradients[name]!);
   }
 
+  /** An empty pool that lives as long as the model. */
+  addPool(): DeviceBuffer[] {
+    const pool: DeviceBuffer[] = [];
+    this.lossPools.push(pool);
+    return pool;
+  }
+
   get bytes(): number {
     return this.#own().reduce((sum, { bytes }) => sum + bytes, 0);
   }

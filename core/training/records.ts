@@ -28,6 +28,9 @@ export interface Step {
   readonly top1: number;
   readonly top5: number;
   readonly lr: number;
+  /** With loss scaling: the factor of this step, and whether its gradients overflowed, so that the weights were left alone. */
+  readonly lossScale?: number;
+  readonly skipped?: boolean;
   /** Since the step before (or since its batch arrived, for the first). */
   readonly seconds: number;
   readonly imagesPerSecond: number;

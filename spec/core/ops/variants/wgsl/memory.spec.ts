@@ -146,6 +146,18 @@ describe('memory-bound primitives in WGSL', () => {
       }),
     ));
 
+  it('should count what is not finite', () =>
+    agree(
+      [1, 700, 300_001].map(length => ({
+        primitive: 'notFinite',
+        variant: 'notFinite/wgsl-bits',
+        inputs: [{ shape: [length], values: (i: number) => [i % 5, i % 7 === 3 ? [Number.NaN, Infinity, -Infinity][i % 3]! : -i][i % 2]! }],
+        // the parts differ in who counts what: compared in sum
+        output: [512],
+        summed: true,
+      })),
+    ));
+
   it('should compute the parts of a cross entropy', () =>
     agree(
       [
