@@ -81,7 +81,7 @@ async function flow(
         const { key, label, index, picture, boxes } = result.value;
         meter.itemsIn++;
         meter.itemsOut++;
-        meter.bytes += picture.kind === 'encoded' ? picture.bytes.length : picture.kind === 'raw' ? picture.pixels.length : 0;
+        meter.bytes += bytesIn(picture);
         subscriber.next({ key, label, index, epoch, seed, picture, ...(boxes && { boxes }), lease });
       } finally {
         lease.release();
@@ -117,4 +117,10 @@ class Gate {
       void this.demand.whenRoom().then(resolve);
     });
   }
+}
+
+/** What the source read of it; files and ranges are read by workers. */
+function bytesIn(picture: Sample['picture']): number {
+  if (picture.kind === 'encoded') return picture.bytes.length;
+  return picture.kind === 'raw' ? picture.pixels.length : 0;
 }

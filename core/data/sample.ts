@@ -3,6 +3,8 @@ import type { Lease } from './demand.ts';
 /** Where a sample's picture comes from. Bytes are read in the worker where that is possible. */
 export type Picture =
   | { readonly kind: 'file'; readonly path: string }
+  /** A file inside an archive. */
+  | { readonly kind: 'range'; readonly path: string; readonly offset: number; readonly bytes: number }
   | { readonly kind: 'encoded'; readonly bytes: Uint8Array }
   /** uint8, HWC. */
   | { readonly kind: 'raw'; readonly pixels: Uint8Array; readonly height: number; readonly width: number; readonly channels: number };

@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import sharp, { type Sharp } from 'sharp';
 import { planSteps } from '../data/geometry.ts';
 import { type JpegHeader, jpegHeader } from '../data/jpegHeader.ts';
 import { applySteps, applyTransforms, type RawPixels, withChannels } from '../data/rawPixels.ts';
+import { encodedBytes } from '../data/readPicture.ts';
 import type { Picture, Transform } from '../data/sample.ts';
 import { decodeSmallPng } from '../data/smallPng.ts';
 
@@ -58,7 +59,7 @@ async function read({ picture, maxPixels, transforms }: DecodeInput): Promise<Ra
     const { pixels: data, height, width, channels } = picture;
     return applyTransforms({ data, height, width, channels }, transforms);
   }
-  const file = picture.kind === 'file' ? readFileSync(picture.path) : picture.bytes;
+  const file = encodedBytes(picture);
   const small = decodeSmallPng(file);
   if (small && small.height * small.width <= maxPixels) return applyTransforms(small, transforms);
   const options = { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true } as const;
@@ -87,10 +88,9 @@ async function plainReason(error: unknown, { picture, maxPixels }: DecodeInput):
   const message = error instanceof Error ? error.message.trim() : String(error);
   if (picture.kind === 'raw') return message;
   if (message.includes('is missing') || message.startsWith('ENOENT')) return 'the file does not exist';
-  const bytes = picture.kind === 'encoded' ? picture.bytes.length : (statSync(picture.path, { throwIfNoEntry: false })?.size ?? 0);
-  if (bytes === 0) return 'it is empty (0 bytes)';
+  if (bytesOf(picture) === 0) return 'it is empty (0 bytes)';
   if (message.includes('pixel limit')) {
-    const unlimited = sharp(picture.kind === 'file' ? picture.path : picture.bytes, { limitInputPixels: false });
+    const unlimited = sharp(encodedBytes(picture), { limitInputPixels: false });
     const { width, height } = await unlimited.metadata();
     return `it is ${width} x ${height} pixels, more than maxPixels allows (${maxPixels})`;
   }
@@ -98,4 +98,10 @@ async function plainReason(error: unknown, { picture, maxPixels }: DecodeInput):
   if (/vips|libpng|jpeg|webp|read error|end of/i.test(message))
     return `it is damaged or cut short (${message.replaceAll(/\s*\n\s*/g, '; ')})`;
   return message;
+}
+
+function bytesOf(picture: Exclude<Picture, { kind: 'raw' }>): number {
+  if (picture.kind === 'encoded') return picture.bytes.length;
+  if (picture.kind === 'range') return picture.bytes;
+  return statSync(picture.path, { throwIfNoEntry: false })?.size ?? 0;
 }
