@@ -24,7 +24,9 @@ export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
 export { panelsOfColumns, panelsOfRows } from './panels';
 export { copyChannels, padChannels, padChannelsGradient, transpose } from './rearrange';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
+export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradient } from './softmax';
 export { toFloat } from './toFloat';
+export { exponential, logarithm } from './transcendental';
 export { winogradFilters, winogradTiles } from './winograd';
 // exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
 export { tileProduct } from './winogradProducts';

@@ -13,9 +13,10 @@ import type { Kernel, KernelThis, Quad } from '../kernels/kernel.ts';
 import { traffic } from '../ops/attributes.ts';
 import { registerPrimitive } from '../ops/registry.ts';
 import { rowLargest, rowSum } from '../ops/softmax.ts';
+import { rowsWasm } from '../ops/variants/rowsWasm.ts';
 import { crossEntropySamplesWgsl, rowLargestWgsl, rowSumWgsl } from '../ops/variants/wgsl/rows.ts';
 import { hyperSlot } from '../program/hyper.ts';
-import { elements, text } from '../shape.ts';
+import { elements, type Shape, text } from '../shape.ts';
 import { type Loss, resultLength, resultSlot } from './loss.ts';
 
 export interface CrossEntropyOptions {
@@ -116,6 +117,7 @@ function gradient(
 
 type Smoothing = { labelSmoothing: number };
 const weights = ({ labelSmoothing }: Smoothing, C: number) => ({ confidence: 1 - labelSmoothing, smoothing: labelSmoothing / C });
+const samplesOf = ([logits]: readonly Shape[]): number => logits[0];
 
 /** logits → [N]. */
 registerPrimitive({
@@ -126,7 +128,10 @@ registerPrimitive({
     const kernel: Kernel = { name: 'crossEntropy.largest', run: rowLargest, threads: [N], integers: { C } };
     return [{ kernel, inputs: [logits.name], output: output.name }];
   },
-  variants: [rowLargestWgsl('crossEntropy.largest')],
+  variants: [
+    rowLargestWgsl('crossEntropy.largest'),
+    rowsWasm('crossEntropy.largest', 'rowLargest', samplesOf, (_, [logits]) => [logits[1]]),
+  ],
 });
 /** logits, largest → [N]. */
 registerPrimitive({
@@ -137,7 +142,7 @@ registerPrimitive({
     const kernel: Kernel = { name: 'crossEntropy.sum', run: rowSum, threads: [N], integers: { C } };
     return [{ kernel, inputs: [logits.name, largest.name], output: output.name }];
   },
-  variants: [rowSumWgsl('crossEntropy.sum')],
+  variants: [rowSumWgsl('crossEntropy.sum'), rowsWasm('crossEntropy.sum', 'rowSum', samplesOf, (_, [logits]) => [logits[1]])],
 });
 /** logits, targets, largest, sum → [4,N]. */
 registerPrimitive<Smoothing>({
@@ -149,7 +154,13 @@ registerPrimitive<Smoothing>({
     const kernel: Kernel = { name: 'crossEntropy.samples', run: judge, threads: [N, 1], rows: 4, integers: { C }, floats };
     return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
   },
-  variants: [crossEntropySamplesWgsl],
+  variants: [
+    crossEntropySamplesWgsl,
+    rowsWasm('crossEntropy.samples', 'judge', samplesOf, (attributes, [[N, C]]) => {
+      const { confidence, smoothing } = weights(attributes, C);
+      return [N, C, confidence, smoothing, Math.min(5, C)];
+    }),
+  ],
 });
 /** samples [4,N] → result [4]. */
 registerPrimitive({
@@ -171,4 +182,10 @@ registerPrimitive<Smoothing>({
     const kernel: Kernel = { name: 'crossEntropy.gradient', run: gradient, threads: [C, N], integers, floats: weights(attributes, C) };
     return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
   },
+  variants: [
+    rowsWasm('crossEntropy.gradient', 'crossEntropyGradient', samplesOf, (attributes, [[, C]]) => {
+      const { confidence, smoothing } = weights(attributes, C);
+      return [C, confidence, smoothing];
+    }),
+  ],
 });

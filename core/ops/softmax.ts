@@ -6,6 +6,7 @@ import type { Kernel, KernelThis } from '../kernels/kernel.ts';
 import { elements, type Shape } from '../shape.ts';
 import { traffic } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
+import { rowsWasm } from './variants/rowsWasm.ts';
 
 export const softmax = registerOp<Record<string, never>>({
   name: 'softmax',
@@ -79,6 +80,14 @@ registerPrimitive({
       { kernel: kernels[2], inputs: [x.name, largest.name, sum.name], output: output.name },
     ];
   },
+  variants: [
+    rowsWasm(
+      'softmax',
+      'softmax',
+      ([x]) => rowsOf(x).R,
+      (_, [x]) => [rowsOf(x).C],
+    ),
+  ],
 });
 registerPrimitive({
   name: 'softmax.inputGradient',
@@ -93,4 +102,12 @@ registerPrimitive({
       { kernel, inputs: [y.name, dy.name, dot.name], output: output.name },
     ];
   },
+  variants: [
+    rowsWasm(
+      'softmax.inputGradient',
+      'softmaxGradient',
+      ([x]) => rowsOf(x).R,
+      (_, [x]) => [rowsOf(x).C],
+    ),
+  ],
 });

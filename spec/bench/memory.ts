@@ -13,6 +13,8 @@ import { openWasm } from '../../core/devices/wasm/device.ts';
 import { fusedIn } from '../../core/ops/fusion.ts';
 import { primitive } from '../../core/ops/index.ts';
 import type { Tensor } from '../../core/ops/op.ts';
+import '../../core/losses/index.ts';
+import '../../core/optimizers/index.ts';
 import { bytesOf, lower } from '../../core/plan/lower.ts';
 import { ProgramBuilder } from '../../core/program/builder.ts';
 import { uniforms } from '../../core/random.ts';

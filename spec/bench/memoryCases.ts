@@ -1,4 +1,5 @@
 /** Calls of memory-bound primitives that `memory.ts` times: those of nets, large ones first, and a small one of each kind. */
+import { hyperLength } from '../../core/program/hyper.ts';
 import type { Shape } from '../../core/shape.ts';
 
 export interface MemoryCase {
@@ -49,6 +50,17 @@ const batchNorm = (shape: Shape): MemoryCase[] => {
   ];
 };
 
+/** ResNet-18's parameters in one range, and one of its smaller ones. */
+const weights: readonly Shape[] = [[11_700_000], [147_456]];
+const hyper = { shape: [hyperLength], value: () => 0.5 };
+const update = (primitive: string, states: number, attributes: Readonly<Record<string, unknown>>): MemoryCase[] =>
+  weights.map(shape => ({
+    primitive,
+    attributes,
+    inputs: [...Array.from({ length: 2 + states }, () => ({ shape, value: () => 0.25 })), hyper],
+    output: shape,
+  }));
+
 export const memoryCases: readonly MemoryCase[] = [
   ...same('add', 2, [stem, small]),
   ...same('relu', 1, [stem, small]),
@@ -93,4 +105,7 @@ export const memoryCases: readonly MemoryCase[] = [
     inputs: [{ shape: responses }, { shape: responses }, positive, { shape: responses }],
     output: responses,
   },
+  ...update('sgd', 0, { weightDecay: 1e-4 }),
+  ...update('sgd.momentum', 1, { momentum: 0.9, dampening: 0, weightDecay: 1e-4, nesterov: false }),
+  ...update('adam', 2, { beta1: 0.9, beta2: 0.999, eps: 1e-8, gradientDecay: 0, parameterDecay: 1e-2 }),
 ];
