@@ -199,7 +199,7 @@ export function correlation(name: string, { input, output, kernel, stride, dilat
   const block = blockOf(run);
   const integers = { M, P, Q, R, taps: joined ? 1 : S, run, block, blocks: run / block, ...steps, ...windows, channels, filters };
 
-  const flat = (P === 1 || steps.down === Q * steps.right) && (N === 1 || steps.image === P * steps.down);
+  const flat = (P === 1 || steps.down === Q * steps.right) && (N === 1 || steps.image === P * Q * steps.right);
   if (R === 1 && integers.taps === 1 && flat) {
     return { name, run: multiply, threads: [filters, Math.ceil(M / 4), groups], rows: M, integers };
   }

@@ -95,6 +95,9 @@ describe('conv2d', () => {
     [{ filters: 2, kernel: 5, stride: 4, padding: 2 }, [1, 9, 11, 1]],
     [{ filters: 2, kernel: 3, padding: 1 }, [2, 3, 7, 4]],
     [{ filters: 4, kernel: 3, groups: 2, padding: 1 }, [1, 4, 7, 8]],
+    // one row an image: the windows at its end must not run on into the next image
+    [{ filters: 2, kernel: [1, 3], padding: 0 }, [3, 1, 5, 2]],
+    [{ filters: 2, kernel: [1, 4], padding: 4 }, [3, 1, 5, 3]],
   ];
   for (const [attributes, x] of cases) {
     for (const bias of attributes.groups ? [true] : [true, false]) {

@@ -46,6 +46,7 @@ const cases: readonly Case[] = [
   of([2, 3, 3, 1300], 9, 1), // chunks of a 1×1 kernel
   of([1, 2, 3, 520], 520, 3, { padding: 1 }), // several ranges of panels
   of([2, 30, 31, 4], 8, 3, { padding: 1 }), // several parts of pixels
+  of([3, 1, 5, 3], 9, [1, 4], { padding: 4 }), // one row an image: windows of two images are not one run
 ];
 
 /** Shapes that nobody thought of. */
