@@ -92,6 +92,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .addOption(whole('--steps <N>', 'steps that are timed').default(20))
     .addOption(exact())
+    .addOption(precision())
     .addOption(noFuse())
     .addOption(whole('--kernels [N]', 'tables of what each kernel takes, the N slowest of them one by one (default: 30)'))
     .addOption(positive('--peak-gflops <X>', "the device's limit, instead of measuring it"))
@@ -198,6 +199,10 @@ const device = (): Option =>
     );
   });
 const exact = (): Option => new Option('--exact', 'no Winograd: convolutions differ from their definition by the order of sums alone');
+const precision = (): Option =>
+  new Option('--precision <P>', 'mixed: 16-bit operands and 32-bit sums for the products of layers, on a GPU with tensor cores')
+    .choices(['f32', 'mixed'])
+    .default('f32');
 const noFuse = (): Option => new Option('--no-fuse', 'no fusion: every layer is a kernel of its own, as in the graph');
 const modelBatches = (): Option =>
   new Option('--models <LIST>', 'models with their batch sizes')

@@ -42,6 +42,10 @@ export const commonOptions = z.object({
     .boolean()
     .default(false)
     .describe('no Winograd: convolutions differ from their definition by the order of sums alone, and take up to twice the time'),
+  precision: z
+    .enum(['f32', 'mixed'])
+    .default('f32')
+    .describe('mixed: 16-bit operands and 32-bit sums for the products of layers, on a GPU with tensor cores; with loss scaling'),
   fuse: z.boolean().default(true).describe('no fusion: every layer is a kernel of its own, as in the graph'),
   workers: count().optional().describe('worker threads that decode images (default: one fewer than cores, at least one)'),
   batch: count().default(32).describe('images a step'),

@@ -56,6 +56,8 @@ export interface VariantTerms {
   /** Features of the device: `relaxed-simd`; `shader-f16`, `subgroups`, … */
   readonly features: ReadonlySet<string>;
   readonly limits: VariantLimits;
+  /** Products may round their operands to float16; sums stay float32. */
+  readonly mixed?: boolean;
 }
 /** What a WGSL body has to fit into. */
 export interface VariantLimits {

@@ -31,6 +31,8 @@ export interface LowerOptions {
   readonly limits?: VariantLimits;
   /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
   readonly exact?: boolean;
+  /** True allows products that round their operands to float16. */
+  readonly mixed?: boolean;
 }
 
 /** What every WebGPU adapter grants. */
@@ -58,9 +60,10 @@ export function lower(
     features = new Set(),
     limits = guaranteedLimits,
     exact = false,
+    mixed = false,
   }: LowerOptions = {},
 ): LoweredProgram {
-  const terms = { exact, features, limits };
+  const terms = { exact, features, limits, mixed };
   const tensors = new Map<string, Tensor>(Object.entries(program.tensors));
   const device = language === 'wgsl' ? 'webgpu' : language;
   const nodes = program.nodes.map((node, position): LoweredNode => {

@@ -20,6 +20,7 @@ export interface PlanOptions {
   /** As `LowerOptions.variants`. */
   readonly variants?: boolean | readonly string[];
   readonly exact?: boolean;
+  readonly mixed?: boolean;
   /** False gives every result memory of its own. */
   readonly inPlace?: boolean;
 }
@@ -40,13 +41,13 @@ export interface Plan {
 const temporary = new Set(['activation', 'gradient']);
 
 export async function planFor(given: Program, options: PlanOptions): Promise<Plan> {
-  const { device, placed, keep = [], pool = [], variants, exact } = options;
+  const { device, placed, keep = [], pool = [], variants, exact, mixed } = options;
   const { language, largestBinding, features, limits } = device;
   const kept = new Set(keep);
   const lasting = (name: string) =>
     kept.has(name) || placed.has(name) || (given.tensors[name] !== undefined && !temporary.has(given.tensors[name].kind));
   const program = options.inPlace === false ? given : inPlace(given, name => !lasting(name));
-  const lowered = lower(program, language, { variants, exact, largestBinding, features, limits });
+  const lowered = lower(program, language, { variants, exact, mixed, largestBinding, features, limits });
 
   const buffers = new Map<string, DeviceBuffer>();
   const lastingBuffers: DeviceBuffer[] = [];

@@ -1,5 +1,6 @@
 import type { Device } from '../devices/device.ts';
 import type { LossScaling } from './lossScale.ts';
+import type { Precision } from './precision.ts';
 
 export interface CompileOptions {
   readonly device: Device;
@@ -13,6 +14,8 @@ export interface CompileOptions {
   readonly variants?: boolean;
   /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
   readonly exact?: boolean;
+  /** 'f32' unless given. 'mixed' throws a MillraceError of kind 'device' where the device has no 16-bit matrices. */
+  readonly precision?: Precision;
   /** Multiplies the loss's gradient so that small ones survive 16-bit floats; steps that overflow are left out. Always on with 'mixed'. */
   readonly lossScaling?: LossScaling;
   /** False keeps every layer a launch of its own with memory of its own: no fusion, nothing in place. */

@@ -22,6 +22,7 @@ import { firstNotFinite } from './diagnose.ts';
 import { Lock } from './lock.ts';
 import { GradientCheck, LossScale } from './lossScale.ts';
 import { ModelMemory } from './modelMemory.ts';
+import { checkMixed } from './precision.ts';
 import type { StepSegment } from './profile.ts';
 import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
@@ -69,7 +70,9 @@ export class CompiledModel {
     this.seed = options.seed ?? 0;
     this.parameters = parameters;
     this.classes = output[1]!;
-    this.lossScale = options.lossScaling && new LossScale(options.lossScaling);
+    const mixed = options.precision === 'mixed';
+    if (mixed) checkMixed(options.device);
+    this.lossScale = options.lossScaling || mixed ? new LossScale(options.lossScaling) : undefined;
     this.#input = new BatchInput(graph, options.batch, this.classes);
     const trained = ({ name, role }: GraphParameter) => role === 'parameter' && !options.frozen?.(name);
     this.#memory = new ModelMemory(this.device, parameters, trained);
@@ -83,8 +86,8 @@ export class CompiledModel {
 
   /** How its plans choose kernels. */
   get #lowering() {
-    const { variants, exact, fuse } = this.#options;
-    return { variants, exact, inPlace: fuse };
+    const { variants, exact, fuse, precision } = this.#options;
+    return { variants, exact, mixed: precision === 'mixed', inPlace: fuse };
   }
 
   readonly #bufferOf = (name: string): DeviceBuffer => this.#memory.bufferOf(name);

@@ -15,7 +15,7 @@ import {
   sgd,
 } from '../../core/index.ts';
 import { chooseModel } from '../run/chooseModel.ts';
-import { bytes, figure } from '../terminal/format.ts';
+import { bytes, figure, inPrecision } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 import { kernelRows, kernelTable, totalRows, totalTable } from './kernelTable.ts';
 import { type LimitOptions, limitsOf } from './limitOptions.ts';
@@ -33,6 +33,7 @@ export interface BenchStepOptions extends LimitOptions {
   readonly steps: number;
   readonly exact?: boolean;
   readonly fuse?: boolean;
+  readonly precision?: 'f32' | 'mixed';
   /** Rows of a table of kernels, or true for as many as fit a glance. */
   readonly kernels?: number | true;
 }
@@ -67,8 +68,8 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
   const device = await openDevice(options.device, { threads: options.threads });
   try {
     if (options.kernels) checkProfiles(device);
-    const model = compile(graph, { device, batch, exact: options.exact, fuse: options.fuse });
-    output.line(`device  ${device.description}`);
+    const model = compile(graph, { device, batch, exact: options.exact, fuse: options.fuse, precision: options.precision });
+    output.line(`device  ${device.description}${inPrecision(options.precision)}`);
     output.line(`model   ${graph.name}, images of ${graph.input.join('×')}, batch ${batch}, synthetic data`);
     output.update('compiling …');
     const workload = new Workload(model, steps);
@@ -89,6 +90,7 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
       threads: device.threads ?? null,
       exact: options.exact === true,
       fuse: options.fuse !== false,
+      precision: options.precision ?? 'f32',
       model: graph.name,
       batch,
       steps,

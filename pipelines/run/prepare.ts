@@ -24,7 +24,7 @@ import {
 import { type DecodeOptions, openDataSet } from '../../operators/index.ts';
 import type { CommonOptions, Images, Pipeline, PipelineContext } from '../definePipeline.ts';
 import { shippedData } from '../shippedData.ts';
-import { exactly, unfused } from '../terminal/format.ts';
+import { exactly, inPrecision, unfused } from '../terminal/format.ts';
 import { chooseImages } from './chooseImages.ts';
 import { chooseModel, type ModelChoice } from './chooseModel.ts';
 import { parseOptions } from './flags.ts';
@@ -84,7 +84,7 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
 
     const device = await openDevice(options.device, { threads: options.threads });
     closing.push(() => device.destroy());
-    introduce('device', `${device.description}${exactly(options.exact)}${unfused(options.fuse)}`);
+    introduce('device', `${device.description}${exactly(options.exact)}${unfused(options.fuse)}${inPrecision(options.precision)}`);
 
     const dataFolder = resolve(options.data ?? shippedData());
     const data = { train: await openDataSet(dataFolder, { split: 'train' }), test: await openDataSet(dataFolder, { split: 'test' }) };
@@ -120,7 +120,14 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
 
     const graph = await graphFor(named, images, classes.length);
     verify(graph, { classes: classes.length });
-    const model = compile(graph, { device, batch: options.batch, seed: options.seed, exact: options.exact, fuse: options.fuse });
+    const model = compile(graph, {
+      device,
+      batch: options.batch,
+      seed: options.seed,
+      exact: options.exact,
+      fuse: options.fuse,
+      precision: options.precision,
+    });
     closing.push(() => model.destroy());
     if (resumed) {
       await model.load(resumed.tensors);

@@ -10,6 +10,7 @@ const changeable: ReadonlySet<string> = new Set([
   'device',
   'exact',
   'fuse',
+  'precision',
   'threads',
   'workers',
   'epochs',
