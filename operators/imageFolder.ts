@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Observable } from 'rxjs';
 import { type ImageListing, listImages } from '../core/data/listing.ts';
+import { permutation } from '../core/data/permutation.ts';
 import { type Found, pull } from '../core/data/pull.ts';
 import type { Sample, SourceOptions } from '../core/data/sample.ts';
-import { hash, purpose } from '../core/random.ts';
 
 /** The images of a folder with one folder per class: `photos/train/cat/1.jpg`, `photos/train/dog/2.jpg`.
  *
@@ -39,16 +39,4 @@ function* visit({ dir, files, labels }: ImageListing, order: SourceOptions['orde
     const path = join(dir, files[index]);
     yield { key: path, label: labels[index], index, picture: { kind: 'file', path } };
   }
-}
-
-/** Fisher and Yates's shuffle of 0..count-1, as Durstenfeld (1964) does it in place. */
-function permutation(count: number, seed: number, epoch: number): Uint32Array {
-  const places = Uint32Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor((hash(seed, epoch, i, purpose.order) / 2 ** 32) * (i + 1));
-    const kept = places[i];
-    places[i] = places[j];
-    places[j] = kept;
-  }
-  return places;
 }

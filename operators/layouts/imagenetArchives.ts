@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import type { DataLayout, PlaceNames } from '../../core/data/dataLayout.ts';
+import { type Devkit, devkitArchive, devkitIn } from '../../core/data/imagenet/devkit.ts';
+import { isWnid, namesOf, synsetMappingIn } from '../../core/data/imagenet/synsets.ts';
+import { validationLabels } from '../../core/data/imagenet/validation.ts';
+import type { DataSet } from '../../core/data/sample.ts';
+import { fail } from '../../core/errors.ts';
+import { fileCount, fileName, type TarIndex } from '../../core/formats/tarIndex.ts';
+import { openTarIndex } from '../../core/formats/tarIndexFile.ts';
+import { archivedImages } from '../archivedImages.ts';
+
+const trainArchive = 'ILSVRC2012_img_train.tar';
+const validationArchive = 'ILSVRC2012_img_val.tar';
+const number = (value: number): string => value.toLocaleString('en-US');
+
+/**
+ * ImageNet as it is handed out: `ILSVRC2012_img_train.tar` (a tar for each class inside), `ILSVRC2012_img_val.tar` and the
+ * development kit, packed or not, whose ground truth the validation images need. Read in place; an index is made once.
+ */
+export const imagenetArchives: DataLayout = {
+  name: 'ImageNet archives',
+  lookedFor: `${trainArchive}, ${validationArchive} and ${devkitArchive} (ImageNet's own archives)`,
+  async recognise(dir, names) {
+    if (!names.files.includes(trainArchive) && !names.files.includes(validationArchive)) return undefined;
+    return split => (split === 'train' ? openTrain(dir, names) : openValidation(dir, names));
+  },
+};
+
+function archive(dir: string, { files }: PlaceNames, name: string): string {
+  if (files.includes(name)) return join(dir, name);
+  throw fail('data', `data folder ${dir}`, name, 'the other archive without it', `Put ${name} beside it.`);
+}
+
+async function openTrain(dir: string, names: PlaceNames): Promise<DataSet> {
+  const path = archive(dir, names, trainArchive);
+  const { index, origin } = await openTarIndex(path, { nested: true });
+  const classes = index.groups;
+  const odd = classes.find(name => !isWnid(name));
+  if (odd !== undefined || classes.length < 2) {
+    const got = odd === undefined ? `${classes.length} of them` : `${JSON.stringify(`${odd}.tar`)}`;
+    throw fail('data', path, 'an archive for each synset, such as n01440764.tar', got, 'Give the archive of ILSVRC2012 as it was fetched.');
+  }
+  const kit = await devkitIn(dir, names);
+  if (kit) checkClasses(path, classes, kit);
+  const labels = Int32Array.from(index.groupOf);
+  return dataSet(path, index, labels, {
+    classes,
+    names: namesOf(classes, kit?.classes ?? (await synsetMappingIn(dir, names.files))),
+    split: 'train',
+    origin,
+  });
+}
+
+async function openValidation(dir: string, names: PlaceNames): Promise<DataSet> {
+  const path = archive(dir, names, validationArchive);
+  const kit = await devkitIn(dir, names);
+  if (!kit) {
+    const fix = 'Put it beside the archive: without its ground truth the validation images have no labels.';
+    throw fail('data', `data folder ${dir}`, devkitArchive, 'no development kit', fix);
+  }
+  const { index, origin } = await openTarIndex(path, { nested: false });
+  const images = Array.from({ length: fileCount(index) }, (_, i) => fileName(index, i));
+  const labels = validationLabels(path, images, kit.truth, 'the ground truth of the development kit');
+  return dataSet(path, index, labels, { classes: kit.classes.ids, names: kit.classes.names, split: 'test', origin });
+}
+
+/** The archives must be of the kit's classes, or labels of the two splits would mean different things. */
+function checkClasses(path: string, classes: readonly string[], { classes: { ids } }: Devkit): void {
+  const strange = classes.find(id => !ids.includes(id)) ?? ids.find(id => !classes.includes(id));
+  if (strange === undefined) return;
+  const got = classes.includes(strange) ? `${strange} besides` : `none for ${strange}`;
+  const fix = 'The archive and the development kit are of different years, or the archive is cut off.';
+  throw fail('data', path, `an archive for each of the ${ids.length} classes of the development kit`, got, fix);
+}
+
+function dataSet(
+  path: string,
+  index: TarIndex,
+  labels: Int32Array,
+  about: { classes: readonly string[]; names: readonly string[]; split: string; origin: string },
+): DataSet {
+  const { classes, names, split, origin } = about;
+  const counts: number[] = classes.map(() => 0);
+  for (const label of labels) counts[label]++;
+  return {
+    description: `ImageNet archive ${path}, ${split} split: ${number(labels.length)} images, ${classes.length} classes (index ${origin})`,
+    classes,
+    names,
+    counts,
+    size: labels.length,
+    samples: options => archivedImages(path, index, labels, options),
+  };
+}
