@@ -21,12 +21,13 @@ export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
 export { responseNorm, responseNormGradient, responseScale } from './localResponseNorm';
 export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
+export { adam, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
 export { copyChannels, padChannels, padChannelsGradient, transpose } from './rearrange';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
 export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradient } from './softmax';
 export { toFloat } from './toFloat';
 export { exponential, logarithm } from './transcendental';
-export { winogradFilters, winogradTiles } from './winograd';
+export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
 // exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
 export { tileProduct } from './winogradProducts';

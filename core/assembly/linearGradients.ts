@@ -5,6 +5,8 @@ import { sixRows, sweep, turn } from './tile';
 
 /** How much of a sum is packed at a time: six rows of it are 6 KiB and a panel 8 KiB, so that both stay in the first cache. */
 const DEPTH: i32 = 256;
+/** Rows of panels, 32 bytes each, that the second cache holds: 512 KiB. */
+const CACHED: i32 = 16384;
 /** Inputs of a unit: eight groups of six. */
 const STRIP: i32 = 48;
 
@@ -39,15 +41,20 @@ export function linearInputGradient(
     const panel = (unit / strips) * width;
     const count = min(width, panels - panel);
     const pitch = (<usize>count) << 5;
-    for (let k = 0; k < O; k += DEPTH) {
-      const depth = min(DEPTH, O - k);
+    // panels that fit the cache whole let each row be read to its end, which the processor sees coming
+    const span = count * O <= CACHED ? O : DEPTH;
+    for (let first = 0; first < O; first += span) {
+      const past = min(first + span, O);
       for (let row = 0; row < inputs; row += 6) {
         // rows that are not there are copies of the last one
         for (let i = 0; i < 6; i++)
           store<u32>(from + ((<usize>i) << 2), <u32>(weight + ((<usize>min(input + row + i, I - 1) * <usize>O) << 2)));
-        packRows(from, (<usize>k) << 2, depth, packed);
         sixRows(scratch, tile + <usize>row * pitch, pitch);
-        sweep(depth, packed, dy + ((<usize>panel * <usize>O + <usize>k) << 5), (<usize>O) << 5, scratch, count, k > 0);
+        for (let k = first; k < past; k += DEPTH) {
+          const depth = min(DEPTH, past - k);
+          packRows(from, (<usize>k) << 2, depth, packed);
+          sweep(depth, packed, dy + ((<usize>panel * <usize>O + <usize>k) << 5), (<usize>O) << 5, scratch, count, k > 0);
+        }
       }
     }
     turn(tile, pitch, dx, (<usize>I) << 2, panel * 8, min((panel + count) * 8, N), input, inputs, 0, 0);

@@ -12,10 +12,14 @@
  */
 import { transformFilters } from './winogradFilters';
 import { SIX_RUNS, tileProduct } from './winogradProducts';
-import { clearZeros, takeBias, transformInput, transformOutput, WORK } from './winogradTiles';
-import { LINE } from './winogradTransforms';
+import { clearZeros, SQUARE, takeBias, transformInput, transformOutput, WORK } from './winogradTiles';
 
-/** The filters' transform U [filters / 8][36][depths][8]. Units: `group` panels × `chunk` depths, the chunks of a group in a row. */
+/** Bytes of a place's weights [depths][8], and 64 more: see `planeOf`. */
+function weightsOf(depths: i32): usize {
+  return ((<usize>depths) << 5) + 64;
+}
+
+/** The filters' transform U [filters / 8][36][depths + 2][8]. Units: `group` panels × `chunk` depths, the chunks of a group in a row. */
 export function winogradFilters(
   start: i32,
   end: i32,
@@ -31,7 +35,7 @@ export function winogradFilters(
 ): void {
   const panels = (filters + 7) >> 3;
   const chunks = (depths + chunk - 1) / chunk;
-  const plane = (<usize>depths) << 5;
+  const plane = weightsOf(depths);
   for (let unit = start; unit < end; unit++) {
     const first = (unit / chunks) * group;
     const depth = (unit % chunks) * chunk;
@@ -47,13 +51,119 @@ export function winogradFilters(
       u + <usize>(first * 36) * plane + ((<usize>depth) << 5),
       plane,
       36 * plane,
-      scratch,
-      turned ? scratch + 6 * LINE : 0,
+      scratch + SQUARE,
+      turned ? scratch + WORK : 0,
     );
   }
 }
 
-/** Units are blocks of `block` tiles, a multiple of 6. `group` is how many panels of 8 filters go through at a time. */
+/**
+ * sums[p][place][tile][8] (+)= V[place] U[p][place] for `panels` panels of 8 filters, 36 places and `sixes` times six tiles.
+ *
+ * @param v channels of the first six tiles, `runs` bytes to the next six, `plane` to the next place
+ * @param u weights of the first panel, `weights` bytes to the next place, 36 of them to the next panel
+ */
+function multiply(
+  depth: i32,
+  v: usize,
+  runs: usize,
+  plane: usize,
+  sixes: i32,
+  u: usize,
+  weights: usize,
+  panels: i32,
+  sums: usize,
+  sumPlane: usize,
+  accumulate: bool,
+): void {
+  for (let place: usize = 0; place < 36; place++) {
+    let from = v + place * plane;
+    let to = sums + place * sumPlane;
+    for (let six = 0; six < sixes; six++) {
+      let by = u + place * weights;
+      let at = to;
+      for (let p = 0; p < panels; p++) {
+        tileProduct(depth, from, by, at, accumulate);
+        by += 36 * weights;
+        at += 36 * sumPlane;
+      }
+      from += runs;
+      to += 192;
+    }
+  }
+}
+
+/** The output transform of `count` tiles from the `first` on, for the panels that begin with filter `filter`. */
+function finish(
+  sums: usize,
+  sumPlane: usize,
+  first: i32,
+  count: i32,
+  filter: i32,
+  panels: i32,
+  bias: usize,
+  y: usize,
+  height: i32,
+  width: i32,
+  filters: i32,
+  size: i32,
+  floor: f32,
+  work: usize,
+): void {
+  const down = (height + size - 1) / size;
+  const across = (width + size - 1) / size;
+  const image = (<usize>(height * width * filters)) << 2;
+  const some = min(panels * 8, filters - filter);
+  takeBias(bias, filter, filters, work);
+  for (let tile = first; tile < first + count; tile++) {
+    const row = tile / across;
+    const top = (row % down) * size;
+    const left = (tile % across) * size;
+    const to = y + <usize>(row / down) * image + ((<usize>filter) << 2);
+    transformOutput(sums, sumPlane, 36 * sumPlane, to, height, width, filters, some, top, left, floor, work);
+    sums += 32;
+  }
+}
+
+/** The input transform of a tile of a convolution whose output is outHeight × outWidth: into run `tile` of `v`. */
+function begin(
+  tile: i32,
+  x: usize,
+  height: i32,
+  width: i32,
+  depths: i32,
+  padding: i32,
+  outHeight: i32,
+  outWidth: i32,
+  size: i32,
+  to: usize,
+  plane: usize,
+  work: usize,
+): void {
+  const down = (outHeight + size - 1) / size;
+  const across = (outWidth + size - 1) / size;
+  const row = tile / across;
+  const image = x + <usize>(row / down) * ((<usize>(height * width * depths)) << 2);
+  const left = (tile % across) * size - padding;
+  transformInput(image, height, width, depths, (row % down) * size - padding, left, to, plane, SIX_RUNS, work);
+}
+
+/** Where six tiles' runs begin: [tiles / 6][depths / 16][6][16]. */
+function runsOf(depths: i32): usize {
+  return <usize>((depths + 15) >> 4) * SIX_RUNS;
+}
+/** Bytes of a plane: not a multiple of 4096, or all planes of a tile would share the cache's sets. */
+function planeOf(tiles: i32, depths: i32): usize {
+  return <usize>((tiles + 5) / 6) * runsOf(depths) + 64;
+}
+function runOf(tile: i32, depths: i32): usize {
+  return <usize>(tile / 6) * runsOf(depths) + ((<usize>(tile % 6)) << 6);
+}
+
+/**
+ * y = conv(x) from the filters' transform u. Units are blocks of `block` tiles; `group` panels of 8 filters go through at a time.
+ * y is at least `floor`.
+ */
 export function winogradTiles(
   start: i32,
   end: i32,
@@ -70,65 +180,102 @@ export function winogradTiles(
   outWidth: i32,
   filters: i32,
   size: i32,
-  down: i32,
-  across: i32,
   tiles: i32,
   block: i32,
   group: i32,
   floor: f32,
 ): void {
-  const runs = <usize>((depths + 15) >> 4) * SIX_RUNS;
-  // not a multiple of 4096 bytes, or all planes of a place would share the cache's sets
-  const plane = <usize>(block / 6) * runs + 64;
+  const plane = planeOf(block, depths);
   const sumPlane = (<usize>block) << 5;
+  const weights = weightsOf(depths);
   const panels = (filters + 7) >> 3;
   const v = scratch + WORK;
   const sums = v + 36 * plane;
-  const weights = (<usize>depths) << 5;
-  const image = (<usize>(height * width * depths)) << 2;
-  const outImage = (<usize>(outHeight * outWidth * filters)) << 2;
   clearZeros(scratch);
   for (let unit = start; unit < end; unit++) {
     const first = unit * block;
     const count = min(block, tiles - first);
     for (let t = 0; t < count; t++) {
-      const column = (first + t) % across;
-      const row = (first + t) / across;
-      const to = v + <usize>(t / 6) * runs + ((<usize>(t % 6)) << 6);
-      const at = x + <usize>(row / down) * image;
-      transformInput(at, height, width, depths, (row % down) * size - padding, column * size - padding, to, plane, SIX_RUNS, scratch);
+      const to = v + runOf(t, depths);
+      begin(first + t, x, height, width, depths, padding, outHeight, outWidth, size, to, plane, scratch);
     }
-    const sixes = (count + 5) / 6;
     for (let panel = 0; panel < panels; panel += group) {
       const some = min(group, panels - panel);
-      for (let place = 0; place < 36; place++) {
-        for (let six = 0; six < sixes; six++) {
-          const from = v + <usize>place * plane + <usize>six * runs;
-          const to = sums + <usize>place * sumPlane + <usize>six * 192;
-          for (let p = 0; p < some; p++) {
-            tileProduct(depths, from, u + <usize>((panel + p) * 36 + place) * weights, to + <usize>(p * 36) * sumPlane, false);
-          }
-        }
-      }
-      takeBias(bias, panel * 8, filters, scratch);
-      for (let t = 0; t < count; t++) {
-        const column = (first + t) % across;
-        const row = (first + t) / across;
-        transformOutput(
-          sums + ((<usize>t) << 5),
-          sumPlane,
-          36 * sumPlane,
-          y + <usize>(row / down) * outImage + ((<usize>panel) << 5),
-          outHeight,
-          outWidth,
-          filters,
-          min(some * 8, filters - panel * 8),
-          (row % down) * size,
-          column * size,
-          floor,
-          scratch,
-        );
-      }
+      const by = u + <usize>(panel * 36) * weights;
+      multiply(depths, v, runsOf(depths), plane, (count + 5) / 6, by, weights, some, sums, sumPlane, false);
+      finish(sums, sumPlane, first, count, panel * 8, some, bias, y, outHeight, outWidth, filters, size, floor, scratch);
     }
+  }
+}
+
+/** The input's transform V [36][tiles / 6][depths / 16][6][16], 64 bytes between planes. Units are tiles. */
+export function winogradInput(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  x: usize,
+  v: usize,
+  height: i32,
+  width: i32,
+  depths: i32,
+  padding: i32,
+  outHeight: i32,
+  outWidth: i32,
+  size: i32,
+  tiles: i32,
+): void {
+  const plane = planeOf(tiles, depths);
+  clearZeros(scratch);
+  for (let tile = start; tile < end; tile++) {
+    const to = v + runOf(tile, depths);
+    begin(tile, x, height, width, depths, padding, outHeight, outWidth, size, to, plane, scratch);
+  }
+}
+
+/**
+ * y = conv(x) from the input's transform v. Units are groups of `group` panels of 8 filters × blocks of `block` tiles, the blocks
+ * of a group in a row; the filters are transformed `chunk` depths (a multiple of 16) at a time.
+ */
+export function winogradPanels(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  v: usize,
+  weight: usize,
+  bias: usize,
+  y: usize,
+  taps: i32,
+  depths: i32,
+  outHeight: i32,
+  outWidth: i32,
+  filters: i32,
+  size: i32,
+  tiles: i32,
+  block: i32,
+  group: i32,
+  chunk: i32,
+  turned: i32,
+  floor: f32,
+): void {
+  const plane = planeOf(tiles, depths);
+  const sumPlane = (<usize>block) << 5;
+  const weights = weightsOf(chunk);
+  const panels = (filters + 7) >> 3;
+  const blocks = (tiles + block - 1) / block;
+  const sums = scratch + WORK;
+  const u = sums + <usize>(group * 36) * sumPlane;
+  const turning = turned ? u + <usize>(group * 36) * weights : 0;
+  for (let unit = start; unit < end; unit++) {
+    const panel = (unit / blocks) * group;
+    const first = (unit % blocks) * block;
+    const some = min(group, panels - panel);
+    const count = min(block, tiles - first);
+    for (let depth = 0; depth < depths; depth += chunk) {
+      const deep = min(chunk, depths - depth);
+      transformFilters(weight, taps, depths, filters, depth, deep, panel * 8, some, u, weights, 36 * weights, scratch + SQUARE, turning);
+      const from = v + runOf(first, depths) + <usize>(depth >> 4) * SIX_RUNS;
+      multiply(deep, from, runsOf(depths), plane, (count + 5) / 6, u, weights, some, sums, sumPlane, depth > 0);
+    }
+    finish(sums, sumPlane, first, count, panel * 8, some, bias, y, outHeight, outWidth, filters, size, floor, scratch);
   }
 }

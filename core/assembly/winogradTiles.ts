@@ -5,7 +5,7 @@ import { inputColumn, inputLine, LINE, outputColumn4, outputLine4, PLACE, SWEEP 
 const ZEROS: i32 = 0;
 const BIAS: i32 = PLACE;
 const BESIDE: i32 = 2 * PLACE;
-const SQUARE: i32 = 6 * PLACE;
+export const SQUARE: i32 = 6 * PLACE;
 /** Bytes of all that. */
 export const WORK: i32 = SQUARE + 6 * LINE;
 

@@ -38,12 +38,13 @@ export function resampleFast(image: RawPixels, height: number, width: number): R
     return at;
   };
   const put = (taps: Taps) => {
-    const addresses = [taps.first, taps.count, taps.weights].map(table => {
+    const tables = [taps.first, taps.count, pairs(taps)];
+    const addresses = tables.map(table => {
       const at = take(table.byteLength);
-      new Int32Array(memory.buffer, at, table.length).set(table);
+      new Uint8Array(memory.buffer, at, table.byteLength).set(new Uint8Array(table.buffer));
       return at;
     });
-    return [...addresses, taps.most];
+    return [...addresses, evenMost(taps)];
   };
   let now = take(image.data.length + SLACK);
   new Uint8Array(memory.buffer, now, image.data.length).set(image.data);
@@ -72,6 +73,25 @@ function abort(): never {
   throw new Error('a routine of core/assembly gave up');
 }
 
+const LOW_BITS = 11;
+const evenMost = ({ most }: Taps): number => most + (most & 1);
+
+/** The weights as `core/assembly/resample.ts` wants them: for two taps both high parts, then both low parts. */
+function pairs(taps: Taps): Int16Array {
+  const { count, weights, most } = taps;
+  const out = new Int16Array(2 * count.length * evenMost(taps));
+  for (let position = 0; position < count.length; position++) {
+    const to = 2 * position * evenMost(taps);
+    for (let k = 0; k < count[position]; k++) {
+      const weight = weights[position * most + k];
+      const at = to + 4 * (k >> 1) + (k & 1);
+      out[at] = weight >> LOW_BITS;
+      out[at + 2] = weight & ((1 << LOW_BITS) - 1);
+    }
+  }
+  return out;
+}
+
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 const bytesOf = (taps: Taps | undefined): number =>
-  taps ? aligned(taps.first.byteLength) + aligned(taps.count.byteLength) + aligned(taps.weights.byteLength) : 0;
+  taps ? aligned(taps.first.byteLength) + aligned(taps.count.byteLength) + aligned(4 * taps.count.length * evenMost(taps)) : 0;

@@ -14,6 +14,7 @@ import { hyperSlot } from '../program/hyper.ts';
 import { elements } from '../shape.ts';
 import { checkLearningRate, type LearningRate } from './learningRate.ts';
 import { checkOption, keep, type Optimizer } from './optimizer.ts';
+import { updateWasm } from './wasm.ts';
 
 export interface AdamOptions {
   lr: LearningRate;
@@ -49,9 +50,8 @@ export function adaptive(
       const { gradientDecay, parameterDecay } = place(decays ? weightDecay : 0);
       const first = keep(program, parameter, 'firstMoment');
       const second = keep(program, parameter, 'secondMoment');
-      program.update('adam.firstMoment', first, [first, parameter, gradient, hyper], { beta: beta1, weightDecay: gradientDecay });
-      program.update('adam.secondMoment', second, [second, parameter, gradient, hyper], { beta: beta2, weightDecay: gradientDecay });
-      program.update('adam', parameter, [parameter, first, second, hyper], { eps, weightDecay: parameterDecay });
+      const rule = { beta1, beta2, eps, gradientDecay, parameterDecay };
+      program.update('adam', parameter, [parameter, first, second, gradient, hyper], rule, [first, second]);
     },
     corrections: step => ({ first: 1 - beta1 ** (step + 1), second: 1 - beta2 ** (step + 1) }),
   };
@@ -74,29 +74,41 @@ function descend(this: KernelThis, p: Float32Array, m: Float32Array, v: Float32A
   return kept - (hyper[this.constants.stepSize] * m[this.thread.x]) / deviation;
 }
 
-type Rule = { beta?: number; eps?: number; weightDecay: number };
-/** `inout` is the first argument; the inputs of each are those of its function. */
-const rules: readonly { name: string; run: KernelFunction; inout: string; flops: number }[] = [
-  { name: 'adam.firstMoment', run: moveFirst, inout: 'm', flops: 6 },
-  { name: 'adam.secondMoment', run: moveSecond, inout: 'v', flops: 7 },
-  { name: 'adam', run: descend, inout: 'p', flops: 9 },
-];
-for (const { name, run, inout, flops } of rules) {
-  registerPrimitive<Rule>({
-    name,
-    inPlace: 0,
-    cost: (_, inputs, output) => traffic(flops * elements(output), inputs, output),
-    lower({ attributes: { beta = 0, eps = 0, weightDecay }, inputs, output }) {
-      const { lr, inverseLossScale, stepSize, momentFactor } = hyperSlot;
-      const kernel: Kernel = {
-        name,
-        run,
-        threads: [elements(output.shape)],
-        integers: { lr, inverseLossScale, stepSize, momentFactor },
-        floats: { beta, share: 1 - beta, eps, weightDecay },
-        inout,
-      };
-      return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
-    },
-  });
-}
+type Rule = { beta1: number; beta2: number; eps: number; gradientDecay: number; parameterDecay: number };
+
+/** parameter, first moment, second moment, gradient, hyper → parameter; the moments are overwritten, too. */
+registerPrimitive<Rule>({
+  name: 'adam',
+  inPlace: 0,
+  cost: (_, inputs, output) => traffic(20 * elements(output), [...inputs, output, output], output),
+  lower({ attributes: { beta1, beta2, eps, gradientDecay, parameterDecay }, inputs, output }) {
+    const [p, m, v, gradient, hyper] = inputs.map(tensor => tensor.name);
+    const { lr, inverseLossScale, stepSize, momentFactor } = hyperSlot;
+    const kernel = (name: string, run: KernelFunction, inout: string, floats: Record<string, number>): Kernel => ({
+      name,
+      run,
+      threads: [elements(output.shape)],
+      integers: { lr, inverseLossScale, stepSize, momentFactor },
+      floats,
+      inout,
+    });
+    const first = kernel('adam.firstMoment', moveFirst, 'm', { beta: beta1, share: 1 - beta1, weightDecay: gradientDecay });
+    const second = kernel('adam.secondMoment', moveSecond, 'v', { beta: beta2, share: 1 - beta2, weightDecay: gradientDecay });
+    return [
+      { kernel: first, inputs: [m, p, gradient, hyper], output: m },
+      { kernel: second, inputs: [v, p, gradient, hyper], output: v },
+      { kernel: kernel('adam', descend, 'p', { eps, weightDecay: parameterDecay }), inputs: [p, m, v, hyper], output: p },
+    ];
+  },
+  variants: [
+    updateWasm('adam', 'adam', 2, ({ beta1, beta2, eps, gradientDecay, parameterDecay }) => [
+      beta1,
+      1 - beta1,
+      beta2,
+      1 - beta2,
+      eps,
+      gradientDecay,
+      parameterDecay,
+    ]),
+  ],
+});

@@ -8,11 +8,13 @@
 import { fail } from '../errors.ts';
 import type { Kernel, KernelFunction, KernelThis } from '../kernels/kernel.ts';
 import { traffic } from '../ops/attributes.ts';
+import type { Tensor } from '../ops/op.ts';
 import { registerPrimitive } from '../ops/registry.ts';
 import { hyperSlot } from '../program/hyper.ts';
 import { elements } from '../shape.ts';
 import { checkLearningRate, type LearningRate } from './learningRate.ts';
 import { checkOption, keep, type Optimizer } from './optimizer.ts';
+import { updateWasm } from './wasm.ts';
 
 export interface SgdOptions {
   lr: LearningRate;
@@ -43,9 +45,8 @@ export function sgd({ lr, momentum = 0, dampening = 0, nesterov = false, weightD
         return;
       }
       const buffer = keep(program, parameter, 'momentum');
-      program.update('sgd.momentum', buffer, [buffer, parameter, gradient, hyper], { momentum, dampening, weightDecay: decay });
-      if (nesterov) program.update('sgd.nesterov', parameter, [parameter, buffer, gradient, hyper], { momentum, weightDecay: decay });
-      else program.update('sgd.step', parameter, [parameter, buffer, hyper]);
+      const rule = { momentum, dampening, weightDecay: decay, nesterov };
+      program.update('sgd.momentum', parameter, [parameter, buffer, gradient, hyper], rule, [buffer]);
     },
   };
 }
@@ -73,30 +74,55 @@ function lookAhead(this: KernelThis, p: Float32Array, b: Float32Array, gradient:
   return p[this.thread.x] - hyper[this.constants.lr] * (g + this.constants.momentum * b[this.thread.x]);
 }
 
-type Rule = { momentum?: number; dampening?: number; weightDecay?: number };
-/** `inout` is the first argument; the inputs of each are those of its function. */
-const rules: readonly { name: string; run: KernelFunction; inout: string; flops: number }[] = [
-  { name: 'sgd', run: descend, inout: 'p', flops: 5 },
-  { name: 'sgd.momentum', run: accumulate, inout: 'b', flops: 6 },
-  { name: 'sgd.step', run: follow, inout: 'p', flops: 2 },
-  { name: 'sgd.nesterov', run: lookAhead, inout: 'p', flops: 7 },
-];
-for (const { name, run, inout, flops } of rules) {
-  registerPrimitive<Rule>({
-    name,
-    inPlace: 0,
-    cost: (_, inputs, output) => traffic(flops * elements(output), inputs, output),
-    lower({ attributes: { momentum = 0, dampening = 0, weightDecay = 0 }, inputs, output }) {
-      const { lr, step, inverseLossScale } = hyperSlot;
-      const kernel: Kernel = {
-        name,
-        run,
-        threads: [elements(output.shape)],
-        integers: { lr, step, inverseLossScale },
-        floats: { momentum, share: 1 - dampening, weightDecay },
-        inout,
-      };
-      return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
-    },
-  });
-}
+type Plain = { weightDecay: number };
+type Momentum = { momentum: number; dampening: number; weightDecay: number; nesterov: boolean };
+
+const { lr, step, inverseLossScale } = hyperSlot;
+/** A kernel that overwrites its first argument. */
+const kernel = (name: string, run: KernelFunction, inout: string, { shape }: Tensor, floats: Record<string, number>): Kernel => ({
+  name,
+  run,
+  threads: [elements(shape)],
+  integers: { lr, step, inverseLossScale },
+  floats,
+  inout,
+});
+
+/** parameter, gradient, hyper → parameter. */
+registerPrimitive<Plain>({
+  name: 'sgd',
+  inPlace: 0,
+  cost: (_, inputs, output) => traffic(5 * elements(output), inputs, output),
+  lower({ attributes: { weightDecay }, inputs, output }) {
+    const run = kernel('sgd', descend, 'p', output, { weightDecay });
+    return [{ kernel: run, inputs: inputs.map(tensor => tensor.name), output: output.name }];
+  },
+  variants: [updateWasm('sgd', 'sgd', 0, ({ weightDecay }) => [weightDecay])],
+});
+/** parameter, momentum buffer, gradient, hyper → parameter; the buffer is overwritten, too. */
+registerPrimitive<Momentum>({
+  name: 'sgd.momentum',
+  inPlace: 0,
+  cost: (_, inputs, output) => traffic(8 * elements(output), [...inputs, output], output),
+  lower({ attributes: { momentum, dampening, weightDecay, nesterov }, inputs: [p, b, gradient, hyper], output }) {
+    const accumulated = kernel('sgd.accumulate', accumulate, 'b', b, { momentum, share: 1 - dampening, weightDecay });
+    const moved = nesterov
+      ? {
+          kernel: kernel('sgd.nesterov', lookAhead, 'p', p, { momentum, weightDecay }),
+          inputs: [p.name, b.name, gradient.name, hyper.name],
+        }
+      : { kernel: kernel('sgd.momentum', follow, 'p', p, {}), inputs: [p.name, b.name, hyper.name] };
+    return [
+      { kernel: accumulated, inputs: [b.name, p.name, gradient.name, hyper.name], output: b.name },
+      { ...moved, output: output.name },
+    ];
+  },
+  variants: [
+    updateWasm('sgd.momentum', 'sgdMomentum', 1, ({ momentum, dampening, weightDecay, nesterov }) => [
+      momentum,
+      1 - dampening,
+      weightDecay,
+      nesterov ? 1 : 0,
+    ]),
+  ],
+});

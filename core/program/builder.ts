@@ -50,9 +50,18 @@ export class ProgramBuilder {
     return output;
   }
 
-  /** `primitive` overwrites the existing tensor `target`, which must be one of its inputs (`Primitive.inPlace`). */
-  update(primitive: string, target: Tensor, inputs: readonly Tensor[], attributes: Readonly<Record<string, unknown>> = {}): void {
-    this.#push(primitive, inputs, target, attributes);
+  /**
+   * `primitive` overwrites the existing tensor `target`, which must be one of its inputs (`Primitive.inPlace`), and the inputs
+   * `writes` besides.
+   */
+  update(
+    primitive: string,
+    target: Tensor,
+    inputs: readonly Tensor[],
+    attributes: Readonly<Record<string, unknown>> = {},
+    writes: readonly Tensor[] = [],
+  ): void {
+    this.#push(primitive, inputs, target, attributes, writes);
   }
 
   gradientOf(parameter: Tensor, gradient: Tensor): void {
@@ -63,13 +72,20 @@ export class ProgramBuilder {
     return { tensors: { ...this.#tensors }, nodes: [...this.#nodes], gradients: { ...this.#gradients } };
   }
 
-  #push(primitive: string, inputs: readonly Tensor[], output: Tensor, attributes: Readonly<Record<string, unknown>>): void {
+  #push(
+    primitive: string,
+    inputs: readonly Tensor[],
+    output: Tensor,
+    attributes: Readonly<Record<string, unknown>>,
+    writes: readonly Tensor[] = [],
+  ): void {
     this.#nodes.push({
       node: this.node,
       primitive,
       attributes,
       inputs: inputs.map(tensor => tensor.name),
       output: output.name,
+      ...(writes.length > 0 && { writes: writes.map(tensor => tensor.name) }),
       segment: this.segment,
     });
   }

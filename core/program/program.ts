@@ -33,7 +33,7 @@ export interface ProgramNode {
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly inputs: readonly string[];
   readonly output: string;
-  /** Inputs that it overwrites besides. Only fusion makes such nodes. */
+  /** Inputs that it overwrites besides: what an optimizer keeps; the gradient that a fused node masks. */
   readonly writes?: readonly string[];
   readonly segment: Segment;
 }

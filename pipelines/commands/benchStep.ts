@@ -142,17 +142,20 @@ async function timeSteps(work: Workload, steps: number, tell: (step: number) => 
   const whole: number[] = [];
   const parts = { forward: [] as number[], backward: [] as number[], update: [] as number[] };
   try {
+    // as a run does them: the loss is waited for, what follows it runs while the next batch comes
+    let began = performance.now();
     for (let step = -warmUp; step < steps; step++) {
-      const began = performance.now();
       await work.upload();
       await work.forward();
       await work.backward();
-      await work.update();
       await work.model.readLoss();
-      await work.finished();
-      if (step >= 0) whole.push(performance.now() - began);
+      await work.update();
+      const now = performance.now();
+      if (step >= 0) whole.push(now - began);
+      began = now;
       tell(Math.max(0, step + 1));
     }
+    await work.finished();
     for (let step = 0; step < steps; step++) {
       await work.upload();
       await work.finished();

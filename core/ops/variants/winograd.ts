@@ -12,11 +12,6 @@ import type { Tensor } from '../op.ts';
 
 /** Bytes of a thread's scratch before the planes: `WORK` of `winogradTiles.ts`. */
 export const WORK = 6 * 256 + 6 * 1536;
-/** Panels of 8 filters that go through the products together. */
-const GROUP = 4;
-/** Depths of one unit of the filters' transform. */
-const CHUNK = 32;
-
 /** One of the two directions that are a convolution: what plays which part. */
 interface Correlation {
   readonly name: string;
@@ -34,18 +29,26 @@ interface Correlation {
 /** Outputs along a side of a tile. */
 const tileSize = (kernel: number): number => (kernel === 3 ? 4 : 2);
 
-function launches({ name, x, weight, bias, y, padding, turned, relu }: Correlation, scratch: (shape: Shape) => Tensor): VariantLaunch[] {
-  const [N, H, W, depths] = four(x.shape);
-  const [, P, Q, filters] = four(y.shape);
+/** The shapes as the routines want them. */
+function sizes({ x, weight, y }: Correlation) {
+  const [, height, width, depths] = four(x.shape);
+  const [N, P, Q, filters] = four(y.shape);
   const kernel = weight.shape[0]!;
   const size = tileSize(kernel);
-  const [down, across] = [Math.ceil(P / size), Math.ceil(Q / size)];
-  const tiles = N * down * across;
-  const panels = Math.ceil(filters / 8);
-  const block = 24;
+  const tiles = N * Math.ceil(P / size) * Math.ceil(Q / size);
+  return { height, width, depths, P, Q, filters, panels: Math.ceil(filters / 8), kernel, size, tiles };
+}
+/** Bytes of a plane of the transforms of so many tiles: `planeOf`. */
+const planeBytes = (tiles: number, depths: number) => Math.ceil(tiles / 6) * Math.ceil(depths / 16) * 384 + 64;
+const least = (relu: boolean) => (relu ? 0 : Number.NEGATIVE_INFINITY);
+
+/** Many tiles: the filters first, then tiles in blocks that stay in a core's cache from pixels to pixels. */
+function throughTiles(all: Correlation, scratch: (shape: Shape) => Tensor): VariantLaunch[] {
+  const { name, x, weight, bias, y, padding, turned, relu } = all;
+  const { height, width, depths, P, Q, filters, panels, kernel, size, tiles } = sizes(all);
+  const [block, group, chunk] = [24, 4, 32];
   // 4 times the bytes of 3 × 3 filters
-  const u = scratch([panels, 36, depths, 8]);
-  const planes = (block / 6) * Math.ceil(depths / 16) * 384 + 64;
+  const u = scratch([panels, 36, depths + 2, 8]);
   return [
     {
       kernel: { name: `${name}.filters` },
@@ -54,9 +57,9 @@ function launches({ name, x, weight, bias, y, padding, turned, relu }: Correlati
       body: {
         language: 'wasm',
         routine: 'winogradFilters',
-        units: Math.ceil(panels / GROUP) * Math.ceil(depths / CHUNK),
-        scratch: WORK + (turned ? kernel ** 2 * (CHUNK + 4) * GROUP * 32 : 0),
-        arguments: ({ inputs: [from], output }) => [from!, output, kernel ** 2, depths, filters, GROUP, CHUNK, Number(turned)],
+        units: Math.ceil(panels / group) * Math.ceil(depths / chunk),
+        scratch: WORK + (turned ? turnedBytes(kernel, chunk, group) : 0),
+        arguments: ({ inputs: [from], output }) => [from!, output, kernel ** 2, depths, filters, group, chunk, Number(turned)],
       },
     },
     {
@@ -67,14 +70,62 @@ function launches({ name, x, weight, bias, y, padding, turned, relu }: Correlati
         language: 'wasm',
         routine: 'winogradTiles',
         units: Math.ceil(tiles / block),
-        scratch: WORK + 36 * planes + 36 * block * 32 * GROUP,
+        scratch: WORK + 36 * planeBytes(block, depths) + 36 * block * 32 * group,
         arguments: ({ inputs: [from, weights, biasAt = 0], output }) => [
-          ...[from!, weights!, biasAt, output, H, W, depths, padding, P, Q, filters],
-          ...[size, down, across, tiles, block, GROUP, relu ? 0 : Number.NEGATIVE_INFINITY],
+          ...[from!, weights!, biasAt, output, height, width, depths, padding, P, Q, filters],
+          ...[size, tiles, block, group, least(relu)],
         ],
       },
     },
   ];
+}
+
+/** Few tiles: the tiles first, then the filters in groups, whose transform never leaves a core's cache. */
+function throughPanels(all: Correlation, scratch: (shape: Shape) => Tensor): VariantLaunch[] {
+  const { name, x, weight, bias, y, padding, turned, relu } = all;
+  const { height, width, depths, P, Q, filters, panels, kernel, size, tiles } = sizes(all);
+  // 32 filters × 64 channels × 36 places are 300 KB, the sums of 72 tiles as much
+  const [group, chunk] = [4, 64];
+  const block = 6 * Math.ceil(tiles / Math.ceil(tiles / 72) / 6);
+  const v = scratch([(36 * planeBytes(tiles, depths)) / 4]);
+  return [
+    {
+      kernel: { name: `${name}.input` },
+      inputs: [x.name],
+      output: v.name,
+      body: {
+        language: 'wasm',
+        routine: 'winogradInput',
+        units: tiles,
+        scratch: WORK,
+        arguments: ({ inputs: [from], output }) => [from!, output, height, width, depths, padding, P, Q, size, tiles],
+      },
+    },
+    {
+      kernel: { name: `${name}.panels` },
+      inputs: [v.name, weight.name, ...(bias ? [bias.name] : [])],
+      output: y.name,
+      body: {
+        language: 'wasm',
+        routine: 'winogradPanels',
+        units: Math.ceil(panels / group) * Math.ceil(tiles / block),
+        scratch: WORK + 36 * 32 * group * (block + chunk + 2) + (turned ? turnedBytes(kernel, chunk, group) : 0),
+        arguments: ({ inputs: [from, weights, biasAt = 0], output }) => [
+          ...[from!, weights!, biasAt, output, kernel ** 2, depths, P, Q, filters],
+          ...[size, tiles, block, group, chunk, Number(turned), least(relu)],
+        ],
+      },
+    },
+  ];
+}
+
+/** What `turn` of `winogradFilters.ts` writes. */
+const turnedBytes = (kernel: number, chunk: number, group: number) => kernel ** 2 * (chunk + 4) * group * 32;
+
+function launches(all: Correlation, scratch: (shape: Shape) => Tensor): VariantLaunch[] {
+  const { tiles, filters } = sizes(all);
+  // the transform of what is more takes more memory and time
+  return tiles <= filters ? throughPanels(all, scratch) : throughTiles(all, scratch);
 }
 
 /** Whether the method is for these filters at all. */

@@ -13,20 +13,18 @@ await serve(async job => {
   return {
     about: `millrace, ${device.description}`,
     async run(steps) {
-      let last = Promise.resolve({ loss: Number.NaN });
+      let last = Number.NaN;
       for (let step = 0; step < steps; step++) {
         await model.upload(batch, 'train');
         await model.forward('train');
         await model.loss(loss, 'train');
         await model.backward();
+        last = (await model.readLoss()).loss;
         await model.update(optimizer, job.lr);
-        // the loss of a step is read while the next one runs
-        await last;
-        last = model.readLoss();
-        last.catch(() => undefined);
       }
+      // waits for all that runs
       await model.readLogits(1);
-      return (await last).loss;
+      return last;
     },
   };
 });

@@ -57,8 +57,17 @@ export class Peer {
     }
   }
 
-  /** Mean milliseconds of `steps` steps. */
+  /** Mean milliseconds of `steps` steps. Between its turns the process is stopped: some libraries' threads never sleep. */
   async run(steps: number, limitMs: number): Promise<number> {
+    this.#child.kill('SIGCONT');
+    try {
+      return await this.#run(steps, limitMs);
+    } finally {
+      this.#child.kill('SIGSTOP');
+    }
+  }
+
+  async #run(steps: number, limitMs: number): Promise<number> {
     this.#child.stdin!.write(`${JSON.stringify({ steps })}\n`);
     const message = await this.#next(limitMs, steps === 1 ? 'a step' : `${steps} steps`);
     if (message.event !== 'ran') throw new Error('it spoke out of turn');

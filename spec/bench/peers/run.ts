@@ -86,17 +86,25 @@ async function begin(contender: Contender, job: Job, patienceMs: number): Promis
   }
 }
 
-/** The largest job that a slow contender does within the patience, judged by the FLOP/s of the smallest. */
+/**
+ * The largest job that a slow contender does within the patience: from the smallest up, as long as the line through the last
+ * two (a step has work that does not grow with its images: the update) says that the next one will do.
+ */
 async function fitting(contender: Contender, whole: Job): Promise<{ peer: Peer; ms: number }> {
   const patienceMs = options.patience * 1000;
-  if (!contender.slow) return begin(contender, whole, patienceMs);
-  const jobs = [whole, ...smallerJobs(options)].sort((a, b) => b.flops - a.flops);
-  const smallest = jobs.at(-1)!;
-  const tried = await begin(contender, smallest, patienceMs);
-  const chosen = jobs.find(job => (tried.ms * job.flops) / smallest.flops <= patienceMs) ?? smallest;
-  if (chosen === smallest) return tried;
-  tried.peer.close();
-  return begin(contender, chosen, 3 * patienceMs);
+  if (!contender.slow) return begin(contender, whole, 5 * patienceMs);
+  const [first, ...larger] = [...smallerJobs(options), whole].sort((a, b) => a.flops - b.flops);
+  let best = await begin(contender, first, 2 * patienceMs);
+  let before = { flops: 0, ms: 0 };
+  for (const job of larger) {
+    const now = { flops: best.peer.job.flops, ms: best.ms };
+    const slope = (now.ms - before.ms) / (now.flops - before.flops);
+    if (now.ms + slope * (job.flops - now.flops) > patienceMs) break;
+    best.peer.close();
+    best = await begin(contender, job, 3 * patienceMs);
+    before = now;
+  }
+  return best;
 }
 
 const whole = makeJob(options);
@@ -122,7 +130,7 @@ try {
     for (const each of running) {
       if (failed.some(({ name }) => name === each.contender.name)) continue;
       try {
-        const ms = await each.peer.run(each.steps, options.patience * 1000 * (each.steps + 3));
+        const ms = await each.peer.run(each.steps, 5 * options.patience * 1000 * each.steps);
         each.ms.push(ms);
         event('turn', { round, name: each.contender.name, ms, steps: each.steps });
       } catch (error) {

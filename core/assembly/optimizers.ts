@@ -1,0 +1,120 @@
+/**
+ * Steps of the optimizers, each parameter, gradient and state read and written once: they run at the speed of memory. Formulas
+ * as in `core/optimizers/sgd.ts` and `adam.ts`. Units are blocks of 4096 elements. `hyper` holds the step's numbers in the order
+ * of `core/program/hyper.ts`.
+ */
+import { madd, storeFirst } from './vector';
+
+const BLOCK: i32 = 4096;
+
+/** Bytes from an array's start to the first element of a unit, or to its end. */
+function offset(unit: i32, length: i32): usize {
+  return (<usize>min(unit * BLOCK, length)) << 2;
+}
+
+function learningRate(hyper: usize): f32 {
+  return load<f32>(hyper, 0);
+}
+function isFirstStep(hyper: usize): bool {
+  return load<f32>(hyper, 4) < 0.5;
+}
+function inverseLossScale(hyper: usize): f32 {
+  return load<f32>(hyper, 12);
+}
+function stepSize(hyper: usize): f32 {
+  return load<f32>(hyper, 24);
+}
+function momentFactor(hyper: usize): f32 {
+  return load<f32>(hyper, 28);
+}
+
+/** p = p - lr · (gradient + weightDecay · p). */
+export function sgd(start: i32, end: i32, _scratch: usize, p: usize, gradient: usize, hyper: usize, length: i32, weightDecay: f32): void {
+  const scale = f32x4.splat(inverseLossScale(hyper));
+  const decay = f32x4.splat(weightDecay);
+  const down = f32x4.splat(-learningRate(hyper));
+  const past = offset(end, length);
+  for (let at = offset(start, length); at < past; at += 16) {
+    const value = v128.load(p + at);
+    const g = madd(v128.load(gradient + at), scale, f32x4.mul(decay, value));
+    storeFirst(p + at, madd(down, g, value), past - at);
+  }
+}
+
+/**
+ * b = momentum · b + share · (gradient + weightDecay · p), at the first step without factors; p = p - lr · b, with Nesterov's
+ * momentum p - lr · (g + momentum · b).
+ */
+export function sgdMomentum(
+  start: i32,
+  end: i32,
+  _scratch: usize,
+  p: usize,
+  b: usize,
+  gradient: usize,
+  hyper: usize,
+  length: i32,
+  momentum: f32,
+  share: f32,
+  weightDecay: f32,
+  nesterov: i32,
+): void {
+  const first = isFirstStep(hyper);
+  const scale = f32x4.splat(inverseLossScale(hyper));
+  const decay = f32x4.splat(weightDecay);
+  const down = f32x4.splat(-learningRate(hyper));
+  const kept = f32x4.splat(momentum);
+  const added = f32x4.splat(first ? 1 : share);
+  // what stands in b before the first step does not count, whatever it is
+  const known = i32x4.splat(first ? 0 : -1);
+  const past = offset(end, length);
+  for (let at = offset(start, length); at < past; at += 16) {
+    const value = v128.load(p + at);
+    const g = madd(v128.load(gradient + at), scale, f32x4.mul(decay, value));
+    const next = madd(kept, v128.and(v128.load(b + at), known), f32x4.mul(added, g));
+    storeFirst(b + at, next, past - at);
+    storeFirst(p + at, madd(down, nesterov ? madd(kept, next, g) : next, value), past - at);
+  }
+}
+
+/** m = beta1 · m + share1 · g, v = beta2 · v + share2 · g², p = p - lr · parameterDecay · p - stepSize · m / (√v · momentFactor + eps). */
+export function adam(
+  start: i32,
+  end: i32,
+  _scratch: usize,
+  p: usize,
+  m: usize,
+  v: usize,
+  gradient: usize,
+  hyper: usize,
+  length: i32,
+  beta1: f32,
+  share1: f32,
+  beta2: f32,
+  share2: f32,
+  eps: f32,
+  gradientDecay: f32,
+  parameterDecay: f32,
+): void {
+  const scale = f32x4.splat(inverseLossScale(hyper));
+  const decay = f32x4.splat(gradientDecay);
+  const shrink = f32x4.splat(-learningRate(hyper) * parameterDecay);
+  const size = f32x4.splat(stepSize(hyper));
+  const factor = f32x4.splat(momentFactor(hyper));
+  const least = f32x4.splat(eps);
+  const kept1 = f32x4.splat(beta1);
+  const added1 = f32x4.splat(share1);
+  const kept2 = f32x4.splat(beta2);
+  const added2 = f32x4.splat(share2);
+  const past = offset(end, length);
+  for (let at = offset(start, length); at < past; at += 16) {
+    const value = v128.load(p + at);
+    const g = madd(v128.load(gradient + at), scale, f32x4.mul(decay, value));
+    const first = madd(kept1, v128.load(m + at), f32x4.mul(added1, g));
+    const second = madd(kept2, v128.load(v + at), f32x4.mul(f32x4.mul(added2, g), g));
+    storeFirst(m + at, first, past - at);
+    storeFirst(v + at, second, past - at);
+    const deviation = madd(f32x4.sqrt(second), factor, least);
+    storeFirst(p + at, f32x4.sub(madd(shrink, value, value), f32x4.div(f32x4.mul(size, first), deviation)), past - at);
+  }
+}

@@ -1,0 +1,36 @@
+/** The optimizers' steps in WebAssembly: one launch that reads and writes everything once (`core/assembly/optimizers.ts`). */
+import type { Variant } from '../kernels/variant.ts';
+import { elements } from '../shape.ts';
+
+/** Elements that a unit of work has in those routines. */
+const BLOCK = 4096;
+
+/**
+ * The primitive `name`, whose inputs are a parameter, what `state` tensors the optimizer keeps for it, the gradient and hyper; it
+ * overwrites the parameter and the state.
+ */
+export function updateWasm<A>(name: string, routine: string, state: number, numbers: (attributes: A) => readonly number[]): Variant<A> {
+  return {
+    name: `${name}/wasm`,
+    device: 'wasm',
+    applies: () => true,
+    lower({ attributes, inputs, output }) {
+      const length = elements(output.shape);
+      const names = inputs.map(input => input.name);
+      return [
+        {
+          kernel: { name },
+          inputs: names,
+          output: output.name,
+          writes: names.slice(1, 1 + state),
+          body: {
+            language: 'wasm',
+            routine,
+            units: Math.ceil(length / BLOCK),
+            arguments: ({ inputs: addresses }) => [...addresses, length, ...numbers(attributes)],
+          },
+        },
+      ];
+    },
+  };
+}
