@@ -11,6 +11,7 @@ export { avgPool, avgPoolGradient } from './avgPool';
 export { batchNorm, batchNormFactors, batchNormGradient, batchNormGradientFactors, moveRunning, scaleChannels } from './batchNorm';
 export { chunkProducts, chunkStatistics, combineProducts, combineStatistics } from './batchNormSums';
 export { channelSums, combineSums } from './channelSums';
+export { blockFilters, blockImages, unblockFilters } from './convBlocks';
 export { convolveFilters, sumFilters } from './convFilters';
 export { convolve } from './convolve';
 export { packFilters, packTurned, padImages } from './convPack';

@@ -3,6 +3,7 @@ import type { Launch } from '../../kernels/kernel.ts';
 import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
+import { filterGradientBlocks } from '../variants/convWasmBlocks.ts';
 import { filterGradientWasm } from '../variants/convWasmFilters.ts';
 import { convFilterGradient } from '../variants/wgsl/conv2d.ts';
 import { filterCorrelation } from './correlateFilters.ts';
@@ -32,5 +33,9 @@ registerPrimitive<WindowPlace>({
   name: 'conv2d.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[1]), inputs, dweight),
   lower,
-  variants: [filterGradientWasm, convFilterGradient()],
+  variants: [
+    filterGradientBlocks,
+    filterGradientWasm, //
+    convFilterGradient(),
+  ],
 });

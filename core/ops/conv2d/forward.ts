@@ -5,6 +5,7 @@ import { epilogue, type Fused } from '../fusion.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { conv2dWasm } from '../variants/convWasm.ts';
+import { conv2dBlocks } from '../variants/convWasmBlocks.ts';
 import { convForward } from '../variants/wgsl/conv2d.ts';
 import { winogradForward } from '../variants/winograd.ts';
 import { biasLaunch, correlation } from './correlate.ts';
@@ -41,6 +42,7 @@ registerPrimitive<WindowPlace & Fused>({
   lower,
   variants: [
     winogradForward,
+    conv2dBlocks,
     conv2dWasm, //
     convForward(),
   ],
