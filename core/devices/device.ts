@@ -28,6 +28,8 @@ export interface Device {
   readonly limits?: VariantLimits;
   /** Bytes of memory that hand-written bodies share as scratch, over all threads; part of `allocatedBytes`. */
   readonly scratchBytes?: number;
+  /** Bytes that all buffers together, and one alone, may have at most, where that is known. */
+  readonly memory?: { readonly total?: number; readonly buffer?: number };
   /** Bytes in buffers now. Zero after `destroy`. */
   readonly allocatedBytes: number;
   /** Rejects when the device is lost; never resolves. */

@@ -1,7 +1,6 @@
 import type { Batch } from '../data/sample.ts';
 import type { Device, DeviceBuffer } from '../devices/device.ts';
 import { fail } from '../errors.ts';
-import { differentiate } from '../graph/differentiate.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type GraphParameter, infer } from '../graph/infer.ts';
 import type { Loss } from '../losses/loss.ts';
@@ -10,11 +9,9 @@ import { bytesOfKinds, gradientBytes, keptBytes, type MemoryUse } from '../plan/
 import { type Plan, planFor } from '../plan/plan.ts';
 import { planTable } from '../plan/table.ts';
 import { ProgramBuilder } from '../program/builder.ts';
-import { fuse } from '../program/fuse.ts';
 import { fillHyper, type HyperValues, hyperLength, hyperName, hyperSlot } from '../program/hyper.ts';
 import { initialize } from '../program/initialize.ts';
 import type { Program } from '../program/program.ts';
-import { prune } from '../program/prune.ts';
 import { elements, same, text } from '../shape.ts';
 import { BatchInput } from './batchInput.ts';
 import type { CompileOptions, LossResult, Mode } from './compileOptions.ts';
@@ -22,8 +19,10 @@ import { firstNotFinite } from './diagnose.ts';
 import { Lock } from './lock.ts';
 import { GradientCheck, LossScale } from './lossScale.ts';
 import { ModelMemory } from './modelMemory.ts';
+import { lossGradient, modelProgram } from './modelProgram.ts';
 import { checkMixed } from './precision.ts';
 import type { StepSegment } from './profile.ts';
+import { explainShortage } from './shortage.ts';
 import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
 import { checkWeights, readWeights, writeWeights } from './weights.ts';
@@ -136,27 +135,16 @@ export class CompiledModel {
     return plan;
   }
 
-  #makePlan(mode: Mode): Promise<Plan> {
-    const builder = new ProgramBuilder();
-    const { logits, backward } = differentiate(builder, this.graph, {
-      batch: this.batch,
-      mode,
-      pixels: 'u8',
-      frozen: this.#options.frozen,
-    });
-    this.#logits = logits.name;
-    const keep = [logits.name];
-    if (mode === 'train') {
-      const gradient = builder.declare(lossGradient, 'gradient', logits.shape);
-      keep.push(gradient.name);
-      backward(gradient);
-    }
-    const pruned = prune(builder.build(), keep);
-    const program = this.#options.fuse === false ? pruned : fuse(pruned, keep);
-    keep.push(...Object.values(program.gradients));
+  async #makePlan(mode: Mode): Promise<Plan> {
+    const { program, keep, logits } = modelProgram(this.graph, this.batch, mode, this.#options);
+    this.#logits = logits;
     const { placed, pool } = this.#memory;
-    if (mode === 'train') this.#memory.addGradients(program.gradients);
-    return planFor(program, { device: this.device, placed, keep, pool, ...this.#lowering });
+    try {
+      if (mode === 'train') this.#memory.addGradients(program.gradients);
+      return await planFor(program, { device: this.device, placed, keep, pool, ...this.#lowering });
+    } catch (error) {
+      throw await explainShortage(error, this.graph, this.#options, this.#lowering);
+    }
   }
 
   /** Loss objects are made freely (one an epoch, say): what they write decides whether there is a plan already. */
@@ -392,5 +380,3 @@ interface LossPlan {
   /** Name of the tensor with what the host reads. */
   readonly result: string;
 }
-
-const lossGradient = 'logits:gradient';

@@ -33,6 +33,7 @@ class WasmDevice implements Device {
   readonly language = 'wasm';
   readonly description: string;
   readonly features: ReadonlySet<string>;
+  readonly memory = { total: MAXIMUM_PAGES * 65536 };
   readonly lost: Promise<never>;
   readonly ready: Promise<void>;
   readonly #arena = new Arena();

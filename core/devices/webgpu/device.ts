@@ -102,6 +102,10 @@ class WebgpuDevice implements Device {
     return this.#access.description;
   }
 
+  get memory(): { buffer: number } {
+    return { buffer: this.#device.limits.maxBufferSize };
+  }
+
   get allocatedBytes(): number {
     return this.#allocatedBytes;
   }
