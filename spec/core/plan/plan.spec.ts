@@ -45,9 +45,14 @@ describe('lower', () => {
     }
   });
 
-  it('should keep to the definition where the variant does not apply', () => {
-    const small = opProgram('linear', { features: 3 }, [[2, 5]]).program;
-    for (const language of ['wgsl', 'wasm'] as const) assert.equal(forward(language, {}, small).variant, undefined);
+  it('should go on to the next variant where one does not apply, and to the definition where it may take no other', () => {
+    const winograd = 'conv2d/wasm-winograd-4x4';
+    const conv = (stride: number) => opProgram('conv2d', { filters: 16, kernel: 3, padding: 1, stride }, [[2, 16, 16, 16]]).program;
+    assert.equal(forward('wasm', {}, conv(1)).variant, winograd);
+    assert.equal(forward('wasm', {}, conv(2)).variant, 'conv2d/wasm-gemm');
+    assert.equal(forward('wasm', { exact: true }, conv(1)).variant, 'conv2d/wasm-gemm');
+    assert.equal(forward('wasm', { variants: [winograd] }, conv(1)).variant, winograd);
+    assert.equal(forward('wasm', { variants: [winograd] }, conv(2)).variant, undefined);
   });
 
   it('should know every tensor that its launches name, scratch ones too, each under one name', () => {
