@@ -30,5 +30,6 @@ export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradie
 export { toFloat } from './toFloat';
 export { exponential, logarithm } from './transcendental';
 export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
+export { winogradGradients, winogradJoin, winogradParts, winogradRows, winogradSums } from './winogradFilterGradient';
 // exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
 export { tileProduct } from './winogradProducts';

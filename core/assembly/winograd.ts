@@ -120,7 +120,7 @@ function finish(
     const top = (row % down) * size;
     const left = (tile % across) * size;
     const to = y + <usize>(row / down) * image + ((<usize>filter) << 2);
-    transformOutput(sums, sumPlane, 36 * sumPlane, to, height, width, filters, some, top, left, floor, work);
+    transformOutput(sums, sumPlane, 36 * sumPlane, to, height, width, filters, some, size, top, left, floor, work);
     sums += 32;
   }
 }

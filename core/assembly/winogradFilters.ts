@@ -2,7 +2,7 @@
  * Filters into the 36 planes of their transform: U = G g Gᵀ, as [filters / 8][36][depth][8] where `tileProduct` reads them. Filters
  * of the input's gradient are turned by 180 degrees and transposed on the way.
  */
-import { filterColumn3, filterLine3, LINE, PLACE } from './winogradTransforms';
+import { filterColumn3, filterColumn5, filterLine3, filterLine5, LINE, PLACE } from './winogradTransforms';
 
 /** turned[tap][d][f] = weight[taps - 1 - tap][f][d] for d and f from their firsts on; f beyond the last repeats it. */
 function turn(
@@ -51,12 +51,12 @@ function turn(
 }
 
 /**
- * The transform of filters [3,3,depths,filters] (turned: of [3,3,filters,depths]) for `depth` of the depths and `panels` panels of 8
+ * The transform of filters [taps,depths,filters] (turned: of [taps,filters,depths]) for `depth` of the depths and `panels` panels of 8
  * filters, eight panels at most. Filters beyond the last get anything.
  *
  * @param to where plane 0 gets the first depth of the first panel; `plane` and `panel` bytes to the next ones
  * @param square 6 × 6 runs
- * @param turned where 9 · (depth + 3) · 8 panels floats may be kept; 0 if the filters are not turned
+ * @param turned where taps · (depth + 3) · 8 panels floats may be kept; 0 if the filters are not turned
  */
 export function transformFilters(
   weight: usize,
@@ -87,8 +87,13 @@ export function transformFilters(
     from = weight + <usize>firstDepth * row + ((<usize>firstFilter) << 2);
   }
   for (let d = 0; d < depth; d++) {
-    for (let s: usize = 0; s < 3; s++) filterColumn3(from + s * tap, 3 * tap, panels << 1, square + s * PLACE);
-    for (let i: usize = 0; i < 6; i++) filterLine3(square + i * LINE, panels, to + i * 6 * plane, plane, panel);
+    if (taps === 9) {
+      for (let s: usize = 0; s < 3; s++) filterColumn3(from + s * tap, 3 * tap, panels << 1, square + s * PLACE);
+      for (let i: usize = 0; i < 6; i++) filterLine3(square + i * LINE, panels, to + i * 6 * plane, plane, panel);
+    } else {
+      for (let s: usize = 0; s < 5; s++) filterColumn5(from + s * tap, 5 * tap, panels << 1, square + s * PLACE);
+      for (let i: usize = 0; i < 6; i++) filterLine5(square + i * LINE, panels, to + i * 6 * plane, plane, panel);
+    }
     from += row;
     to += 32;
   }

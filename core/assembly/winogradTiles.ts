@@ -1,5 +1,6 @@
 /** A tile from an image into the 36 planes of its transform, and from the 36 planes of sums into an image. */
-import { inputColumn, inputLine, LINE, outputColumn4, outputLine4, PLACE, SWEEP } from './winogradTransforms';
+import { gradientColumn2, gradientColumn4, gradientLine2, gradientLine4 } from './winogradGradients';
+import { inputColumn, inputLine, LINE, outputColumn2, outputColumn4, outputLine2, outputLine4, PLACE, SWEEP } from './winogradTransforms';
 
 /** A thread's scratch begins with a run of zeros, a run of the bias, runs for what falls beside the image, and a square of runs. */
 const ZEROS: i32 = 0;
@@ -77,6 +78,7 @@ export function takeBias(bias: usize, filter: i32, filters: i32, work: usize): v
  * @param image address of pixel (0, 0), first of these filters
  * @param count how many filters
  * @param filters floats of a pixel
+ * @param size outputs along a side of the tile
  */
 export function transformOutput(
   sums: usize,
@@ -87,6 +89,7 @@ export function transformOutput(
   width: i32,
   filters: i32,
   count: i32,
+  size: i32,
   top: i32,
   left: i32,
   floor: f32,
@@ -94,34 +97,78 @@ export function transformOutput(
 ): void {
   const square = work + SQUARE;
   const panels = (count + 7) >> 3;
-  for (let j = 0; j < 6; j++) outputColumn4(sums + <usize>j * plane, 6 * plane, panels, panel, square + <usize>(j * PLACE));
+  for (let j = 0; j < 6; j++) {
+    const column = sums + <usize>j * plane;
+    const to = square + <usize>(j * PLACE);
+    if (size === 4) outputColumn4(column, 6 * plane, panels, panel, to);
+    else outputColumn2(column, 6 * plane, panels, panel, to);
+  }
   const bias = work + BIAS;
   const beside = work + BESIDE;
   const pixel = (<usize>filters) << 2;
-  const right = width - left;
-  const bottom = min(4, height - top);
+  const vectors = (count + 3) >> 2;
+  const right = min(size, width - left);
+  const bottom = min(size, height - top);
   // a run that ends within a vector is written beside first
   const whole = (count & 3) === 0;
   for (let i = 0; i < bottom; i++) {
-    const y0 = image + <usize>((top + i) * width + left) * pixel;
-    const y1 = y0 + pixel;
-    const y2 = y1 + pixel;
-    const y3 = y2 + pixel;
-    outputLine4(
-      square + <usize>(i * LINE),
-      (count + 3) >> 2,
-      bias,
-      floor,
-      whole ? y0 : beside,
-      whole && right > 1 ? y1 : beside + PLACE,
-      whole && right > 2 ? y2 : beside + 2 * PLACE,
-      whole && right > 3 ? y3 : beside + 3 * PLACE,
-    );
+    const line = square + <usize>(i * LINE);
+    const y = image + <usize>((top + i) * width + left) * pixel;
+    const y0 = whole ? y : beside;
+    const y1 = whole && right > 1 ? y + pixel : beside + PLACE;
+    if (size === 4) {
+      const y2 = whole && right > 2 ? y + 2 * pixel : beside + 2 * PLACE;
+      const y3 = whole && right > 3 ? y + 3 * pixel : beside + 3 * PLACE;
+      outputLine4(line, vectors, bias, floor, y0, y1, y2, y3);
+    } else outputLine2(line, vectors, bias, floor, y0, y1);
     if (whole) continue;
-    const bytes = (<usize>count) << 2;
-    memory.copy(y0, beside, bytes);
-    if (right > 1) memory.copy(y1, beside + PLACE, bytes);
-    if (right > 2) memory.copy(y2, beside + 2 * PLACE, bytes);
-    if (right > 3) memory.copy(y3, beside + 3 * PLACE, bytes);
+    for (let j = 0; j < right; j++) memory.copy(y + <usize>j * pixel, beside + <usize>(j * PLACE), (<usize>count) << 2);
+  }
+}
+
+/**
+ * A dY Aᵀ of the size × size pixels whose first is (top, left), zero beside the image, for all filters.
+ *
+ * @param to where the first plane gets the first 8 filters; `plane` and `panel` bytes to the next plane and the next 8 filters
+ */
+export function transformGradient(
+  image: usize,
+  height: i32,
+  width: i32,
+  filters: i32,
+  size: i32,
+  top: i32,
+  left: i32,
+  to: usize,
+  plane: usize,
+  panel: usize,
+  work: usize,
+): void {
+  const zeros = work + ZEROS;
+  const square = work + SQUARE;
+  const pixel = (<usize>filters) << 2;
+  const line = pixel * width;
+  for (let f = 0; f < filters; f += SWEEP) {
+    const panels = (min(SWEEP, filters - f) + 7) >> 3;
+    for (let j = 0; j < size; j++) {
+      const inside = left + j < width;
+      const at = image + <usize>(top * width + left + j) * pixel + ((<usize>f) << 2);
+      const column = square + <usize>(j * PLACE);
+      const y0 = inside ? at : zeros;
+      const y1 = inside && top + 1 < height ? at + line : zeros;
+      if (size === 4) {
+        const y2 = inside && top + 2 < height ? at + 2 * line : zeros;
+        const y3 = inside && top + 3 < height ? at + 3 * line : zeros;
+        gradientColumn4(y0, y1, y2, y3, panels << 1, column);
+      } else gradientColumn2(y0, y1, panels << 1, column);
+    }
+    let first = to;
+    for (let i = 0; i < 6; i++) {
+      const from = square + <usize>(i * LINE);
+      if (size === 4) gradientLine4(from, panels, first, plane, panel);
+      else gradientLine2(from, panels, first, plane, panel);
+      first += 6 * plane;
+    }
+    to += 8 * panel;
   }
 }

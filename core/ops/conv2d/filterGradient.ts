@@ -6,6 +6,7 @@ import { registerPrimitive } from '../registry.ts';
 import { filterGradientBlocks } from '../variants/convWasmBlocks.ts';
 import { filterGradientWasm } from '../variants/convWasmFilters.ts';
 import { convFilterGradient } from '../variants/wgsl/conv2d.ts';
+import { winogradFilterGradient } from '../variants/winogradFilterGradient.ts';
 import { filterCorrelation } from './correlateFilters.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { pad } from './rearrange.ts';
@@ -34,6 +35,7 @@ registerPrimitive<WindowPlace>({
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[1]), inputs, dweight),
   lower,
   variants: [
+    ...winogradFilterGradient,
     filterGradientBlocks,
     filterGradientWasm, //
     convFilterGradient(),

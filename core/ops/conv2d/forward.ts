@@ -41,7 +41,7 @@ registerPrimitive<WindowPlace & Fused>({
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
   variants: [
-    winogradForward,
+    ...winogradForward,
     conv2dBlocks,
     conv2dWasm, //
     convForward(),

@@ -60,7 +60,7 @@ registerPrimitive<WindowPlace>({
   cost: (_, inputs, dx) => traffic(flops(inputs[1], inputs[0]), inputs, dx),
   lower,
   variants: [
-    winogradInputGradient,
+    ...winogradInputGradient,
     inputGradientWasm, //
     convInputGradient(),
   ],

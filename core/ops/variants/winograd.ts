@@ -1,10 +1,11 @@
 /**
  * conv2d and conv2d.inputGradient by Winograd's method on wasm (`core/assembly/winograd.ts`), which does a quarter of the
- * products: F(4×4,3×3) for 3 × 3 filters. Only for stride 1, dilation 1 and one group.
+ * products: F(4×4,3×3) for 3 × 3 filters,
+ * F(2×2,5×5) for 5 × 5. Only for stride 1, dilation 1 and one group.
  *
  * Rounding: at most 1e-4 of the result's RMS against float64 (spec), so a run that asks for exact results goes without.
  */
-import type { Variant, VariantLaunch } from '../../kernels/variant.ts';
+import type { Variant, VariantLaunch, VariantTerms } from '../../kernels/variant.ts';
 import type { Shape } from '../../shape.ts';
 import { four, type WindowPlace } from '../conv2d/geometry.ts';
 import type { Fused } from '../fusion.ts';
@@ -27,7 +28,7 @@ interface Correlation {
 }
 
 /** Outputs along a side of a tile. */
-const tileSize = (kernel: number): number => (kernel === 3 ? 4 : 2);
+export const tileSize = (kernel: number): number => 7 - kernel;
 
 /** The shapes as the routines want them. */
 function sizes({ x, weight, y }: Correlation) {
@@ -128,30 +129,31 @@ function launches(all: Correlation, scratch: (shape: Shape) => Tensor): VariantL
   return tiles <= filters ? throughPanels(all, scratch) : throughTiles(all, scratch);
 }
 
-/** Whether the method is for these filters at all. */
-function fits({ stride, dilation, groups }: WindowPlace, [R, S]: Shape): boolean {
-  return stride === 1 && dilation === 1 && groups === 1 && R === S && R === 3;
+/** Whether the method is for these filters: 3 × 3 in tiles of 4 × 4 outputs, 5 × 5 in tiles of 2 × 2. */
+export function winogradApplies(tile: number, { stride, dilation, groups }: WindowPlace, [R, S]: Shape, { exact }: VariantTerms): boolean {
+  return !exact && stride === 1 && dilation === 1 && groups === 1 && R === S && R === 7 - tile;
 }
 
-export const winogradForward: Variant<WindowPlace & Fused> = {
-  name: 'conv2d/wasm-winograd-4x4',
+const forward = (tile: 4 | 2): Variant<WindowPlace & Fused> => ({
+  name: `conv2d/wasm-winograd-${tile}x${tile}`,
   device: 'wasm',
   fuses: ['relu'],
-  applies: (attributes, [, weight], _, { exact }) => !exact && fits(attributes, weight!),
+  applies: (attributes, [, weight], _, terms) => winogradApplies(tile, attributes, weight!, terms),
   lower({ attributes: { padding, relu = false }, inputs: [x, weight, bias], output, scratch }) {
     return launches({ name: 'conv2d.winograd', x: x!, weight: weight!, bias, y: output, padding, turned: false, relu }, scratch);
   },
-};
+});
 
-export const winogradInputGradient: Variant<WindowPlace> = {
-  name: 'conv2d.inputGradient/wasm-winograd-4x4',
+const inputGradient = (tile: 4 | 2): Variant<WindowPlace> => ({
+  name: `conv2d.inputGradient/wasm-winograd-${tile}x${tile}`,
   device: 'wasm',
-  applies: (attributes, [, weight], _, { exact }) => !exact && fits(attributes, weight!),
-  lower({ attributes: { padding }, inputs: [dy, weight], output, scratch }) {
-    const around = weight!.shape[0]! - 1 - padding;
-    return launches(
-      { name: 'conv2d.inputGradient.winograd', x: dy!, weight: weight!, y: output, padding: around, turned: true, relu: false },
-      scratch,
-    );
+  applies: (attributes, [, weight], _, terms) => winogradApplies(tile, attributes, weight!, terms),
+  lower({ attributes, inputs: [dy, weight], output, scratch }) {
+    const padding = weight!.shape[0]! - 1 - attributes.padding;
+    const name = 'conv2d.inputGradient.winograd';
+    return launches({ name, x: dy!, weight: weight!, y: output, padding, turned: true, relu: false }, scratch);
   },
-};
+});
+
+export const winogradForward = [forward(4), forward(2)];
+export const winogradInputGradient = [inputGradient(4), inputGradient(2)];

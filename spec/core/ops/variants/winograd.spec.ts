@@ -73,6 +73,10 @@ describe('Winograd convolutions', () => {
     { kernel: 3, padding: 2, batch: 2, height: 11, width: 6, channels: 33, filters: 67 },
     // several blocks of tiles
     { kernel: 3, padding: 1, batch: 5, height: 16, width: 13, channels: 4, filters: 6, bias: true },
+    { kernel: 5, padding: 2, batch: 2, height: 9, width: 7, channels: 16, filters: 24, bias: true },
+    { kernel: 5, padding: 0, batch: 1, height: 5, width: 6, channels: 3, filters: 2 },
+    { kernel: 5, padding: 5, batch: 2, height: 4, width: 3, channels: 7, filters: 41, bias: true },
+    { kernel: 5, padding: 1, batch: 3, height: 12, width: 15, channels: 66, filters: 5 },
   ];
   for (const [i, each] of nasty.entries()) {
     it(`should equal the gpu.js kernels: ${describeCase(each)}${i === 0 ? ' @smoke' : ''}`, () => agree(each));
@@ -81,22 +85,22 @@ describe('Winograd convolutions', () => {
   it('should equal the gpu.js kernels at random ragged shapes', async () => {
     const next = uniforms(3);
     const upTo = (n: number) => 1 + Math.floor(n * next());
-    for (let i = 0; i < 20; i++) {
-      const [batch, height, width] = [upTo(3), 2 + upTo(13), 2 + upTo(13)];
-      await agree({ kernel: 3, padding: upTo(3) - 1, batch, height, width, channels: upTo(40), filters: upTo(40), bias: next() < 0.5 });
+    for (let i = 0; i < 40; i++) {
+      const kernel = i % 3 === 0 ? 5 : 3;
+      const [batch, height, width] = [upTo(3), kernel - 1 + upTo(12), kernel - 1 + upTo(12)];
+      const [channels, filters] = [upTo(40), upTo(40)];
+      await agree({ kernel, padding: upTo(kernel + 1) - 1, batch, height, width, channels, filters, bias: next() < 0.5 });
     }
   }).timeout(20_000);
 
   it('should be chosen, and not where exact results were asked for @smoke', () => {
-    const { program } = build(nasty[0]!);
-    const chosen = (exact: boolean) => lower(program, 'wasm', { exact }).nodes.map(({ variant = '' }) => variant);
-    assert.deepEqual(
-      chosen(false).filter(name => name.includes('winograd')),
-      ['conv2d/wasm-winograd-4x4', 'conv2d.inputGradient/wasm-winograd-4x4'],
-    );
-    assert.deepEqual(
-      chosen(true).filter(name => name.includes('winograd')),
-      [],
-    );
+    const chosen = (kernel: number, exact: boolean) => {
+      const { program } = build({ kernel, padding: 1, batch: 2, height: 12, width: 12, channels: 16, filters: 16 });
+      const variants = lower(program, 'wasm', { exact }).nodes.map(({ variant = '' }) => variant);
+      return variants.filter(name => name.includes('winograd'));
+    };
+    const all = (tile: string) => ['conv2d', 'conv2d.filterGradient', 'conv2d.inputGradient'].map(name => `${name}/wasm-winograd-${tile}`);
+    assert.deepEqual([chosen(3, false), chosen(5, false)], [all('4x4'), all('2x2')]);
+    assert.deepEqual([chosen(3, true), chosen(5, true)], [[], []]);
   });
 });

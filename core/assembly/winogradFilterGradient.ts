@@ -1,0 +1,331 @@
+/**
+ * The filters' gradient of a convolution of stride 1 by Winograd's method: dg = Gᵀ [ Σ_tiles V ⊙ D ] G with the transforms
+ * V = Bᵀ x B of the input's tiles and D = A dy Aᵀ of the gradient's. The sums are 36 products of V's channels with D's filters.
+ *
+ * Two orders, as in `winograd.ts`:
+ *  - many tiles: they are split into a fixed number of parts, each with sums of its own, which are added up at the end;
+ *  - few tiles: both transforms first; then each block of channels × filters is summed over all tiles, and transformed back while
+ *    it is in a core's cache.
+ *
+ * V is [36][tiles][channels + 16 or more], D is [36][filters / 8][tiles][8], the sums are [filters / 8][36][channels][8] with
+ * channels in whole sixes: what lies beyond the last channel or filter is never looked at.
+ */
+import { block } from './block';
+import { tapColumn3, tapColumn5, tapLine3, tapLine5 } from './winogradGradients';
+import { clearZeros, SQUARE, transformGradient, transformInput, WORK } from './winogradTiles';
+import { LINE, PLACE } from './winogradTransforms';
+
+/** Bytes of a tile's channels in V: 64 more than whole runs of 16, or tiles would share the cache's sets. */
+function rowOf(channels: i32): usize {
+  return ((<usize>((channels + 15) >> 4)) << 6) + 64;
+}
+/** Bytes of the sums of a place [channels][8], in whole sixes, and 64 more for the same reason. */
+function sumsOf(channels: i32): usize {
+  return <usize>((channels + 5) / 6) * 192 + 64;
+}
+
+/** V of a tile whose row of the first plane is `to`. */
+function transformRow(
+  tile: i32,
+  x: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  padding: i32,
+  outHeight: i32,
+  outWidth: i32,
+  size: i32,
+  to: usize,
+  plane: usize,
+  work: usize,
+): void {
+  const down = (outHeight + size - 1) / size;
+  const across = (outWidth + size - 1) / size;
+  const line = tile / across;
+  const image = x + <usize>(line / down) * ((<usize>(height * width * channels)) << 2);
+  const left = (tile % across) * size - padding;
+  transformInput(image, height, width, channels, (line % down) * size - padding, left, to, plane, 64, work);
+}
+
+/** D of a tile whose first 8 filters of the first plane are at `to`. */
+function transformPanels(
+  tile: i32,
+  dy: usize,
+  outHeight: i32,
+  outWidth: i32,
+  filters: i32,
+  size: i32,
+  to: usize,
+  plane: usize,
+  panel: usize,
+  work: usize,
+): void {
+  const down = (outHeight + size - 1) / size;
+  const across = (outWidth + size - 1) / size;
+  const line = tile / across;
+  const image = dy + <usize>(line / down) * ((<usize>(outHeight * outWidth * filters)) << 2);
+  transformGradient(image, outHeight, outWidth, filters, size, (line % down) * size, (tile % across) * size, to, plane, panel, work);
+}
+
+/**
+ * sums[p][place][c][0..7] (+)= Σ_tiles V[place][tile][c] · D[place][p][tile][0..7] for `channels` channels and `panels` panels.
+ *
+ * @param table where six addresses may be kept
+ */
+function multiplySums(
+  tiles: i32,
+  v: usize,
+  row: usize,
+  plane: usize,
+  channels: i32,
+  d: usize,
+  panel: usize,
+  panels: i32,
+  gradientPlane: usize,
+  sums: usize,
+  sumPlane: usize,
+  accumulate: bool,
+  table: usize,
+): void {
+  for (let i: usize = 0; i < 6; i++) store<u32>(table + (i << 2), <u32>(sums + (i << 5)));
+  const sixes = (channels + 5) / 6;
+  for (let place: usize = 0; place < 36; place++) {
+    let from = v + place * plane;
+    let offset = place * sumPlane;
+    for (let six = 0; six < sixes; six++) {
+      let by = d + place * gradientPlane;
+      let to = offset;
+      for (let p = 0; p < panels; p++) {
+        block(tiles, from, row, by, table, to, accumulate);
+        by += panel;
+        to += 36 * sumPlane;
+      }
+      from += 24;
+      offset += 192;
+    }
+  }
+}
+
+/** dw = Gᵀ sums G for `count` channels from `channel` on and `panels` panels from filter `filter` on, eight at most. */
+function transformSums(
+  sums: usize,
+  sumPlane: usize,
+  dw: usize,
+  taps: i32,
+  channels: i32,
+  filters: i32,
+  channel: i32,
+  count: i32,
+  filter: i32,
+  panels: i32,
+  work: usize,
+): void {
+  const square = work + SQUARE;
+  const some = min(8 * panels, filters - filter);
+  const whole = (some & 3) === 0;
+  const vectors = (some + 3) >> 2;
+  const tap = (<usize>(channels * filters)) << 2;
+  const kernel: usize = taps === 9 ? 3 : 5;
+  // what is transformed takes five of the square's lines: a run that ends within a vector goes to the last first
+  const beside = square + 5 * LINE;
+  for (let c = 0; c < count; c++) {
+    const from = sums + ((<usize>c) << 5);
+    for (let j: usize = 0; j < 6; j++) {
+      if (taps === 9) tapColumn3(from + j * sumPlane, 6 * sumPlane, panels, 36 * sumPlane, square + j * PLACE);
+      else tapColumn5(from + j * sumPlane, 6 * sumPlane, panels, 36 * sumPlane, square + j * PLACE);
+    }
+    let to = dw + ((<usize>((channel + c) * filters + filter)) << 2);
+    for (let r: usize = 0; r < kernel; r++) {
+      if (taps === 9) tapLine3(square + r * LINE, vectors, whole ? to : beside, whole ? tap : PLACE);
+      else tapLine5(square + r * LINE, vectors, whole ? to : beside, whole ? tap : PLACE);
+      for (let s: usize = 0; s < kernel; s++) {
+        if (!whole) memory.copy(to, beside + s * PLACE, (<usize>some) << 2);
+        to += tap;
+      }
+    }
+  }
+}
+
+/**
+ * Sums of parts of the tiles, one set after the other in `sums`. Units are parts of `part` tiles, of which `step` go through at a
+ * time.
+ */
+export function winogradParts(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  x: usize,
+  dy: usize,
+  sums: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  padding: i32,
+  outHeight: i32,
+  outWidth: i32,
+  filters: i32,
+  size: i32,
+  tiles: i32,
+  part: i32,
+  step: i32,
+): void {
+  const row = rowOf(channels);
+  const plane = row * step + 64;
+  const panels = (filters + 7) >> 3;
+  const panel = (<usize>step) << 5;
+  const gradientPlane = panel * panels + 64;
+  const sumPlane = sumsOf(channels);
+  const v = scratch + WORK + 64;
+  const d = v + 36 * plane;
+  clearZeros(scratch);
+  for (let unit = start; unit < end; unit++) {
+    const first = unit * part;
+    const last = min(first + part, tiles);
+    const to = sums + <usize>(unit * panels * 36) * sumPlane;
+    for (let tile = first; tile < last; tile += step) {
+      const count = min(step, last - tile);
+      for (let t = 0; t < count; t++) {
+        const at = v + <usize>t * row;
+        transformRow(tile + t, x, height, width, channels, padding, outHeight, outWidth, size, at, plane, scratch);
+        const by = d + ((<usize>t) << 5);
+        transformPanels(tile + t, dy, outHeight, outWidth, filters, size, by, gradientPlane, panel, scratch);
+      }
+      const table = scratch + WORK;
+      multiplySums(count, v, row, plane, channels, d, panel, panels, gradientPlane, to, sumPlane, tile > first, table);
+    }
+  }
+}
+
+/** dw from the sums of `parts` parts. Units are groups of `group` panels × slices of `slice` channels, the slices in a row. */
+export function winogradJoin(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  parts: usize,
+  dw: usize,
+  count: i32,
+  taps: i32,
+  channels: i32,
+  filters: i32,
+  group: i32,
+  slice: i32,
+): void {
+  const panels = (filters + 7) >> 3;
+  const slices = (channels + slice - 1) / slice;
+  const from = sumsOf(channels);
+  const part = <usize>(panels * 36) * from;
+  const sumPlane = sumsOf(slice);
+  const sums = scratch + WORK;
+  for (let unit = start; unit < end; unit++) {
+    const panel = (unit / slices) * group;
+    const channel = (unit % slices) * slice;
+    const some = min(group, panels - panel);
+    const deep = min(slice, channels - channel);
+    for (let place = 0; place < some * 36; place++) {
+      const at = parts + <usize>(panel * 36 + place) * from + ((<usize>channel) << 5);
+      const to = sums + <usize>place * sumPlane;
+      for (let i: usize = 0; i < (<usize>deep) << 5; i += 16) {
+        let sum = v128.load(at + i);
+        for (let other = 1; other < count; other++) sum = f32x4.add(sum, v128.load(at + <usize>other * part + i));
+        v128.store(to + i, sum);
+      }
+    }
+    transformSums(sums, sumPlane, dw, taps, channels, filters, channel, deep, panel * 8, some, scratch);
+  }
+}
+
+/** V of all tiles, 64 bytes between planes. Units are tiles. */
+export function winogradRows(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  x: usize,
+  v: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  padding: i32,
+  outHeight: i32,
+  outWidth: i32,
+  size: i32,
+  tiles: i32,
+): void {
+  const row = rowOf(channels);
+  clearZeros(scratch);
+  for (let tile = start; tile < end; tile++) {
+    const to = v + <usize>tile * row;
+    transformRow(tile, x, height, width, channels, padding, outHeight, outWidth, size, to, row * tiles + 64, scratch);
+  }
+}
+
+/** D of all tiles, 64 bytes between planes. Units are tiles. */
+export function winogradGradients(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  dy: usize,
+  d: usize,
+  outHeight: i32,
+  outWidth: i32,
+  filters: i32,
+  size: i32,
+  tiles: i32,
+): void {
+  const panel = (<usize>tiles) << 5;
+  const plane = panel * ((filters + 7) >> 3) + 64;
+  clearZeros(scratch);
+  for (let tile = start; tile < end; tile++) {
+    transformPanels(tile, dy, outHeight, outWidth, filters, size, d + ((<usize>tile) << 5), plane, panel, scratch);
+  }
+}
+
+/**
+ * dw from V and D. Units are groups of `group` panels × slices of `slice` channels, a multiple of 6; `step` tiles are summed up at
+ * a time.
+ */
+export function winogradSums(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  v: usize,
+  d: usize,
+  dw: usize,
+  taps: i32,
+  channels: i32,
+  filters: i32,
+  tiles: i32,
+  step: i32,
+  group: i32,
+  slice: i32,
+): void {
+  const row = rowOf(channels);
+  const panels = (filters + 7) >> 3;
+  const panelBytes = (<usize>tiles) << 5;
+  const slices = (channels + slice - 1) / slice;
+  const sumPlane = sumsOf(slice);
+  const sums = scratch + WORK + 64;
+  for (let unit = start; unit < end; unit++) {
+    const panel = (unit / slices) * group;
+    const channel = (unit % slices) * slice;
+    const some = min(group, panels - panel);
+    const deep = min(slice, channels - channel);
+    for (let tile = 0; tile < tiles; tile += step) {
+      multiplySums(
+        min(step, tiles - tile),
+        v + <usize>tile * row + ((<usize>channel) << 2),
+        row,
+        row * tiles + 64,
+        deep,
+        d + <usize>panel * panelBytes + ((<usize>tile) << 5),
+        panelBytes,
+        some,
+        panelBytes * panels + 64,
+        sums,
+        sumPlane,
+        tile > 0,
+        scratch + WORK,
+      );
+    }
+    transformSums(sums, sumPlane, dw, taps, channels, filters, channel, deep, panel * 8, some, scratch);
+  }
+}

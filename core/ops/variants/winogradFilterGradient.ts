@@ -1,0 +1,129 @@
+/** conv2d.filterGradient by Winograd's method on wasm (`core/assembly/winogradFilterGradient.ts`): see `winograd.ts`. */
+import type { Variant, VariantLaunch } from '../../kernels/variant.ts';
+import type { Shape } from '../../shape.ts';
+import { four, type WindowPlace } from '../conv2d/geometry.ts';
+import type { Tensor } from '../op.ts';
+import { tileSize, WORK, winogradApplies } from './winograd.ts';
+
+const name = 'conv2d.filterGradient.winograd';
+type Scratch = (shape: Shape) => Tensor;
+interface Operands {
+  readonly x: Tensor;
+  readonly dy: Tensor;
+  readonly dweight: Tensor;
+  readonly padding: number;
+}
+
+function sizes({ x, dy, dweight }: Operands) {
+  const [, height, width, channels] = four(x.shape);
+  const [N, P, Q, filters] = four(dy.shape);
+  const kernel = dweight.shape[0]!;
+  const size = tileSize(kernel);
+  const tiles = N * Math.ceil(P / size) * Math.ceil(Q / size);
+  return { height, width, channels, P, Q, filters, panels: Math.ceil(filters / 8), taps: kernel ** 2, size, tiles };
+}
+/** Bytes of a tile's channels in V, of a plane of D and of the sums of a place: `rowOf` and `sumsOf`. */
+const rowBytes = (channels: number) => Math.ceil(channels / 16) * 64 + 64;
+const gradientBytes = (tiles: number, panels: number) => tiles * panels * 32 + 64;
+const sumBytes = (channels: number) => Math.ceil(channels / 6) * 192 + 64;
+
+/** Many tiles: parts of them with sums of their own, which are joined at the end. */
+function throughParts(all: Operands, scratch: Scratch): VariantLaunch[] {
+  const { x, dy, dweight, padding } = all;
+  const { height, width, channels, P, Q, filters, panels, taps, size, tiles } = sizes(all);
+  // the transforms of 24 tiles of 64 channels and filters are 500 KB
+  const step = 24;
+  const part = Math.ceil(tiles / 16);
+  const parts = Math.ceil(tiles / part);
+  const [group, slice] = [4, 24];
+  const sums = scratch([(parts * panels * 36 * sumBytes(channels)) / 4]);
+  return [
+    {
+      kernel: { name: `${name}.parts` },
+      inputs: [x.name, dy.name],
+      output: sums.name,
+      body: {
+        language: 'wasm',
+        routine: 'winogradParts',
+        units: parts,
+        scratch: WORK + 64 + 36 * (rowBytes(channels) * step + 64 + gradientBytes(step, panels)),
+        arguments: ({ inputs, output }) => [...inputs, output, height, width, channels, padding, P, Q, filters, size, tiles, part, step],
+      },
+    },
+    {
+      kernel: { name: `${name}.join` },
+      inputs: [sums.name],
+      output: dweight.name,
+      body: {
+        language: 'wasm',
+        routine: 'winogradJoin',
+        units: Math.ceil(panels / group) * Math.ceil(channels / slice),
+        scratch: WORK + 36 * group * sumBytes(slice),
+        arguments: ({ inputs: [from], output }) => [from!, output, parts, taps, channels, filters, group, slice],
+      },
+    },
+  ];
+}
+
+/** Few tiles: all of them transformed first, then block by block of channels × filters. */
+function throughBlocks(all: Operands, scratch: Scratch): VariantLaunch[] {
+  const { x, dy, dweight, padding } = all;
+  const { height, width, channels, P, Q, filters, panels, taps, size, tiles } = sizes(all);
+  const step = Math.ceil(tiles / Math.ceil(tiles / 128));
+  // the sums of 48 channels × 32 filters are 220 KB
+  const [group, slice] = [4, 48];
+  const v = scratch([(36 * (rowBytes(channels) * tiles + 64)) / 4]);
+  const d = scratch([(36 * gradientBytes(tiles, panels)) / 4]);
+  return [
+    {
+      kernel: { name: `${name}.input` },
+      inputs: [x.name],
+      output: v.name,
+      body: {
+        language: 'wasm',
+        routine: 'winogradRows',
+        units: tiles,
+        scratch: WORK,
+        arguments: ({ inputs: [from], output }) => [from!, output, height, width, channels, padding, P, Q, size, tiles],
+      },
+    },
+    {
+      kernel: { name: `${name}.gradient` },
+      inputs: [dy.name],
+      output: d.name,
+      body: {
+        language: 'wasm',
+        routine: 'winogradGradients',
+        units: tiles,
+        scratch: WORK,
+        arguments: ({ inputs: [from], output }) => [from!, output, P, Q, filters, size, tiles],
+      },
+    },
+    {
+      kernel: { name: `${name}.sums` },
+      inputs: [v.name, d.name],
+      output: dweight.name,
+      body: {
+        language: 'wasm',
+        routine: 'winogradSums',
+        units: Math.ceil(panels / group) * Math.ceil(channels / slice),
+        scratch: WORK + 64 + 36 * group * sumBytes(slice),
+        arguments: ({ inputs, output }) => [...inputs, output, taps, channels, filters, tiles, step, group, slice],
+      },
+    },
+  ];
+}
+
+const filterGradient = (tile: 4 | 2): Variant<WindowPlace> => ({
+  name: `conv2d.filterGradient/wasm-winograd-${tile}x${tile}`,
+  device: 'wasm',
+  applies: (attributes, _, dweight, terms) => winogradApplies(tile, attributes, dweight, terms),
+  lower({ attributes: { padding }, inputs: [x, dy], output, scratch }) {
+    const all = { x: x!, dy: dy!, dweight: output, padding };
+    const { tiles, channels, filters } = sizes(all);
+    // whichever keeps less between its launches
+    return tiles * (channels + filters) < 16 * channels * filters ? throughBlocks(all, scratch) : throughParts(all, scratch);
+  },
+});
+
+export const winogradFilterGradient = [filterGradient(4), filterGradient(2)];
