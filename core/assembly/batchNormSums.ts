@@ -7,55 +7,39 @@ const FEW: i32 = 16;
 /** Bytes of a row of 512 floats in scratch. */
 const ROW: usize = 2048;
 
-/** sums[c] += Σ x - shift over rows. As `addRows`. */
-function addShifted(x: usize, rows: i32, stride: usize, bytes: usize, shift: usize, sums: usize): void {
+/** sums[c] += Σ x - shift, squares[c] += Σ (x - shift)² over rows. As `addRows`. */
+export function addMoments(x: usize, rows: i32, stride: usize, bytes: usize, shift: usize, sums: usize, squares: usize): void {
   for (; rows >= 4; rows -= 4, x += stride << 2) {
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
     for (let c: usize = 0; c < bytes; c += 16) {
       const s = v128.load(shift + c);
-      const left = f32x4.add(f32x4.sub(v128.load(x + c), s), f32x4.sub(v128.load(x1 + c), s));
-      const right = f32x4.add(f32x4.sub(v128.load(x2 + c), s), f32x4.sub(v128.load(x3 + c), s));
-      v128.store(sums + c, f32x4.add(v128.load(sums + c), f32x4.add(left, right)));
+      const a = f32x4.sub(v128.load(x + c), s);
+      const b = f32x4.sub(v128.load(x1 + c), s);
+      const d = f32x4.sub(v128.load(x2 + c), s);
+      const e = f32x4.sub(v128.load(x3 + c), s);
+      v128.store(sums + c, f32x4.add(v128.load(sums + c), f32x4.add(f32x4.add(a, b), f32x4.add(d, e))));
+      v128.store(squares + c, madd(a, a, madd(b, b, madd(d, d, madd(e, e, v128.load(squares + c))))));
     }
   }
   for (; rows > 0; rows--, x += stride) {
     for (let c: usize = 0; c < bytes; c += 16) {
-      v128.store(sums + c, f32x4.add(v128.load(sums + c), f32x4.sub(v128.load(x + c), v128.load(shift + c))));
+      const a = f32x4.sub(v128.load(x + c), v128.load(shift + c));
+      v128.store(sums + c, f32x4.add(v128.load(sums + c), a));
+      v128.store(squares + c, madd(a, a, v128.load(squares + c)));
     }
   }
 }
 
-/** sums[c] += Σ (x - shift - mean)² over rows. */
-function addSquares(x: usize, rows: i32, stride: usize, bytes: usize, shift: usize, mean: usize, sums: usize): void {
-  for (; rows >= 4; rows -= 4, x += stride << 2) {
-    const x1 = x + stride;
-    const x2 = x1 + stride;
-    const x3 = x2 + stride;
-    for (let c: usize = 0; c < bytes; c += 16) {
-      const s = v128.load(shift + c);
-      const m = v128.load(mean + c);
-      const a = f32x4.sub(f32x4.sub(v128.load(x + c), s), m);
-      const b = f32x4.sub(f32x4.sub(v128.load(x1 + c), s), m);
-      const d = f32x4.sub(f32x4.sub(v128.load(x2 + c), s), m);
-      const e = f32x4.sub(f32x4.sub(v128.load(x3 + c), s), m);
-      v128.store(sums + c, madd(a, a, madd(b, b, madd(d, d, madd(e, e, v128.load(sums + c))))));
-    }
-  }
-  for (; rows > 0; rows--, x += stride) {
-    for (let c: usize = 0; c < bytes; c += 16) {
-      const a = f32x4.sub(f32x4.sub(v128.load(x + c), v128.load(shift + c)), v128.load(mean + c));
-      v128.store(sums + c, madd(a, a, v128.load(sums + c)));
-    }
-  }
-}
+/** Rows whose mean a chunk's values are measured from. */
+const FIRST: i32 = 16;
 
 /**
  * partial[chunk] = two rows of C: the mean of x - shift over the chunk's pixels, and Σ of its squared distances from that mean;
- * the shift is the channel's first value. Loses no digits to cancellation, though memory is read once: rows come in blocks that
- * stay in the first-level cache for a second look, and blocks are merged as Chan, Golub and LeVeque (1979) do.
- * Units, `length` and `repeat` as in `channelSums`. Scratch: five rows of 512 floats.
+ * the shift is the channel's first value. One look at each value, and yet no digits are lost to cancellation: inside a chunk
+ * values are measured from the mean of its first sixteen rows, and chunks are merged as Chan, Golub and LeVeque (1979) do.
+ * Units, `length` and `repeat` as in `channelSums`. Scratch: four rows of 512 floats.
  */
 export function chunkStatistics(
   start: i32,
@@ -73,9 +57,8 @@ export function chunkStatistics(
   const stride = pixel * <usize>repeat;
   const means = scratch;
   const squares = scratch + ROW;
-  const mean = squares + ROW;
-  const square = mean + ROW;
-  const shift = square + ROW;
+  const shift = squares + ROW;
+  const near = shift + ROW;
   for (let unit = start; unit < end; unit++) {
     const chunk = unit / blocks;
     const channel = (unit - chunk * blocks) * BLOCK;
@@ -86,20 +69,24 @@ export function chunkStatistics(
     const from = x + <usize>(chunk * length) * pixel + ((<usize>channel) << 2);
     memory.copy(shift, x + ((<usize>channel) << 2), (<usize>channels) << 2);
     repeatRow(shift, repeat, channels);
+    const some = min(rows, FIRST);
+    // some of them the shift itself would do for, but it may lie far from all others
     clear(means, bytes);
     clear(squares, bytes);
-    const most = max(16, (4096 / (channels * repeat)) & -4);
-    for (let row = 0; row < rows; row += most) {
-      const some = min(most, rows - row);
-      const at = from + <usize>row * stride;
-      clear(mean, bytes);
-      addShifted(at, some, stride, bytes, shift, mean);
-      const inverse = f32x4.splat(1 / <f32>some);
-      for (let c: usize = 0; c < bytes; c += 16) v128.store(mean + c, f32x4.mul(v128.load(mean + c), inverse));
-      clear(square, bytes);
-      addSquares(at, some, stride, bytes, shift, mean, square);
-      const weight = <f32>some / <f32>(row + some);
-      merge(means, squares, mean, square, bytes, weight, <f32>row * weight);
+    addMoments(from, some, stride, bytes, shift, means, squares);
+    const part = f32x4.splat(1 / <f32>max(some, 1));
+    for (let c: usize = 0; c < bytes; c += 16) {
+      v128.store(near + c, f32x4.add(v128.load(shift + c), f32x4.mul(v128.load(means + c), part)));
+    }
+    clear(means, bytes);
+    clear(squares, bytes);
+    addMoments(from, rows, stride, bytes, near, means, squares);
+    const whole = f32x4.splat(1 / <f32>max(rows, 1));
+    for (let c: usize = 0; c < bytes; c += 16) {
+      const sum = v128.load(means + c);
+      const mean = f32x4.mul(sum, whole);
+      v128.store(means + c, f32x4.add(f32x4.sub(v128.load(near + c), v128.load(shift + c)), mean));
+      v128.store(squares + c, f32x4.max(f32x4.sub(v128.load(squares + c), f32x4.mul(sum, mean)), f32x4.splat(0)));
     }
     const rest = <usize>(count - rows * repeat) * pixel;
     const to = partial + <usize>(2 * chunk) * pixel + ((<usize>channel) << 2);
@@ -107,19 +94,6 @@ export function chunkStatistics(
       fold(means, 1, channels, to);
       fold(squares, 1, channels, to + pixel);
     } else foldStatistics(scratch, rows, repeat, channels, from + <usize>rows * stride, rest, shift, to);
-  }
-}
-
-/** Of n and k values into those of n + k: `weight` is k / (n + k), `both` n · k / (n + k). */
-function merge(means: usize, squares: usize, mean: usize, square: usize, bytes: usize, weight: f32, both: f32): void {
-  const w = f32x4.splat(weight);
-  const b = f32x4.splat(both);
-  for (let c: usize = 0; c < bytes; c += 16) {
-    const before = v128.load(means + c);
-    const delta = f32x4.sub(v128.load(mean + c), before);
-    v128.store(means + c, madd(delta, w, before));
-    const sum = f32x4.add(v128.load(squares + c), v128.load(square + c));
-    v128.store(squares + c, madd(f32x4.mul(delta, delta), b, sum));
   }
 }
 
@@ -199,7 +173,16 @@ export function gated(dy: v128, distance: v128, factor: v128, base: v128): v128 
 }
 
 /** sums[c] += Σ dy, products[c] += Σ dy · (x - shift - offset) over rows; `factors` as `batchNormFactors` writes them. */
-function addProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize, factors: usize, sums: usize, products: usize): void {
+export function addProducts(
+  x: usize,
+  dy: usize,
+  rows: i32,
+  stride: usize,
+  bytes: usize,
+  factors: usize,
+  sums: usize,
+  products: usize,
+): void {
   const offset = factors + stride;
   for (; rows >= 4; rows -= 4, x += stride << 2, dy += stride << 2) {
     const s1 = stride;
@@ -232,10 +215,44 @@ function addProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize
 }
 
 /** As `addProducts`, of dy where the forward pass's result is above 0. */
-function addGatedProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize, factors: usize, sums: usize, products: usize): void {
+export function addGatedProducts(
+  x: usize,
+  dy: usize,
+  rows: i32,
+  stride: usize,
+  bytes: usize,
+  factors: usize,
+  sums: usize,
+  products: usize,
+): void {
   const offset = factors + stride;
   const factor = offset + stride;
   const base = factor + stride;
+  for (; rows >= 4; rows -= 4, x += stride << 2, dy += stride << 2) {
+    const s1 = stride;
+    const s2 = s1 + stride;
+    const s3 = s2 + stride;
+    for (let c: usize = 0; c < bytes; c += 16) {
+      const s = v128.load(factors + c);
+      const o = v128.load(offset + c);
+      const f = v128.load(factor + c);
+      const g = v128.load(base + c);
+      const p = x + c;
+      const q = dy + c;
+      const p0 = f32x4.sub(v128.load(p), s);
+      const a = gated(v128.load(q), p0, f, g);
+      const p1 = f32x4.sub(v128.load(p + s1), s);
+      const b = gated(v128.load(q + s1), p1, f, g);
+      let product = madd(b, f32x4.sub(p1, o), madd(a, f32x4.sub(p0, o), v128.load(products + c)));
+      const p2 = f32x4.sub(v128.load(p + s2), s);
+      const d = gated(v128.load(q + s2), p2, f, g);
+      const p3 = f32x4.sub(v128.load(p + s3), s);
+      const e = gated(v128.load(q + s3), p3, f, g);
+      product = madd(e, f32x4.sub(p3, o), madd(d, f32x4.sub(p2, o), product));
+      v128.store(products + c, product);
+      v128.store(sums + c, f32x4.add(v128.load(sums + c), f32x4.add(f32x4.add(a, b), f32x4.add(d, e))));
+    }
+  }
   for (; rows > 0; rows--, x += stride, dy += stride) {
     for (let c: usize = 0; c < bytes; c += 16) {
       const distance = f32x4.sub(loadFirst(x + c, bytes - c), v128.load(factors + c));

@@ -9,7 +9,16 @@
 
 export { avgPool, avgPoolGradient } from './avgPool';
 export { batchNorm, batchNormFactors, batchNormGradient, batchNormGradientFactors, moveRunning, scaleChannels } from './batchNorm';
-export { chunkProducts, chunkStatistics, combineProducts, combineStatistics } from './batchNormSums';
+// exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
+export {
+  addGatedProducts,
+  addMoments,
+  addProducts,
+  chunkProducts,
+  chunkStatistics,
+  combineProducts,
+  combineStatistics,
+} from './batchNormSums';
 export { channelSums, combineSums } from './channelSums';
 export { blockFilters, blockImages, unblockFilters } from './convBlocks';
 export { convolveFilters, sumFilters } from './convFilters';

@@ -23,7 +23,7 @@ export const statisticsWasm: Variant<unknown> = {
       wasmLaunch('batchNorm2d.statistics.chunks', {
         routine: 'chunkStatistics',
         units,
-        scratch: rowScratch(5),
+        scratch: rowScratch(4),
         inputs: [x],
         output: partial,
         arguments: ([x], partial) => [x, partial, pixels, C, length, repeat],
