@@ -1,6 +1,7 @@
 /** Variants whose routine of `core/assembly/elementwise.ts` computes every element from its inputs' elements at the same place. */
 import type { Variant } from '../../kernels/variant.ts';
 import { elements } from '../../shape.ts';
+import { wasmLaunch } from './wasmLaunch.ts';
 
 /** Elements that a unit of work has in those routines. */
 export const BLOCK = 4096;
@@ -18,17 +19,13 @@ export function elementwiseWasm<A>(name: string, routine: string, numbers: (attr
     lower({ attributes, inputs, output }) {
       const length = elements(output.shape);
       return [
-        {
-          kernel: { name },
-          inputs: inputs.map(input => input.name),
-          output: output.name,
-          body: {
-            language: 'wasm',
-            routine,
-            units: Math.ceil(length / BLOCK),
-            arguments: ({ inputs, output: y }) => [...inputs, y, length, ...numbers(attributes)],
-          },
-        },
+        wasmLaunch(name, {
+          routine,
+          units: Math.ceil(length / BLOCK),
+          inputs,
+          output,
+          arguments: (inputs, y) => [...inputs, y, length, ...numbers(attributes)],
+        }),
       ];
     },
   };

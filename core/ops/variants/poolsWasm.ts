@@ -1,6 +1,7 @@
 /** Pooling by the routines of `core/assembly/maxPool.ts` and `avgPool.ts`, forward and backward: any window, any number of channels. */
 import type { Variant } from '../../kernels/variant.ts';
 import type { Shape } from '../../shape.ts';
+import { wasmLaunch } from './wasmLaunch.ts';
 
 interface Pooling<A> {
   readonly name: string;
@@ -25,18 +26,14 @@ function pooling<A>({ name, routine, gradient = false, block, numbers }: Pooling
       const [, P, Q] = pooled;
       const rest = [H, W, C, P, Q, ...numbers(attributes, image, pooled)];
       return [
-        {
-          kernel: { name },
-          inputs: inputs.map(input => input.name),
-          output: output.name,
-          body: {
-            language: 'wasm',
-            routine,
-            units: N * rows * (block ? Math.ceil(C / block) : 1),
-            ...(block && { scratch: block * 4 }),
-            arguments: ({ inputs, output }) => [...inputs, output, ...rest],
-          },
-        },
+        wasmLaunch(name, {
+          routine,
+          units: N * rows * (block ? Math.ceil(C / block) : 1),
+          scratch: block && 4 * block,
+          inputs,
+          output,
+          arguments: (inputs, output) => [...inputs, output, ...rest],
+        }),
       ];
     },
   };
