@@ -15,6 +15,7 @@ import { elements } from '../shape.ts';
 import { checkLearningRate, type LearningRate } from './learningRate.ts';
 import { checkOption, keep, type Optimizer } from './optimizer.ts';
 import { updateWasm } from './wasm.ts';
+import { slots, updateWgsl } from './wgsl.ts';
 
 export interface AdamOptions {
   lr: LearningRate;
@@ -109,6 +110,15 @@ registerPrimitive<Rule>({
       eps,
       gradientDecay,
       parameterDecay,
+    ]),
+    updateWgsl('adam', ['m', 'v'], ({ beta1, beta2, eps, gradientDecay, parameterDecay }) => [
+      `let g = raw + ${gradientDecay} * p;`,
+      `let first = ${beta1} * m[at] + ${1 - beta1} * g;`,
+      `let second = ${beta2} * v[at] + ${1 - beta2} * g * g;`,
+      'm[at] = first;',
+      'v[at] = second;',
+      `let kept = p - ${slots.lr} * ${parameterDecay} * p;`,
+      `let value = kept - (${slots.stepSize} * first) / (sqrt(second) * ${slots.momentFactor} + ${eps});`,
     ]),
   ],
 });

@@ -15,6 +15,7 @@ import { elements } from '../shape.ts';
 import { checkLearningRate, type LearningRate } from './learningRate.ts';
 import { checkOption, keep, type Optimizer } from './optimizer.ts';
 import { updateWasm } from './wasm.ts';
+import { slots, updateWgsl } from './wgsl.ts';
 
 export interface SgdOptions {
   lr: LearningRate;
@@ -97,7 +98,10 @@ registerPrimitive<Plain>({
     const run = kernel('sgd', descend, 'p', output, { weightDecay });
     return [{ kernel: run, inputs: inputs.map(tensor => tensor.name), output: output.name }];
   },
-  variants: [updateWasm('sgd', 'sgd', 0, ({ weightDecay }) => [weightDecay])],
+  variants: [
+    updateWasm('sgd', 'sgd', 0, ({ weightDecay }) => [weightDecay]),
+    updateWgsl('sgd', [], ({ weightDecay }) => [`let value = p - ${slots.lr} * (raw + ${weightDecay} * p);`]),
+  ],
 });
 /** parameter, momentum buffer, gradient, hyper → parameter; the buffer is overwritten, too. */
 registerPrimitive<Momentum>({
@@ -123,6 +127,12 @@ registerPrimitive<Momentum>({
       1 - dampening,
       weightDecay,
       nesterov ? 1 : 0,
+    ]),
+    updateWgsl('sgd.momentum', ['b'], ({ momentum, dampening, weightDecay, nesterov }) => [
+      `let g = raw + ${weightDecay} * p;`,
+      `let next = select(${momentum} * b[at] + ${1 - dampening} * g, g, ${slots.step} < 0.5);`,
+      'b[at] = next;',
+      `let value = p - ${slots.lr} * ${nesterov ? `(g + ${momentum} * next)` : 'next'};`,
     ]),
   ],
 });

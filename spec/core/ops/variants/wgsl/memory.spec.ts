@@ -1,4 +1,5 @@
 import '../../../../../core/losses/index.ts';
+import '../../../../../core/optimizers/index.ts';
 import type { Device } from '../../../../../core/devices/device.ts';
 import type { Shape } from '../../../../../core/shape.ts';
 import { openAnyWebgpu } from '../../../devices/openAnyWebgpu.ts';
@@ -145,6 +146,27 @@ describe('memory-bound primitives in WGSL', () => {
         return { primitive, variant: `${primitive}/wgsl-columns`, attributes: { mask }, inputs, output: [x.at(-1)!] };
       }),
     ));
+
+  it('should take the steps of the optimizers', () => {
+    const w = [5, 64];
+    const positiveState = positive(w);
+    const hyper = (step: number) => ({ shape: [8], values: (i: number) => [0.1, step, 0, 0.25, 0, 4, 0.12, 1.5][i]! });
+    const momentum = { momentum: 0.9, dampening: 0.1, weightDecay: 0.01, nesterov: false };
+    const adam = { beta1: 0.9, beta2: 0.999, eps: 1e-8, gradientDecay: 0.01, parameterDecay: 0 };
+    return agree(
+      [
+        { primitive: 'sgd', attributes: { weightDecay: 0.01, inPlace: 0 }, inputs: [w, w, hyper(0)] },
+        ...[0, 3].map(step => ({ primitive: 'sgd.momentum', attributes: { ...momentum, inPlace: 0 }, inputs: [w, w, w, hyper(step)] })),
+        { primitive: 'sgd.momentum', attributes: { ...momentum, dampening: 0, nesterov: true, inPlace: 0 }, inputs: [w, w, w, hyper(3)] },
+        { primitive: 'adam', attributes: { ...adam, inPlace: 0 }, inputs: [w, w, positiveState, w, hyper(3)] },
+        {
+          primitive: 'adam',
+          attributes: { ...adam, gradientDecay: 0, parameterDecay: 0.02, inPlace: 0 },
+          inputs: [w, w, positiveState, w, hyper(0)],
+        },
+      ].map(each => ({ ...each, variant: `${each.primitive}/wgsl-fours`, output: w })),
+    );
+  });
 
   it('should count what is not finite', () =>
     agree(

@@ -55,12 +55,17 @@ const shapeOf = (input: PrimitiveCase['inputs'][number]): Shape => (isGiven(inpu
 const differs = (a: number, b: number): number =>
   Object.is(a, b) || (Number.isNaN(a) && Number.isNaN(b)) ? 0 : Number.isNaN(a - b) ? Number.POSITIVE_INFINITY : Math.abs(a - b);
 
+/** They work in place without being told. */
+const OPTIMIZERS = /^(sgd|adam)/;
+
 function programOf({ primitive, attributes = {}, inputs, output }: PrimitiveCase): Program {
   const builder = new ProgramBuilder();
   builder.node = 'test';
   const tensors = inputs.map((input, i) => builder.declare(`input ${i}`, 'input', shapeOf(input)));
   const { inPlace } = attributes;
-  if (typeof inPlace === 'number') builder.update(primitive, tensors[inPlace], tensors, attributes);
+  const { inPlace: _, ...others } = attributes;
+  const given = OPTIMIZERS.test(primitive) ? others : attributes;
+  if (typeof inPlace === 'number') builder.update(primitive, tensors[inPlace], tensors, given);
   else builder.emit(primitive, 'output', output, tensors, attributes, 'result');
   return builder.build();
 }
