@@ -77,6 +77,7 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
     output.clear();
     // a backward pass is two products for the forward pass's one, and none for the images' own gradient, which is small
     const flops = 2 * 3 * macs(graph) * batch;
+    const memory = await model.memory();
     const summary = {
       images_per_s: (batch * 1000) / times.step,
       step_ms: times.step,
@@ -84,7 +85,9 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
       backward_ms: times.backward,
       update_ms: times.update,
       gflops: flops / times.step / 1e6,
-      peak_bytes: model.peakBytes,
+      peak_bytes: memory.peak,
+      lower_bound_bytes: memory.lowerBound,
+      scratch_bytes: memory.scratch,
       device: device.description,
       device_kind: device.kind,
       threads: device.threads ?? null,
@@ -95,9 +98,12 @@ export async function benchStep(options: BenchStepOptions, output: Output): Prom
       batch,
       steps,
     };
-    output.line(`${figure(summary.images_per_s)} images/s, ${figure(summary.gflops)} GFLOP/s, ${bytes(summary.peak_bytes)} on the device`);
+    output.line(`${figure(summary.images_per_s)} images/s, ${figure(summary.gflops)} GFLOP/s`);
     output.line(
       `step ${figure(times.step)} ms: forward ${figure(times.forward)}, backward ${figure(times.backward)}, update ${figure(times.update)} (medians of ${steps}; segments timed alone)`,
+    );
+    output.line(
+      `memory ${bytes(memory.peak)} at its peak, ${(memory.peak / memory.lowerBound).toFixed(2)} × what must be there (weights, optimizer state, gradients, what backward needs); ${bytes(memory.scratch)} for kernels`,
     );
     const kernels = options.kernels && (await showKernels(workload, options, output));
     output.summary({ ...summary, ...kernels });

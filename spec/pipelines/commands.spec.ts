@@ -91,7 +91,7 @@ describe('millrace', () => {
     ];
     const { status, summary, stderr } = await millrace('bench', 'step', ...args, '--json');
     assert.equal(status, 0, stderr);
-    has(summary, 'images_per_s step_ms forward_ms backward_ms update_ms gflops peak_bytes device threads');
+    has(summary, 'images_per_s step_ms forward_ms backward_ms update_ms gflops peak_bytes lower_bound_bytes scratch_bytes device threads');
     for (const field of ['step_ms', 'forward_ms', 'backward_ms', 'update_ms', 'gflops', 'peak_bytes'])
       assert.ok((summary[field] as number) > 0, field);
   });

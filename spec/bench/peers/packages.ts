@@ -33,7 +33,8 @@ const mesa = '/usr/share/glvnd/egl_vendor.d/50_mesa.json';
  * will do, as for ours; returns its description.
  */
 export async function provideWebgpu(software: boolean): Promise<string> {
-  const { create, globals } = await load<Dawn>('webgpu');
+  // ours, so that all compute with one Dawn
+  const { create, globals } = (await import('webgpu')) as unknown as Dawn;
   Object.assign(globalThis, globals);
   if (software) {
     Object.assign(process.env, { XDG_RUNTIME_DIR: '/tmp', EGL_PLATFORM: 'surfaceless', LIBGL_ALWAYS_SOFTWARE: '1' });
