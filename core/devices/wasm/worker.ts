@@ -26,7 +26,7 @@ let at = '';
  * How long a thread looks at a cell before it sleeps. Waking up takes 30 to 140 µs, and a woken thread often lands on the core
  * of the one that woke it, where both run at half speed for many launches; so it sleeps only when there is nothing to do.
  */
-const SPIN_MS = 2;
+const SPIN_MS = 0.5;
 
 /** Returns when `cells[index]` is no longer `value`. */
 function whileEqual(index: number, value: number): void {
