@@ -2,6 +2,10 @@
  * The products of a linear layer in WebAssembly: `core/assembly/linear.ts` and `linearGradients.ts` say how. The operand that the
  * blocks read along their columns is packed into panels of eight by a launch of its own; strips of the other one times groups of
  * panels are the units.
+ *
+ * Measured with two threads and relaxed SIMD on two cores of an AMD EPYC: `bench gemm` at 1024³ 100 GFLOP/s, 512³ 102, 2048³ 101,
+ * 1000 × 999 × 1001 107, 16384 × 32 × 256 74; batch 16, best of 30, packing included, 9216 → 4096: forward 17.9 ms, input
+ * gradient 13.9, filter gradient 10.4; 4096 → 4096: 8.1, 6.2, 4.7; 4096 → 1000: 1.7, 1.5, 1.2.
  */
 import type { Variant, VariantLaunch } from '../../kernels/variant.ts';
 import type { Shape } from '../../shape.ts';

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Device } from '../../../../core/devices/device.ts';
 import { openWasm } from '../../../../core/devices/wasm/device.ts';
+import { cut } from '../../../../core/ops/variants/linearWasm.ts';
 import { lower } from '../../../../core/plan/lower.ts';
+import { ProgramBuilder } from '../../../../core/program/builder.ts';
 import { uniforms } from '../../../../core/random.ts';
 import { elements } from '../../../../core/shape.ts';
 import { noise } from '../finiteDifferences.ts';
@@ -23,6 +25,8 @@ const nasty: readonly Size[] = [
   [257, 300, 49, true],
   [1030, 1, 2, false],
   [600, 2, 13, true],
+  // the sums of a large weight are split
+  [5, 2100, 1003, true],
 ];
 
 function random(count: number): Size[] {
@@ -84,6 +88,40 @@ describe('linear on wasm', () => {
 
   it('should equal the gpu.js kernels at 40 random shapes', async () => {
     for (const size of random(40)) await agrees(size);
+  });
+
+  it('should cut large weights into enough units, by splitting sums', () => {
+    for (const [N, I, O] of [
+      [16, 9216, 4096],
+      [8, 2048, 1000],
+      [5, 2100, 1003],
+    ] as const) {
+      const { range, splits, units, strip } = cut(N, I, O);
+      assert.ok(units >= 16 && strip % 12 === 0 && range * splits >= I && range * (splits - 1) < I, `${N} × ${I} × ${O}: ${units} units`);
+    }
+    assert.ok(cut(5, 2100, 1003).splits > 1);
+    assert.equal(cut(1024, 1024, 1024).splits, 1);
+  });
+
+  it('should rectify in the store, also where sums are split', async () => {
+    for (const [N, I, O] of [
+      [9, 40, 50],
+      [5, 2100, 1003],
+    ] as const) {
+      const builder = new ProgramBuilder();
+      const shapes = [[N, I], [I, O], [O]];
+      const inputs = shapes.map((shape, i) => builder.declare(`input ${i}`, 'input', shape));
+      builder.emit('linear', 'y', [N, O], inputs, { relu: true });
+      const program = builder.build();
+      assert.equal(lower(program, 'wasm').nodes[0]!.variant, 'linear/wasm-gemm');
+      const given = Object.fromEntries(inputs.map(({ name, shape }, i) => [name, Float32Array.from(noise(elements(shape), i))]));
+      const [expected, got] = [
+        (await onDevice(devices[1]!, { variants: false })(program, given)).y!,
+        (await onDevice(devices[1]!)(program, given)).y!,
+      ];
+      for (let i = 0; i < N * O; i++) assert.ok(Math.abs(got[i]! - expected[i]!) <= 3e-6 * Math.sqrt(I), `${N} × ${I} × ${O} [${i}]`);
+      assert.ok(Array.from(got).every(value => value >= 0) && Array.from(got).includes(0));
+    }
   });
 
   it('should let NaN and infinity through', async () => {
