@@ -19,6 +19,7 @@ import { channelSumsWasm } from './variants/channelSumsWasm.ts';
 import { linearFilterGradientWasm, linearInputGradientWasm, linearWasm } from './variants/linearWasm.ts';
 import { channelSumsWgsl } from './variants/wgsl/channelSums.ts';
 import { linearFilterGradient, linearForward, linearInputGradient } from './variants/wgsl/linear.ts';
+import { matrices } from './variants/wgsl/matrices.ts';
 
 const attributes = z.strictObject({ features: count, bias: z.boolean().default(true), init });
 export type LinearAttributes = z.output<typeof attributes>;
@@ -86,7 +87,7 @@ registerPrimitive<Fused>({
   name: 'linear',
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
-  variants: [linearForward(), linearWasm],
+  variants: [linearForward(matrices()), linearForward(), linearWasm],
 });
 function lowerInputGradient({ inputs: [dy, weight], output, scratch }: LowerContext<unknown>): Launch[] {
   const [I, O] = weight.shape;
@@ -102,7 +103,7 @@ registerPrimitive({
   name: 'linear.inputGradient',
   cost: (_, inputs, dx) => traffic(flops(inputs[1], dx), inputs, dx),
   lower: lowerInputGradient,
-  variants: [linearInputGradient(), linearInputGradientWasm],
+  variants: [linearInputGradient(matrices()), linearInputGradient(), linearInputGradientWasm],
 });
 function lowerFilterGradient({ inputs: [x, dy], output, scratch }: LowerContext<unknown>): Launch[] {
   const [I, O] = output.shape;
@@ -112,7 +113,7 @@ registerPrimitive({
   name: 'linear.filterGradient',
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[0]), inputs, dweight),
   lower: lowerFilterGradient,
-  variants: [linearFilterGradient(), linearFilterGradientWasm],
+  variants: [linearFilterGradient(matrices()), linearFilterGradient(), linearFilterGradientWasm],
 });
 registerPrimitive<Fused>({
   name: 'linear.biasGradient',

@@ -6,6 +6,7 @@ import { registerPrimitive } from '../registry.ts';
 import { filterGradientBlocks } from '../variants/convWasmBlocks.ts';
 import { filterGradientWasm } from '../variants/convWasmFilters.ts';
 import { convFilterGradient } from '../variants/wgsl/conv2d.ts';
+import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradFilterGradient } from '../variants/winogradFilterGradient.ts';
 import { filterCorrelation } from './correlateFilters.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
@@ -38,6 +39,7 @@ registerPrimitive<WindowPlace>({
     ...winogradFilterGradient,
     filterGradientBlocks,
     filterGradientWasm, //
+    convFilterGradient(matrices()),
     convFilterGradient(),
   ],
 });

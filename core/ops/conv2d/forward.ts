@@ -7,6 +7,7 @@ import { registerPrimitive } from '../registry.ts';
 import { conv2dWasm } from '../variants/convWasm.ts';
 import { conv2dBlocks } from '../variants/convWasmBlocks.ts';
 import { convForward } from '../variants/wgsl/conv2d.ts';
+import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradForward } from '../variants/winograd.ts';
 import { biasLaunch, correlation } from './correlate.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
@@ -44,6 +45,7 @@ registerPrimitive<WindowPlace & Fused>({
     ...winogradForward,
     conv2dBlocks,
     conv2dWasm, //
+    convForward(matrices()),
     convForward(),
   ],
 });

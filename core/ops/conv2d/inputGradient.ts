@@ -13,6 +13,7 @@ import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { inputGradientWasm } from '../variants/convWasm.ts';
 import { convInputGradient } from '../variants/wgsl/conv2d.ts';
+import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradInputGradient } from '../variants/winograd.ts';
 import { correlation } from './correlate.ts';
 import { type Four, flops, four, type WindowPlace } from './geometry.ts';
@@ -62,6 +63,7 @@ registerPrimitive<WindowPlace>({
   variants: [
     ...winogradInputGradient,
     inputGradientWasm, //
+    convInputGradient(matrices()),
     convInputGradient(),
   ],
 });

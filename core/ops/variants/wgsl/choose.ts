@@ -7,9 +7,17 @@ export interface ProductSize {
   readonly N: number;
   readonly K: number;
 }
+/** The outputs of a workgroup, and the products of each that it sums up between two barriers. */
+export interface Block {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Rows of tiles that are walked together, so that what they read is still in the second-level cache. */
+  readonly walk: number;
+}
 /** How a product is computed: by workgroups of this tile, each output's sum cut into so many slices of `depth` tiles. */
-export interface Choice {
-  readonly tile: Tile;
+export interface Choice<T extends Block = Tile> {
+  readonly tile: T;
   readonly slices: number;
   /** Tiles along k of a slice; the last slice may have fewer. */
   readonly depth: number;
@@ -25,8 +33,8 @@ const SHORTEST = 8;
 const WASTE = 0.8;
 
 /** Outputs of the problem per output computed. */
-export const useful = ({ M, N }: ProductSize, { m, n }: Tile): number => (M * N) / (Math.ceil(M / m) * m * Math.ceil(N / n) * n);
-const workgroups = ({ M, N }: ProductSize, { m, n }: Tile): number => Math.ceil(M / m) * Math.ceil(N / n);
+export const useful = ({ M, N }: ProductSize, { m, n }: Block): number => (M * N) / (Math.ceil(M / m) * m * Math.ceil(N / n) * n);
+const workgroups = ({ M, N }: ProductSize, { m, n }: Block): number => Math.ceil(M / m) * Math.ceil(N / n);
 
 /**
  * Chooses by rules as ggml does, since nothing can be measured when a plan is made:
@@ -36,14 +44,17 @@ const workgroups = ({ M, N }: ProductSize, { m, n }: Tile): number => Math.ceil(
  *  3. otherwise the tile with the most workgroups, its sums in as many slices as they are long enough for.
  * Undefined where the device can run no tile.
  */
-export function choose(size: ProductSize, limits: VariantLimits, units = UNITS): Choice | undefined {
-  const fitting = tilesFor(limits);
+export const choose = (size: ProductSize, limits: VariantLimits, units = UNITS): Choice | undefined =>
+  chooseAmong(tilesFor(limits), size, units);
+
+/** The same among other tiles. */
+export function chooseAmong<T extends Block>(fitting: readonly T[], size: ProductSize, units = UNITS): Choice<T> | undefined {
   const best = Math.max(...fitting.map(tile => useful(size, tile)));
   const candidates = fitting
     .filter(tile => useful(size, tile) >= WASTE * best)
     .sort((a, b) => b.m * b.n - a.m * a.n || useful(size, b) - useful(size, a));
   const wanted = PER_UNIT * units;
-  const most = (tile: Tile) => Math.max(1, Math.floor(Math.ceil(size.K / tile.k) / SHORTEST));
+  const most = (tile: T) => Math.max(1, Math.floor(Math.ceil(size.K / tile.k) / SHORTEST));
 
   const enough = candidates.find(tile => workgroups(size, tile) >= wanted);
   if (enough) return sliced(enough, size, 1);
@@ -54,7 +65,7 @@ export function choose(size: ProductSize, limits: VariantLimits, units = UNITS):
 }
 
 /** About so many slices, none of them empty. */
-export function sliced(tile: Tile, { K }: ProductSize, slices: number): Choice {
+export function sliced<T extends Block>(tile: T, { K }: ProductSize, slices: number): Choice<T> {
   const total = Math.ceil(K / tile.k);
   const depth = Math.max(1, Math.ceil(total / slices));
   return { tile, depth, slices: Math.max(1, Math.ceil(total / depth)) };

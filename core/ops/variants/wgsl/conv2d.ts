@@ -14,8 +14,8 @@ import type { Variant, VariantLaunch } from '../../../kernels/variant.ts';
 import type { Shape } from '../../../shape.ts';
 import type { WindowPlace } from '../../conv2d/geometry.ts';
 import type { Fused } from '../../fusion.ts';
-import { type Chooser, choose } from './choose.ts';
-import { type Problem, productLaunches } from './launches.ts';
+import type { Problem } from './frame.ts';
+import { type Method, productLaunches, tiled } from './launches.ts';
 import { columnsOf, divide, rowsOf, times } from './operand.ts';
 import { MOST_TAPS, pixelsOf, turnedFilters, type Windows, windowsOf } from './windows.ts';
 
@@ -44,15 +44,15 @@ function forwardProblem(place: WindowPlace & Fused, x: Shape, filters: Shape, y:
 }
 
 /** y[N,P,Q,O] of x [N,H,W,C], filters [R,S,C,O], bias [O] or none. */
-export const convForward = (chooser: Chooser = choose): Variant<WindowPlace & Fused> => ({
-  name: 'conv2d/wgsl-gemm',
+export const convForward = (method: Method = tiled()): Variant<WindowPlace & Fused> => ({
+  name: `conv2d/${method.name}`,
   device: 'webgpu',
   fuses: ['relu'],
-  applies: (place, [x, filters], y, { limits }) =>
-    takes(place, filters!) && chooser(forwardProblem(place, x!, filters!, y).size, limits) !== undefined,
+  applies: (place, [x, filters], y, terms) =>
+    takes(place, filters!) && method.applies([forwardProblem(place, x!, filters!, y).size], terms),
   lower({ attributes, inputs: [a, b, bias], output, terms, scratch }) {
     const problem = forwardProblem(attributes, a!.shape, b!.shape, output.shape);
-    return productLaunches('conv2d.product', problem, { a: a!, b: b!, bias, output, scratch }, terms, chooser);
+    return productLaunches('conv2d.product', problem, { a: a!, b: b!, bias, output, scratch }, terms, method);
   },
 });
 
@@ -65,13 +65,13 @@ function filterProblem(place: WindowPlace, x: Shape, filters: Shape, dy: Shape):
 }
 
 /** dW[R,S,C,O] of x [N,H,W,C], dy [N,P,Q,O]. */
-export const convFilterGradient = (chooser: Chooser = choose): Variant<WindowPlace> => ({
-  name: 'conv2d.filterGradient/wgsl-gemm',
+export const convFilterGradient = (method: Method = tiled()): Variant<WindowPlace> => ({
+  name: `conv2d.filterGradient/${method.name}`,
   device: 'webgpu',
-  applies: (place, [x, dy], dW, { limits }) => takes(place, dW) && chooser(filterProblem(place, x!, dW, dy!).size, limits) !== undefined,
+  applies: (place, [x, dy], dW, terms) => takes(place, dW) && method.applies([filterProblem(place, x!, dW, dy!).size], terms),
   lower({ attributes, inputs: [a, b], output, terms, scratch }) {
     const problem = filterProblem(attributes, a!.shape, output.shape, b!.shape);
-    return productLaunches('conv2d.filterGradient', problem, { a: a!, b: b!, output, scratch }, terms, chooser);
+    return productLaunches('conv2d.filterGradient', problem, { a: a!, b: b!, output, scratch }, terms, method);
   },
 });
 
@@ -150,15 +150,18 @@ function scattered(
 }
 
 /** dx[N,H,W,C] of dy [N,P,Q,O], filters [R,S,C,O]. */
-export const convInputGradient = (chooser: Chooser = choose): Variant<WindowPlace> => ({
-  name: 'conv2d.inputGradient/wgsl-gemm',
+export const convInputGradient = (method: Method = tiled()): Variant<WindowPlace> => ({
+  name: `conv2d.inputGradient/${method.name}`,
   device: 'webgpu',
-  applies: (place, [dy, filters], dx, { limits }) =>
+  applies: (place, [dy, filters], dx, terms) =>
     takes(place, filters!) &&
     place.stride ** 2 <= MOST_PHASES &&
-    inputProblems(place, dy!, filters!, dx).every(({ size }) => chooser(size, limits) !== undefined),
+    method.applies(
+      inputProblems(place, dy!, filters!, dx).map(({ size }) => size),
+      terms,
+    ),
   lower({ attributes, inputs: [a, b], output, terms, scratch }): VariantLaunch[] {
     const problems = inputProblems(attributes, a!.shape, b!.shape, output.shape);
-    return problems.flatMap(problem => productLaunches('conv2d.inputGradient', problem, { a: a!, b: b!, output, scratch }, terms, chooser));
+    return problems.flatMap(problem => productLaunches('conv2d.inputGradient', problem, { a: a!, b: b!, output, scratch }, terms, method));
   },
 });

@@ -8,7 +8,7 @@ import type { Variant, VariantLaunch, VariantLimits } from '../../../kernels/var
 import { elements } from '../../../shape.ts';
 import type { Fused } from '../../fusion.ts';
 import type { Tensor } from '../../op.ts';
-import { fold } from './product.ts';
+import { fold } from './frame.ts';
 
 export interface Elementwise {
   /** The inputs by the names that they have in the statements, in order. One that is the output itself is read as that. */

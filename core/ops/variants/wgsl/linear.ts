@@ -10,46 +10,45 @@
  */
 import type { Variant } from '../../../kernels/variant.ts';
 import type { Fused } from '../../fusion.ts';
-import { type Chooser, choose } from './choose.ts';
-import { productLaunches } from './launches.ts';
+import { type Method, productLaunches, tiled } from './launches.ts';
 import { columnsOf, rowsOf } from './operand.ts';
 
 /** y[N,O] of x [N,I], weight [I,O], bias [O] or none. */
-export const linearForward = (chooser: Chooser = choose): Variant<Fused> => ({
-  name: 'linear/wgsl-gemm',
+export const linearForward = (method: Method = tiled()): Variant<Fused> => ({
+  name: `linear/${method.name}`,
   device: 'webgpu',
   fuses: ['relu'],
-  applies: (_, inputs, [M, N], { limits }) => chooser({ M: M!, N: N!, K: inputs[1]![0]! }, limits) !== undefined,
+  applies: (_, inputs, [M, N], terms) => method.applies([{ M: M!, N: N!, K: inputs[1]![0]! }], terms),
   lower({ attributes: { relu = false }, inputs: [a, b, bias], output, terms, scratch }) {
     const [M, K] = a!.shape as [number, number];
     const N = b!.shape[1]!;
     const problem = { size: { M, N, K }, a: rowsOf('a', M, K), b: columnsOf('b', N, K), relu };
-    return productLaunches('linear.product', problem, { a: a!, b: b!, bias, output, scratch }, terms, chooser);
+    return productLaunches('linear.product', problem, { a: a!, b: b!, bias, output, scratch }, terms, method);
   },
 });
 
 /** dx[N,I] of dy [N,O], weight [I,O]. */
-export const linearInputGradient = (chooser: Chooser = choose): Variant<unknown> => ({
-  name: 'linear.inputGradient/wgsl-gemm',
+export const linearInputGradient = (method: Method = tiled()): Variant<unknown> => ({
+  name: `linear.inputGradient/${method.name}`,
   device: 'webgpu',
-  applies: (_, inputs, [M, N], { limits }) => chooser({ M: M!, N: N!, K: inputs[0]![1]! }, limits) !== undefined,
+  applies: (_, inputs, [M, N], terms) => method.applies([{ M: M!, N: N!, K: inputs[0]![1]! }], terms),
   lower({ inputs: [a, b], output, terms, scratch }) {
     const [M, K] = a!.shape as [number, number];
     const N = b!.shape[0]!;
     const problem = { size: { M, N, K }, a: rowsOf('a', M, K), b: rowsOf('b', N, K), relu: false };
-    return productLaunches('linear.inputGradient', problem, { a: a!, b: b!, output, scratch }, terms, chooser);
+    return productLaunches('linear.inputGradient', problem, { a: a!, b: b!, output, scratch }, terms, method);
   },
 });
 
 /** dW[I,O] of x [N,I], dy [N,O]. */
-export const linearFilterGradient = (chooser: Chooser = choose): Variant<unknown> => ({
-  name: 'linear.filterGradient/wgsl-gemm',
+export const linearFilterGradient = (method: Method = tiled()): Variant<unknown> => ({
+  name: `linear.filterGradient/${method.name}`,
   device: 'webgpu',
-  applies: (_, inputs, [M, N], { limits }) => chooser({ M: M!, N: N!, K: inputs[0]![0]! }, limits) !== undefined,
+  applies: (_, inputs, [M, N], terms) => method.applies([{ M: M!, N: N!, K: inputs[0]![0]! }], terms),
   lower({ inputs: [a, b], output, terms, scratch }) {
     const [K, M] = a!.shape as [number, number];
     const N = b!.shape[1]!;
     const problem = { size: { M, N, K }, a: columnsOf('a', M, K), b: columnsOf('b', N, K), relu: false };
-    return productLaunches('linear.filterGradient', problem, { a: a!, b: b!, output, scratch }, terms, chooser);
+    return productLaunches('linear.filterGradient', problem, { a: a!, b: b!, output, scratch }, terms, method);
   },
 });

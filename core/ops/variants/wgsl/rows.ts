@@ -7,8 +7,8 @@
 import type { Variant, VariantLaunch, VariantLimits } from '../../../kernels/variant.ts';
 import { elements, type Shape } from '../../../shape.ts';
 import type { Tensor } from '../../op.ts';
+import { fold } from './frame.ts';
 import { range } from './operand.ts';
-import { fold } from './product.ts';
 
 interface RowReduction {
   /** Values of type f32 that a thread keeps. */

@@ -1,6 +1,5 @@
 /** How a workgroup's threads share the work of bringing both operands' tiles into workgroup memory. */
-import { type Operand, part, range } from './operand.ts';
-import { pitchOf, type Tile, threadsOf } from './tiles.ts';
+import { type Operand, range } from './operand.ts';
 
 /** The WGSL of one stage; `start` is the k of the tiles to be loaded, `buffer` the first vec4 of their half of the memory. */
 export interface Staging {
@@ -10,12 +9,10 @@ export interface Staging {
   readonly store: (bufferA: string, bufferB: string) => string[];
 }
 
-/** One block of 4 × 4 that a thread loads per tile. */
-interface Slot {
+/** One block of 4 × 4 that a thread loads per tile; `${name}quad` and `${name}depth` say which, in fours and in ones. */
+export interface Slot {
   readonly name: string;
   readonly operand: Operand;
-  readonly tileArray: 'tileA' | 'tileB';
-  readonly pitch: number;
   /** Registers. */
   readonly into: readonly string[];
   /** Which threads load it, if not all do. */
@@ -27,8 +24,14 @@ interface Slot {
  * the next eight the next four k, so that together they read whole sectors of a row. With as many threads as blocks, the
  * first threads load A and the others B, into the same registers.
  */
-export function staging(tile: Tile, a: Operand, b: Operand): Staging {
-  const threads = threadsOf(tile);
+export function staging(
+  tile: { readonly m: number; readonly n: number; readonly k: number; readonly threads: number },
+  a: Operand,
+  b: Operand,
+  /** Statements that store a block from its registers to workgroup memory. */
+  stored: (slot: Slot, buffer: string) => string[],
+): Staging {
+  const { threads } = tile;
   const blocks = { a: (tile.m / 4) * (tile.k / 4), b: (tile.n / 4) * (tile.k / 4) };
   const split = blocks.a + blocks.b === threads;
   const slots: Slot[] = [];
@@ -53,8 +56,6 @@ export function staging(tile: Tile, a: Operand, b: Operand): Staging {
       slots.push({
         name,
         operand,
-        tileArray: isA ? 'tileA' : 'tileB',
-        pitch: pitchOf(tile, isA ? tile.m : tile.n),
         into,
         condition: count < threads ? partial : undefined,
       });
@@ -69,14 +70,6 @@ export function staging(tile: Tile, a: Operand, b: Operand): Staging {
         ...into.map(register => `${register} = vec4<f32>();`),
         ...operand.fetch(name, start, `${name}depth`, tile.k, into),
       ]),
-    store: (bufferA, bufferB) =>
-      each(({ name, operand, tileArray, pitch, into }) => {
-        const at = `${name}to`;
-        const values = operand.along === 'mn' ? into : range(4).map(k => `vec4<f32>(${into.map(row => `${row}.${part(k)}`).join(', ')})`);
-        return [
-          `let ${at} = ${tileArray === 'tileA' ? bufferA : bufferB} + ${name}depth * ${pitch} + ${name}quad;`,
-          ...values.map((value, k) => `${tileArray}[${at} + ${k * pitch}] = ${value};`),
-        ];
-      }),
+    store: (bufferA, bufferB) => each(slot => stored(slot, slot.operand === a ? bufferA : bufferB)),
   };
 }

@@ -5,8 +5,8 @@
  * adds up what they found. Reads of neighbouring threads are neighbours in memory.
  */
 import type { VariantLimits, WgslBody } from '../../../kernels/variant.ts';
+import { fold } from './frame.ts';
 import { divide, range } from './operand.ts';
-import { fold } from './product.ts';
 
 export interface Slices {
   readonly M: number;

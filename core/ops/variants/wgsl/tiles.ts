@@ -8,11 +8,9 @@
  * Measured: on no GPU yet.
  */
 import type { VariantLimits } from '../../../kernels/variant.ts';
+import type { Block } from './choose.ts';
 
-export interface Tile {
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
+export interface Tile extends Block {
   /** Outputs of a thread: 4 or 8 (two groups of four, half a tile apart) each way. */
   readonly rows: 4 | 8;
   readonly columns: 4 | 8;
@@ -22,8 +20,6 @@ export interface Tile {
   readonly pad: number;
   /** Steps of k written out in the inner loop. A driver may unroll by itself. */
   readonly unroll: number;
-  /** Rows of tiles that are walked together, so that what they read is still in the second-level cache. */
-  readonly walk: number;
 }
 
 const usual = { k: 16, rows: 8, columns: 8, buffers: 2, pad: 0, unroll: 1, walk: 8 } as const;

@@ -4,7 +4,8 @@ import type { Launch } from '../../../../../core/kernels/kernel.ts';
 import type { Variant, VariantLaunch, VariantLimits, WgslBody } from '../../../../../core/kernels/variant.ts';
 import { primitive } from '../../../../../core/ops/index.ts';
 import type { Tensor } from '../../../../../core/ops/op.ts';
-import { type Chooser, choose, sliced } from '../../../../../core/ops/variants/wgsl/choose.ts';
+import { type Chooser, sliced } from '../../../../../core/ops/variants/wgsl/choose.ts';
+import { type Method, tiled } from '../../../../../core/ops/variants/wgsl/launches.ts';
 import { type Tile, tilesFor } from '../../../../../core/ops/variants/wgsl/tiles.ts';
 import { elements, type Shape } from '../../../../../core/shape.ts';
 import { noise } from '../../finiteDifferences.ts';
@@ -16,7 +17,7 @@ export interface Case {
   readonly attributes?: Readonly<Record<string, unknown>>;
   readonly inputs: readonly Shape[];
   readonly output: Shape;
-  readonly variant: (chooser: Chooser) => Variant<never>;
+  readonly variant: (method: Method) => Variant<never>;
   /** Width and height of the tile, and the slices of the sums; by default what is chosen for the shape. */
   readonly force?: { readonly tile: readonly [number, number]; readonly slices?: number; readonly change?: Partial<Tile> };
 }
@@ -38,7 +39,7 @@ export async function agrees(device: Device, each: Case): Promise<VariantLaunch[
   const plain = { attributes: each.attributes ?? {}, inputs, output };
   const expected = await run(device, values, [...inputs, output], scratch => definition.lower({ ...plain, scratch }));
 
-  const variant = each.variant(each.force ? forced(each.force) : choose) as Variant<unknown>;
+  const variant = each.variant(tiled(each.force && forced(each.force), 0)) as Variant<unknown>;
   const tuned = { ...plain, terms: termsOf(device) };
   const shapes = inputs.map(({ shape }) => shape);
   assert.ok(variant.applies(tuned.attributes, shapes, output.shape, tuned.terms), 'the variant takes it');

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { VariantLimits } from '../../../../../core/kernels/variant.ts';
 import { choose, sliced } from '../../../../../core/ops/variants/wgsl/choose.ts';
+import { fold } from '../../../../../core/ops/variants/wgsl/frame.ts';
 import { columnsOf, rowsOf } from '../../../../../core/ops/variants/wgsl/operand.ts';
-import { fold, product } from '../../../../../core/ops/variants/wgsl/product.ts';
+import { product } from '../../../../../core/ops/variants/wgsl/product.ts';
 import { sharedBytes, threadsOf, tiles, tilesFor } from '../../../../../core/ops/variants/wgsl/tiles.ts';
 
 /** What every adapter grants, and what NVIDIA's grant. */

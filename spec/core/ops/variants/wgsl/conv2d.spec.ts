@@ -115,6 +115,19 @@ describe('conv2d in WGSL', () => {
     assert.equal(takes(3, 1), true);
     assert.equal(takes(3, 2), false);
     assert.equal(takes(16, 1), false);
+    // too little to compile a shader for
+    assert.equal(
+      convForward().applies(
+        { stride: 1, padding: 0, dilation: 1, groups: 1 },
+        [
+          [1, 4, 4, 2],
+          [3, 3, 2, 2],
+        ],
+        [1, 2, 2, 2],
+        terms,
+      ),
+      false,
+    );
     // a device whose workgroups are too small for every tile
     assert.equal(takes(3, 1, { ...terms.limits, invocations: 32 }), false);
   });
