@@ -117,7 +117,7 @@ function throughBlocks(all: Operands, scratch: Scratch): VariantLaunch[] {
 const filterGradient = (tile: 4 | 2): Variant<WindowPlace> => ({
   name: `conv2d.filterGradient/wasm-winograd-${tile}x${tile}`,
   device: 'wasm',
-  applies: (attributes, _, dweight, terms) => winogradApplies(tile, attributes, dweight, terms),
+  applies: (attributes, [, dy], dweight, terms) => winogradApplies(tile, attributes, dweight, dy!, terms),
   lower({ attributes: { padding }, inputs: [x, dy], output, scratch }) {
     const all = { x: x!, dy: dy!, dweight: output, padding };
     const { tiles, channels, filters } = sizes(all);

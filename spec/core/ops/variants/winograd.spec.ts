@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import type { Device } from '../../../../core/devices/device.ts';
 import { openWasm } from '../../../../core/devices/wasm/device.ts';
 import { lower } from '../../../../core/plan/lower.ts';
-import { uniforms } from '../../../../core/random.ts';
-import { elements } from '../../../../core/shape.ts';
+import { normals, uniforms } from '../../../../core/random.ts';
+import { elements, type Shape } from '../../../../core/shape.ts';
 import { noise } from '../finiteDifferences.ts';
 import { opProgram } from '../opProgram.ts';
 import { onDevice } from '../run.ts';
@@ -103,4 +103,101 @@ describe('Winograd convolutions', () => {
     assert.deepEqual([chosen(3, false), chosen(5, false)], [all('4x4'), all('2x2')]);
     assert.deepEqual([chosen(3, true), chosen(5, true)], [[], []]);
   });
+
+  it('should leave alone what it would not speed up: outputs smaller than a tile, one or two channels', () => {
+    const chosen = (size: number, channels: number) => {
+      const { program } = build({ kernel: 3, padding: 1, batch: 2, height: size, width: size, channels, filters: 16 });
+      return lower(program, 'wasm').nodes.some(({ variant = '' }) => variant.includes('winograd'));
+    };
+    assert.deepEqual([chosen(2, 16), chosen(8, 2), chosen(8, 16)], [false, false, true]);
+  });
+
+  /** Layers of ResNet-18 and AlexNet, whole in channels and filters, with fewer images. */
+  const layers: Case[] = [
+    { kernel: 3, padding: 1, batch: 1, height: 28, width: 28, channels: 128, filters: 128 },
+    { kernel: 3, padding: 1, batch: 4, height: 7, width: 7, channels: 512, filters: 512 },
+    { kernel: 3, padding: 1, batch: 2, height: 13, width: 13, channels: 384, filters: 256 },
+    { kernel: 5, padding: 2, batch: 2, height: 27, width: 27, channels: 64, filters: 192 },
+  ];
+  for (const each of layers) {
+    it(`should err by less than 1e-4 of the RMS: ${describeCase(each)}`, async () => {
+      const { program, compared, inputs, parameters, outputShape } = build(each);
+      const shapes = program.tensors;
+      const values: Record<string, Float32Array> = {};
+      [inputs[0]!, parameters.weight!, 'dy'].forEach((name, i) => {
+        const next = normals(i + 1);
+        values[name] = Float32Array.from({ length: elements(shapes[name]!.shape) }, next);
+      });
+      const results = await onDevice(devices[1]!)(program, values);
+      const exact = reference(each, outputShape, values[inputs[0]!]!, values[parameters.weight!]!, values.dy!);
+      compared.forEach((name, pass) => {
+        const got = results[name]!;
+        const next = uniforms(pass);
+        let squares = 0;
+        let worst = 0;
+        const samples = pass === 2 ? 200 : 400;
+        for (let n = 0; n < samples; n++) {
+          const at = Math.floor(next() * got.length);
+          const expected = exact[pass]!(at);
+          squares += expected ** 2;
+          worst = Math.max(worst, Math.abs(got[at]! - expected));
+        }
+        const error = worst / sqrt(squares / samples);
+        // the bound is 1e-4 over all elements; of this few, none comes near
+        assert.ok(error < 3e-5, `${name} errs by ${error.toExponential(1)} of its RMS`);
+      });
+    }).timeout(20_000);
+  }
 });
+
+/** One element of y, dx and dweight in float64, by its index. */
+function reference(
+  { kernel, padding, batch, height, width, channels, filters }: Case,
+  [, P, Q]: Shape,
+  x: Float32Array,
+  weight: Float32Array,
+  dy: Float32Array,
+): ((at: number) => number)[] {
+  const inside = (h: number, w: number, H: number, W: number) => h >= 0 && w >= 0 && h < H && w < W;
+  const split = (at: number, ...sizes: number[]) =>
+    sizes.reduceRight<number[]>((parts, size) => [Math.floor(parts[0]! / size), parts[0]! % size, ...parts.slice(1)], [at]);
+  const taps = Array.from({ length: kernel ** 2 }, (_, tap) => [Math.floor(tap / kernel), tap % kernel] as const);
+  const pixelOf = (n: number, h: number, w: number) => (n * height + h) * width + w;
+  const outputOf = (n: number, p: number, q: number) => (n * P! + p) * Q! + q;
+  return [
+    at => {
+      const [n, p, q, o] = split(at, P!, Q!, filters) as [number, number, number, number];
+      let sum = 0;
+      taps.forEach(([r, s], tap) => {
+        const [h, w] = [p + r - padding, q + s - padding];
+        if (!inside(h, w, height, width)) return;
+        for (let c = 0; c < channels; c++) sum += x[pixelOf(n, h, w) * channels + c]! * weight[(tap * channels + c) * filters + o]!;
+      });
+      return sum;
+    },
+    at => {
+      const [n, h, w, c] = split(at, height, width, channels) as [number, number, number, number];
+      let sum = 0;
+      taps.forEach(([r, s], tap) => {
+        const [p, q] = [h + padding - r, w + padding - s];
+        if (!inside(p, q, P!, Q!)) return;
+        for (let o = 0; o < filters; o++) sum += dy[outputOf(n, p, q) * filters + o]! * weight[(tap * channels + c) * filters + o]!;
+      });
+      return sum;
+    },
+    at => {
+      const [tap, c, o] = split(at, channels, filters) as [number, number, number];
+      const [r, s] = taps[tap]!;
+      let sum = 0;
+      for (let n = 0; n < batch; n++) {
+        for (let p = 0; p < P!; p++) {
+          for (let q = 0; q < Q!; q++) {
+            const [h, w] = [p + r - padding, q + s - padding];
+            if (inside(h, w, height, width)) sum += x[pixelOf(n, h, w) * channels + c]! * dy[outputOf(n, p, q) * filters + o]!;
+          }
+        }
+      }
+      return sum;
+    },
+  ];
+}
