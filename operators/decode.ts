@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Observable, type Observer, type OperatorFunction } from 'rxjs';
+import { defaultMinVisible } from '../core/data/boxes.ts';
 import type { Demand } from '../core/data/demand.ts';
 import { type JobContext, SamplePicture } from '../core/data/imageJob.ts';
 import type { Bad, Sample } from '../core/data/sample.ts';
@@ -23,6 +24,8 @@ export interface DecodeOptions {
   readonly bad?: Pick<Observer<Bad>, 'next'> | ((bad: Bad) => void);
   /** Images with more pixels are bad samples; by default 100 million. */
   readonly maxPixels?: number;
+  /** Of boxes, the share of their area that crops must leave; those with less are dropped. By default 0.25. */
+  readonly minVisible?: number;
   /** Worker threads that outlive this pipeline; whoever made the pool closes it. */
   readonly pool?: TaskPool;
   /** Where the pixels lie; to share cells, or to watch them. */
@@ -34,7 +37,7 @@ export interface DecodeOptions {
  *   decode({ workers: 2 })
  *     out:  --A--B--C--|         A = a with a job; `augment` adds to it, `batch` or `pixels` waits for it
  *  Shapes: any image → uint8 [H,W,C], C = `channels`. 16-bit is scaled to 8, alpha flattened on black, the EXIF orientation
- *  applied, the first frame taken.  Order: kept, and the work begins in that order.
+ *  applied, the first frame taken. Boxes go where the pixels go.  Order: kept, and the work begins in that order.
  *  Holds: nothing by itself. A job starts when a stage that holds the sample asks for its pixels, so what a `filter` drops is
  *  never decoded; declares 2 × workers + 2 samples so that the workers stay busy.
  *  Runs: worker threads, started at the first picture.  Owns: its pool, closed when the stream has ended and nobody holds
@@ -44,6 +47,7 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
     channels = 3,
     onError = 'throw',
     maxPixels = 100_000_000,
+    minVisible = defaultMinVisible,
     workers = options.pool?.workers ?? Math.max(1, availableParallelism() - 1),
   } = options;
   if (!Number.isInteger(workers) || workers < 1)
@@ -51,6 +55,8 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
   if (channels !== 1 && channels !== 3)
     throw fail('usage', 'decode', 'channels to be 1 or 3', show(channels), 'Ask for 3 (RGB) or 1 (grey).');
   if (!(maxPixels >= 1)) throw fail('usage', 'decode', 'maxPixels to be 1 or more', show(maxPixels), 'Leave it out for 100 million.');
+  if (!(minVisible >= 0 && minVisible <= 1))
+    throw fail('usage', 'decode', 'minVisible between 0 and 1', show(minVisible), "Give a share of a box's area.");
   return source =>
     new Observable<Sample>(subscriber => {
       const { bad, slots = new SlotPool() } = options;
@@ -65,6 +71,7 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
         slots,
         channels,
         maxPixels,
+        minVisible,
         onError,
         tell: each => (typeof bad === 'function' ? bad(each) : bad?.next(each)),
         entered: picture => inside.add(picture),

@@ -1,6 +1,7 @@
 export {
   type Augmentation,
   centerCrop,
+  cropToBox,
   horizontalFlip,
   type ImageSize,
   normalize,

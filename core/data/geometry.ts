@@ -1,3 +1,4 @@
+import { boxRegion, moveBox } from './boxes.ts';
 import type { Transform } from './sample.ts';
 
 /** What every transform comes down to once the image's size is known. Crops may reach beyond the image: zeros there. */
@@ -16,7 +17,8 @@ export function planSteps(transforms: readonly Transform[], height: number, widt
   const steps: Step[] = [];
   let size: Size = { height, width };
   for (const transform of transforms) {
-    for (const step of lower(transform, size)) {
+    const lowered = transform.kind === 'cropToBox' ? boxCrop(transform, { height, width }, steps) : lower(transform, size);
+    for (const step of lowered) {
       steps.push(step);
       if (step.kind !== 'flip') size = step;
     }
@@ -24,7 +26,13 @@ export function planSteps(transforms: readonly Transform[], height: number, widt
   return { steps, height: size.height, width: size.width };
 }
 
-function lower(transform: Transform, { height, width }: Size): Step[] {
+/** The box is where the steps before have moved it; nothing to do where they left nothing of it. */
+function boxCrop({ box, margin }: Transform & { kind: 'cropToBox' }, upright: Size, steps: readonly Step[]): Step[] {
+  const moved = moveBox(box, upright, steps);
+  return moved ? [{ kind: 'crop', ...boxRegion(moved.box, moved.size, margin) }] : [];
+}
+
+function lower(transform: Exclude<Transform, { kind: 'cropToBox' }>, { height, width }: Size): Step[] {
   switch (transform.kind) {
     case 'resize':
       return [{ kind: 'resize', height: transform.height, width: transform.width }];

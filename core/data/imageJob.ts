@@ -1,8 +1,10 @@
 import type { Meter } from '../meter.ts';
 import type { TaskEnd, TaskPool, Ticket } from '../pool/taskPool.ts';
 import type { DecodeInput, DecodeOutput } from '../tasks/decodeImage.ts';
+import { moveBox, moveBoxes } from './boxes.ts';
 import type { Lease } from './demand.ts';
-import type { Augmented, Bad, ImageJob, Picture, Pixels, Sample, Transform } from './sample.ts';
+import { planSteps, type Size } from './geometry.ts';
+import type { Augmented, Bad, Box, ImageJob, Picture, Pixels, Sample, Transform } from './sample.ts';
 import type { Slot, SlotPool } from './slots.ts';
 
 /** What the jobs of one `decode` share. */
@@ -12,6 +14,8 @@ export interface JobContext {
   readonly slots: SlotPool;
   readonly channels: 1 | 3;
   readonly maxPixels: number;
+  /** Share of a box's area that must be left of it. */
+  readonly minVisible: number;
   readonly onError: 'skip' | 'replace' | 'throw';
   readonly tell: (bad: Bad) => void;
   /** A sample with jobs is inside again. */
@@ -23,6 +27,7 @@ export interface JobContext {
 export class SamplePicture {
   readonly key: string;
   readonly picture: Picture;
+  readonly boxes: readonly Box[] | undefined;
   readonly lease: Lease;
   readonly meter: Meter;
   readonly #jobs: PictureJob[] = [];
@@ -30,11 +35,12 @@ export class SamplePicture {
   #inside = true;
 
   constructor(
-    { key, picture, lease }: Sample,
+    { key, picture, boxes, lease }: Sample,
     readonly context: JobContext,
   ) {
     this.key = key;
     this.picture = picture;
+    this.boxes = boxes;
     this.lease = lease;
     this.meter = lease.demand.meters.stage('decode');
     lease.whenFree(() => this.#leave());
@@ -71,6 +77,8 @@ class PictureJob implements ImageJob {
   private started = false;
   #ticket: Ticket | undefined;
   #slot: Slot | undefined;
+  /** Size of the picture before all transforms, once it is known. */
+  private upright: Size | undefined;
   /** Results of work begun before the last `dispose` are of no use any more. */
   #attempt = 0;
 
@@ -131,7 +139,8 @@ class PictureJob implements ImageJob {
         else
           this.#submit(
             { kind: 'raw', pixels: pixels.data, height: pixels.height, width: pixels.width, channels: pixels.channels },
-            this.transforms,
+            this.#ownTransforms(parent),
+            parent.upright,
           );
       });
     } else {
@@ -142,7 +151,26 @@ class PictureJob implements ImageJob {
     return this.parent ? [...this.parent.#allTransforms(), ...this.transforms] : this.transforms;
   }
 
-  #submit(picture: Picture, transforms: readonly Transform[]): void {
+  /** For the parent's pixels: boxes to crop to lie where the parent has moved them, if it left anything of them. */
+  #ownTransforms(parent: PictureJob): readonly Transform[] {
+    const { upright } = parent;
+    if (!upright || !this.transforms.some(({ kind }) => kind === 'cropToBox')) return this.transforms;
+    const { steps } = planSteps(parent.#allTransforms(), upright.height, upright.width);
+    return this.transforms.flatMap(each => {
+      if (each.kind !== 'cropToBox') return each;
+      const moved = moveBox(each.box, upright, steps);
+      return moved ? { ...each, box: moved.box } : [];
+    });
+  }
+  #boxes(): readonly Box[] | undefined {
+    const { boxes, context } = this.sample;
+    if (!boxes || !this.upright) return undefined;
+    const { steps } = planSteps(this.#allTransforms(), this.upright.height, this.upright.width);
+    return moveBoxes(boxes, this.upright, steps, context.minVisible);
+  }
+
+  /** `upright` where these are not the sample's own pixels any more. */
+  #submit(picture: Picture, transforms: readonly Transform[], upright?: Size): void {
     const { context, meter } = this.sample;
     const attempt = this.#attempt;
     const slot = context.slots.take();
@@ -153,19 +181,21 @@ class PictureJob implements ImageJob {
       meter.keep(-1);
       if (end.ok) meter.busyMs += end.busyMs;
       if (attempt !== this.#attempt) slot.give();
-      else this.#settle(this.#outcomeOf(end, slot));
+      else this.#settle(this.#outcomeOf(end, slot, upright));
     });
     if (attempt === this.#attempt && !this.#outcome) this.#ticket = ticket;
   }
-  #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot): Pixels | Bad {
+  #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot, upright: Size | undefined): Pixels | Bad {
     if (!end.ok) return end.kind === 'broken' ? { ...this.#bad(end.reason), fatal: true } : this.#bad(end.reason);
     if (!end.value.ok) return this.#bad(end.value.reason);
     const { height, width, channels, larger } = end.value;
+    this.upright = upright ?? end.value.upright;
+    const boxes = this.#boxes();
     const data = slot.view(height * width * channels, larger);
     const { meter } = this.sample;
     meter.itemsOut++;
     meter.bytes += data.length;
-    return { ok: true, data, height, width, channels };
+    return { ok: true, data, height, width, channels, ...(boxes && { boxes }) };
   }
   #settle(outcome: Pixels | Bad): void {
     this.#outcome = outcome;

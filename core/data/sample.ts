@@ -77,6 +77,8 @@ export interface Pixels {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
+  /** The sample's boxes where the transforms have moved them, in pixels of this image; see `decode`'s `minVisible`. */
+  readonly boxes?: readonly Box[];
 }
 /** A sample that could not be had. */
 export interface Bad {
@@ -111,7 +113,9 @@ export type Transform =
       readonly ratio: readonly [number, number];
       readonly draws: readonly number[];
     }
-  | { readonly kind: 'horizontalFlip' };
+  | { readonly kind: 'horizontalFlip' }
+  /** The box lies in the picture that the list of transforms begins with. */
+  | { readonly kind: 'cropToBox'; readonly box: Box; readonly margin: number };
 
 /** y = (x / 255 - mean[c]) / std[c], applied on the device. */
 export interface Normalization {
@@ -127,6 +131,8 @@ export interface Batch {
   readonly cells: readonly Uint8Array[];
   readonly labels: Int32Array;
   readonly keys: readonly string[];
+  /** Objects in each sample's pixels, where the data set knows any. */
+  readonly boxes?: readonly (readonly Box[])[];
   /** Samples in it; less than asked for in a last, partial batch. */
   readonly count: number;
   readonly height: number;

@@ -67,6 +67,29 @@ export function horizontalFlip({ probability = 0.5 }: { readonly probability?: n
   return { name: `horizontalFlip(${probability})`, draw: random => (random() < probability ? transform : undefined) };
 }
 
+/**
+ * The first box, or one drawn at random, with `margin` × its height above and below and `margin` × its width at both sides,
+ * as far as the image goes. A picture without boxes is left whole. Put a resize after it.
+ */
+export function cropToBox({
+  margin = 0,
+  choose = 'first',
+}: {
+  readonly margin?: number;
+  readonly choose?: 'first' | 'random';
+} = {}): Augmentation {
+  if (!(margin >= 0 && margin < Number.POSITIVE_INFINITY))
+    throw wrong('cropToBox', "margin as a share of the box's sides, 0 or more", margin);
+  if (choose !== 'first' && choose !== 'random') throw wrong('cropToBox', "choose to be 'first' or 'random'", choose);
+  return {
+    name: `cropToBox(margin ${margin}, ${choose})`,
+    draw: (random, { boxes = [] }) => {
+      const box = boxes[choose === 'random' ? Math.floor(random() * boxes.length) : 0];
+      return box && { kind: 'cropToBox', box, margin };
+    },
+  };
+}
+
 /** (x / 255 - mean) / std for each channel. Runs on the device: the pixels stay uint8 until there. */
 export function normalize({ mean, std }: Normalization): Augmentation {
   if (mean.length !== std.length || (mean.length !== 1 && mean.length !== 3)) {

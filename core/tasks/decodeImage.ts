@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import sharp, { type Sharp } from 'sharp';
-import { planSteps } from '../data/geometry.ts';
+import { planSteps, type Size } from '../data/geometry.ts';
 import { type JpegHeader, jpegHeader } from '../data/jpegHeader.ts';
 import { applySteps, applyTransforms, type RawPixels, withChannels } from '../data/rawPixels.ts';
 import { encodedBytes } from '../data/readPicture.ts';
@@ -26,6 +26,8 @@ export type DecodeOutput =
       readonly height: number;
       readonly width: number;
       readonly channels: number;
+      /** Of the picture before any transform, turned as EXIF says. */
+      readonly upright: Size;
       /** A larger cell in place of the given one. */
       readonly larger?: SharedArrayBuffer;
     }
@@ -40,42 +42,53 @@ export type DecodeOutput =
  */
 export default async function decodeImage(input: DecodeInput): Promise<DecodeOutput> {
   try {
-    const image = withChannels(await read(input), input.channels);
+    const { pixels, upright } = await read(input);
+    const image = withChannels(pixels, input.channels);
     const bytes = image.height * image.width * image.channels;
     const larger = bytes > input.cell.byteLength ? new SharedArrayBuffer(bytes) : undefined;
     new Uint8Array(larger ?? input.cell, 0, bytes).set(image.data);
-    return { ok: true, height: image.height, width: image.width, channels: image.channels, larger };
+    return { ok: true, height: image.height, width: image.width, channels: image.channels, upright, larger };
   } catch (error) {
     return { ok: false, reason: await plainReason(error, input) };
   }
+}
+
+interface Read {
+  readonly pixels: RawPixels;
+  readonly upright: Size;
 }
 
 /**
  * uint8 [H,W,1 or 3] with the transforms applied. Alpha is flattened on black; sharp turns grey, palette, CMYK and 16-bit into
  * 8-bit RGB by itself.
  */
-async function read({ picture, maxPixels, transforms }: DecodeInput): Promise<RawPixels> {
+async function read({ picture, maxPixels, transforms }: DecodeInput): Promise<Read> {
   if (picture.kind === 'raw') {
     const { pixels: data, height, width, channels } = picture;
-    return applyTransforms({ data, height, width, channels }, transforms);
+    return transformed({ data, height, width, channels }, transforms);
   }
   const file = encodedBytes(picture);
   const small = decodeSmallPng(file);
-  if (small && small.height * small.width <= maxPixels) return applyTransforms(small, transforms);
+  if (small && small.height * small.width <= maxPixels) return transformed(small, transforms);
   const options = { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true } as const;
   const jpeg = jpegHeader(file);
   if (jpeg && !jpeg.exif) return readRegion(sharp(file, options), jpeg, transforms);
-  return applyTransforms(await rawPixels(sharp(file, options).autoOrient().flatten({ background: '#000' })), transforms);
+  return transformed(await rawPixels(sharp(file, options).autoOrient().flatten({ background: '#000' })), transforms);
+}
+
+function transformed(image: RawPixels, transforms: readonly Transform[]): Read {
+  return { pixels: applyTransforms(image, transforms), upright: { height: image.height, width: image.width } };
 }
 
 /** Decodes no rows below, and converts no pixels outside, the region that the first transform cuts out. */
-async function readRegion(pipeline: Sharp, { height, width }: JpegHeader, transforms: readonly Transform[]): Promise<RawPixels> {
+async function readRegion(pipeline: Sharp, { height, width }: JpegHeader, transforms: readonly Transform[]): Promise<Read> {
+  const upright = { height, width };
   const { steps } = planSteps(transforms, height, width);
   const [first, ...rest] = steps;
   if (first?.kind !== 'crop' || first.top < 0 || first.left < 0 || first.top + first.height > height || first.left + first.width > width) {
-    return applySteps(await rawPixels(pipeline), steps);
+    return { pixels: applySteps(await rawPixels(pipeline), steps), upright };
   }
-  return applySteps(await rawPixels(pipeline.extract(first)), rest);
+  return { pixels: applySteps(await rawPixels(pipeline.extract(first)), rest), upright };
 }
 
 async function rawPixels(pipeline: Sharp): Promise<RawPixels> {

@@ -58,7 +58,8 @@ function decodeAtOnce({ picture, transforms, channels, cell }: DecodeInput): Dec
   const image = withChannels(applyTransforms({ ...picture, data: picture.pixels }, transforms), channels);
   const larger = image.data.length > cell.byteLength ? new SharedArrayBuffer(image.data.length) : undefined;
   new Uint8Array(larger ?? cell).set(image.data);
-  return { ok: true, height: image.height, width: image.width, channels: image.channels, larger };
+  const upright = { height: picture.height, width: picture.width };
+  return { ok: true, height: image.height, width: image.width, channels: image.channels, upright, larger };
 }
 
 /** Runs each task inside `submit`, in virtual time so to speak. */
