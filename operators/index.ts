@@ -1,4 +1,13 @@
 export {
+  type ColorJitterOptions,
+  colorJitter,
+  grayscale,
+  pcaLighting,
+  type RandomErasingOptions,
+  randomErasing,
+  randomShortSide,
+} from '../core/data/augment/index.ts';
+export {
   type Augmentation,
   centerCrop,
   cropToBox,

@@ -1,4 +1,5 @@
 import { fail, show } from '../errors.ts';
+import { boundsAfter } from './augment/affine.ts';
 import type { Size, Step } from './geometry.ts';
 import type { Box } from './sample.ts';
 
@@ -68,6 +69,12 @@ export function moveBox(
       case 'flip':
         now = { ...now, left: size.width - now.right, right: size.width - now.left };
         break;
+      case 'affine': {
+        const moved = boundsAfter(now, step.matrix, size);
+        now = clip(moved, size);
+        visible *= area(now) / area(moved);
+        break;
+      }
     }
   }
   return area(now) > 0 ? { box: now, visible, size } : undefined;

@@ -1,11 +1,25 @@
+import { type Interpolation, inverseMatrix, type Matrix } from './augment/affine.ts';
+import { erasedRegion, type Fill } from './augment/erase.ts';
+import type { PixelOp } from './augment/pixelOp.ts';
 import { boxRegion, moveBox } from './boxes.ts';
+import { roundHalfEven } from './rounding.ts';
 import type { Transform } from './sample.ts';
 
 /** What every transform comes down to once the image's size is known. Crops may reach beyond the image: zeros there. */
 export type Step =
   | { readonly kind: 'crop'; readonly top: number; readonly left: number; readonly height: number; readonly width: number }
   | { readonly kind: 'resize'; readonly height: number; readonly width: number }
-  | { readonly kind: 'flip' };
+  | { readonly kind: 'flip' }
+  | { readonly kind: 'affine'; readonly matrix: Matrix; readonly interpolation: Interpolation }
+  | {
+      readonly kind: 'erase';
+      readonly top: number;
+      readonly left: number;
+      readonly height: number;
+      readonly width: number;
+      readonly fill: Fill;
+    }
+  | { readonly kind: 'pixels'; readonly ops: readonly PixelOp[] };
 
 export interface Size {
   readonly height: number;
@@ -16,11 +30,11 @@ export interface Size {
 export function planSteps(transforms: readonly Transform[], height: number, width: number): Size & { readonly steps: Step[] } {
   const steps: Step[] = [];
   let size: Size = { height, width };
-  for (const transform of transforms) {
+  for (const transform of transforms.flatMap(unrolled)) {
     const lowered = transform.kind === 'cropToBox' ? boxCrop(transform, { height, width }, steps) : lower(transform, size);
     for (const step of lowered) {
       steps.push(step);
-      if (step.kind !== 'flip') size = step;
+      if (step.kind === 'crop' || step.kind === 'resize') size = step;
     }
   }
   return { steps, height: size.height, width: size.width };
@@ -32,7 +46,10 @@ function boxCrop({ box, margin }: Transform & { kind: 'cropToBox' }, upright: Si
   return moved ? [{ kind: 'crop', ...boxRegion(moved.box, moved.size, margin) }] : [];
 }
 
-function lower(transform: Exclude<Transform, { kind: 'cropToBox' }>, { height, width }: Size): Step[] {
+type Single = Exclude<Transform, { kind: 'sequence' }>;
+const unrolled = (transform: Transform): Single[] => (transform.kind === 'sequence' ? transform.transforms.flatMap(unrolled) : [transform]);
+
+function lower(transform: Exclude<Single, { kind: 'cropToBox' }>, { height, width }: Size): Step[] {
   switch (transform.kind) {
     case 'resize':
       return [{ kind: 'resize', height: transform.height, width: transform.width }];
@@ -68,6 +85,14 @@ function lower(transform: Exclude<Transform, { kind: 'cropToBox' }>, { height, w
     }
     case 'horizontalFlip':
       return [{ kind: 'flip' }];
+    case 'affine':
+      return [{ kind: 'affine', matrix: inverseMatrix(transform, { height, width }), interpolation: transform.interpolation }];
+    case 'erase': {
+      const region = erasedRegion({ height, width }, transform);
+      return region ? [{ kind: 'erase', ...region, fill: transform.fill }] : [];
+    }
+    case 'pixels':
+      return [transform];
   }
 }
 
@@ -105,12 +130,4 @@ export function resizedCropRegion(
   if (aspect < ratio[0]) h = Math.max(1, Math.min(height, roundHalfEven(width / ratio[0])));
   else if (aspect > ratio[1]) w = Math.max(1, Math.min(width, roundHalfEven(height * ratio[1])));
   return { top: Math.floor((height - h) / 2), left: Math.floor((width - w) / 2), height: h, width: w };
-}
-
-/** Python's round, which torchvision uses: halves go to the even neighbour. */
-export function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest !== 0.5) return Math.round(x);
-  return floor % 2 === 0 ? floor : floor + 1;
 }

@@ -1,3 +1,6 @@
+import { affine } from './augment/affine.ts';
+import { erase } from './augment/erase.ts';
+import { applyPixelOp } from './augment/pixelOp.ts';
 import { planSteps, type Step } from './geometry.ts';
 import { resampleFast } from './resampleWasm.ts';
 import type { Transform } from './sample.ts';
@@ -45,18 +48,32 @@ export function flip({ data, height, width, channels }: RawPixels): RawPixels {
 }
 
 /** Transforms one after the other, as they come out for an image of this size. Throws where one cannot be applied. */
-export function applyTransforms(image: RawPixels, transforms: readonly Transform[]): RawPixels {
-  return applySteps(image, planSteps(transforms, image.height, image.width).steps);
+export function applyTransforms(image: RawPixels, transforms: readonly Transform[], channels?: 1 | 3): RawPixels {
+  return applySteps(image, planSteps(transforms, image.height, image.width).steps, channels);
 }
 
-export function applySteps(image: RawPixels, steps: readonly Step[]): RawPixels {
+/** Steps that change values see the image in `channels` channels: a grey picture that was asked for in colour is colour to them. */
+export function applySteps(image: RawPixels, steps: readonly Step[], channels?: 1 | 3): RawPixels {
   let now = image;
-  for (const step of steps) {
-    if (step.kind === 'crop') now = crop(now, step);
-    else if (step.kind === 'resize') now = resampleFast(now, step.height, step.width);
-    else now = flip(now);
-  }
+  for (const step of steps) now = applyStep(now, step, channels);
   return now;
+}
+
+function applyStep(image: RawPixels, step: Step, channels: 1 | 3 | undefined): RawPixels {
+  switch (step.kind) {
+    case 'crop':
+      return crop(image, step);
+    case 'resize':
+      return resampleFast(image, step.height, step.width);
+    case 'flip':
+      return flip(image);
+    case 'affine':
+      return affine(image, step.matrix, step.interpolation);
+    case 'erase':
+      return erase(channels ? withChannels(image, channels) : image, step, step.fill);
+    case 'pixels':
+      return step.ops.reduce(applyPixelOp, channels ? withChannels(image, channels) : image);
+  }
 }
 
 /**

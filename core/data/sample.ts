@@ -1,3 +1,6 @@
+import type { Affine } from './augment/affine.ts';
+import type { EraseDraw, Fill } from './augment/erase.ts';
+import type { PixelOp } from './augment/pixelOp.ts';
 import type { Lease } from './demand.ts';
 
 /** Where a sample's picture comes from. Bytes are read in the worker where that is possible. */
@@ -115,7 +118,11 @@ export type Transform =
     }
   | { readonly kind: 'horizontalFlip' }
   /** The box lies in the picture that the list of transforms begins with. */
-  | { readonly kind: 'cropToBox'; readonly box: Box; readonly margin: number };
+  | { readonly kind: 'cropToBox'; readonly box: Box; readonly margin: number }
+  | ({ readonly kind: 'affine' } & Affine)
+  | ({ readonly kind: 'erase'; readonly fill: Fill } & EraseDraw)
+  | { readonly kind: 'pixels'; readonly ops: readonly PixelOp[] }
+  | { readonly kind: 'sequence'; readonly transforms: readonly Transform[] };
 
 /** y = (x / 255 - mean[c]) / std[c], applied on the device. */
 export interface Normalization {

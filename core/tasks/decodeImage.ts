@@ -62,33 +62,38 @@ interface Read {
  * uint8 [H,W,1 or 3] with the transforms applied. Alpha is flattened on black; sharp turns grey, palette, CMYK and 16-bit into
  * 8-bit RGB by itself.
  */
-async function read({ picture, maxPixels, transforms }: DecodeInput): Promise<Read> {
+async function read({ picture, maxPixels, transforms, channels: wanted }: DecodeInput): Promise<Read> {
   if (picture.kind === 'raw') {
     const { pixels: data, height, width, channels } = picture;
-    return transformed({ data, height, width, channels }, transforms);
+    return transformed({ data, height, width, channels }, transforms, wanted);
   }
   const file = encodedBytes(picture);
   const small = decodeSmallPng(file);
-  if (small && small.height * small.width <= maxPixels) return transformed(small, transforms);
+  if (small && small.height * small.width <= maxPixels) return transformed(small, transforms, wanted);
   const options = { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true } as const;
   const jpeg = jpegHeader(file);
-  if (jpeg && !jpeg.exif) return readRegion(sharp(file, options), jpeg, transforms);
-  return transformed(await rawPixels(sharp(file, options).autoOrient().flatten({ background: '#000' })), transforms);
+  if (jpeg && !jpeg.exif) return readRegion(sharp(file, options), jpeg, transforms, wanted);
+  return transformed(await rawPixels(sharp(file, options).autoOrient().flatten({ background: '#000' })), transforms, wanted);
 }
 
-function transformed(image: RawPixels, transforms: readonly Transform[]): Read {
-  return { pixels: applyTransforms(image, transforms), upright: { height: image.height, width: image.width } };
+function transformed(image: RawPixels, transforms: readonly Transform[], channels: 1 | 3): Read {
+  return { pixels: applyTransforms(image, transforms, channels), upright: { height: image.height, width: image.width } };
 }
 
 /** Decodes no rows below, and converts no pixels outside, the region that the first transform cuts out. */
-async function readRegion(pipeline: Sharp, { height, width }: JpegHeader, transforms: readonly Transform[]): Promise<Read> {
+async function readRegion(
+  pipeline: Sharp,
+  { height, width }: JpegHeader,
+  transforms: readonly Transform[],
+  channels: 1 | 3,
+): Promise<Read> {
   const upright = { height, width };
   const { steps } = planSteps(transforms, height, width);
   const [first, ...rest] = steps;
   if (first?.kind !== 'crop' || first.top < 0 || first.left < 0 || first.top + first.height > height || first.left + first.width > width) {
-    return { pixels: applySteps(await rawPixels(pipeline), steps), upright };
+    return { pixels: applySteps(await rawPixels(pipeline), steps, channels), upright };
   }
-  return { pixels: applySteps(await rawPixels(pipeline.extract(first)), rest), upright };
+  return { pixels: applySteps(await rawPixels(pipeline.extract(first)), rest, channels), upright };
 }
 
 async function rawPixels(pipeline: Sharp): Promise<RawPixels> {

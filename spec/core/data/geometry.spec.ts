@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { planSteps, resizedCropRegion, roundHalfEven } from '../../../core/data/geometry.ts';
+import { planSteps, resizedCropRegion } from '../../../core/data/geometry.ts';
+import { roundHalfEven } from '../../../core/data/rounding.ts';
 import type { Transform } from '../../../core/data/sample.ts';
 
 const draws = (...first: number[]) => [...first, ...Array.from({ length: 40 - first.length }, () => 0)];

@@ -1,0 +1,4 @@
+export { type ColorJitterOptions, colorJitter, grayscale } from './colorJitter.ts';
+export { pcaLighting } from './pcaLighting.ts';
+export { type RandomErasingOptions, randomErasing } from './randomErasing.ts';
+export { randomShortSide } from './randomShortSide.ts';
