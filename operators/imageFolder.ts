@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Observable } from 'rxjs';
+import type { Annotations } from '../core/data/annotations.ts';
 import { type ImageListing, listImages } from '../core/data/listing.ts';
 import { permutation } from '../core/data/permutation.ts';
 import { type Found, pull } from '../core/data/pull.ts';
@@ -27,9 +28,19 @@ export function imageFolder(dir: string, options: SourceOptions = {}): Observabl
   }, options);
 }
 
-/** The same from a listing that was made before; used for the parts of a folder that `openDataSet` split. */
-export function listedImages(listing: ImageListing, options: SourceOptions = {}): Observable<Sample> {
-  return pull(({ epoch, seed }) => visit(listing, options.order, seed, epoch), options);
+/** The same from a listing that was made before, with boxes if there are any; for the parts of a folder that `openDataSet` split. */
+export function listedImages(listing: ImageListing, options: SourceOptions = {}, annotations?: Annotations): Observable<Sample> {
+  return pull(({ epoch, seed }) => {
+    const found = visit(listing, options.order, seed, epoch);
+    return annotations && options.boxes !== false ? annotated(found, annotations) : found;
+  }, options);
+}
+
+async function* annotated(found: Iterable<Found>, annotations: Annotations): AsyncGenerator<Found> {
+  for (const each of found) {
+    const boxes = await annotations.of(each.index);
+    yield boxes ? { ...each, boxes } : each;
+  }
 }
 
 function* visit({ dir, files, labels }: ImageListing, order: SourceOptions['order'], seed: number, epoch: number): Generator<Found> {

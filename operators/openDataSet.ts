@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { lastValueFrom, reduce } from 'rxjs';
+import { type Annotations, annotationsFolder, vocAnnotations } from '../core/data/annotations.ts';
 import { type IdxPair, type Layout, partOf, recognise, type Split } from '../core/data/layout.ts';
 import { type ImageListing, listFolder, listImages } from '../core/data/listing.ts';
 import type { DataSet } from '../core/data/sample.ts';
@@ -29,6 +30,9 @@ const heldOutShare = 10;
  * Class names come from class folders or from `classes.txt` (one a line, in the order of the labels) beside shards or IDX
  * files; without it the training labels are read once and the classes are called "0", "1", …. Shards tell their size if an
  * `index.json` (`{ "shards": { "train-000.tar.gz": 1500 } }`) lies beside them.
+ *
+ * `Annotations` beside `train/` or beside a folder without a split holds boxes as PASCAL VOC files, named as the images are
+ * (`Annotations/train/cat/1.xml`, or without the `train`).
  *
  * Errors: a folder that is none of these, with the list of what was looked for; a missing part; and what the sources say.
  */
@@ -131,7 +135,12 @@ async function openSplitFolders({ dir, parts }: Layout & { kind: 'folders' }, sp
   const listing = await listImages(part);
   const reference = parts.train === undefined || split === 'train' ? listing.classes : (await listFolder(parts.train)).folders;
   const shown = join(dir, basename(part));
-  return fromListing(relabel(listing, reference), `image folder ${shown}, ${split} split: ${number(listing.files.length)} images`);
+  const labeled = relabel(listing, reference);
+  const drawn = join(dir, annotationsFolder);
+  // the folder is of both splits if it does not tell them apart
+  const own = await vocAnnotations([join(drawn, basename(part))], labeled);
+  const annotations = own ?? (await vocAnnotations([drawn], labeled, 'unknown'));
+  return fromListing(labeled, `image folder ${shown}, ${split} split: ${number(listing.files.length)} images`, annotations);
 }
 
 /** Labels by the classes of the training part: a held-out part may lack one, and then its own numbering would be off. */
@@ -171,9 +180,12 @@ async function openWholeFolder(dir: string, split: Split): Promise<DataSet> {
     labels: Int32Array.from(chosen, i => listing.labels[i]),
   };
   const rule = `one in ${heldOutShare} of each class is held out, chosen by a hash of its name`;
+  const beside = join(dirname(dir), annotationsFolder);
+  const annotations = await vocAnnotations([join(beside, basename(dir)), beside], part, listing.files);
   return fromListing(
     part,
     `image folder ${dir} without a split, ${split} part: ${number(chosen.length)} of ${number(listing.files.length)} images (${rule})`,
+    annotations,
   );
 }
 
@@ -193,13 +205,13 @@ function chooseHeldOut({ files, labels, classes }: ImageListing): ReadonlySet<nu
   );
 }
 
-function fromListing(listing: ImageListing, description: string): DataSet {
+function fromListing(listing: ImageListing, description: string, annotations?: Annotations): DataSet {
   return {
-    description: `${description}, ${listing.classes.length} classes`,
+    description: `${description}, ${listing.classes.length} classes${annotations ? `, ${annotations.note}` : ''}`,
     classes: listing.classes,
     size: listing.files.length,
     counts: countsOf(listing),
-    samples: options => listedImages(listing, options),
+    samples: options => listedImages(listing, options, annotations),
   };
 }
 

@@ -13,7 +13,7 @@ export interface HeldOut {
 
 /** Goes through the held-out images once, without chance, and says how good the model is on them. */
 export function heldOut({ data, model, images, decoding }: HeldOut, loss: Loss, epoch = 0): Observable<EpochEvaluation> {
-  return data.test.samples().pipe(
+  return data.test.samples({ boxes: false }).pipe(
     decode(decoding),
     augment([...fitTo(images), normalize(images.normalization)]),
     batch(model.batch),

@@ -68,7 +68,7 @@ export default definePipeline({
     });
 
     const batches = (epoch: number) =>
-      data.train.samples({ seed: options.seed, epoch, order: 'random', meters }).pipe(
+      data.train.samples({ seed: options.seed, epoch, order: 'random', boxes: false, meters }).pipe(
         shuffle({ buffer: options.shuffleBuffer }),
         skip(epoch === start.epoch ? start.consumed : 0), // a resumed run goes on where it stopped; skipping costs no decoding
         decode(decoding),

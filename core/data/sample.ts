@@ -189,4 +189,6 @@ export interface SourceOptions {
    * the natural order all the same.
    */
   readonly order?: 'natural' | 'random';
+  /** False leaves files with boxes unread: for a pipeline that has no use for them. */
+  readonly boxes?: boolean;
 }

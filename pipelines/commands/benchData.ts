@@ -53,7 +53,7 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
   let began = Number.NaN;
   let last = Number.NaN;
   const batches = data
-    .samples({ order: 'random', meters })
+    .samples({ order: 'random', boxes: false, meters })
     .pipe(
       epochs(Number.POSITIVE_INFINITY, { seed: 1 }),
       shuffle({ buffer: 1024 }),

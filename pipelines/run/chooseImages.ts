@@ -42,7 +42,7 @@ export interface DataImages {
 
 export async function lookAt(data: DataSet): Promise<DataImages> {
   const facts = await lastValueFrom(
-    data.samples({ order: 'random' }).pipe(
+    data.samples({ order: 'random', boxes: false }).pipe(
       take(lookedAt),
       concatMap(sample => pictureFacts(sample.picture)),
       toArray(),
@@ -105,7 +105,7 @@ export async function chooseNormalization(
   const sums = Array.from({ length: channels }, () => ({ sum: 0, squares: 0 }));
   let count = 0;
   await lastValueFrom(
-    data.samples({ order: 'random' }).pipe(
+    data.samples({ order: 'random', boxes: false }).pipe(
       decode({ ...decoding, onError: 'skip', bad: () => undefined }),
       augment(fitTo(images)),
       pixels(),

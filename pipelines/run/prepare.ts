@@ -92,7 +92,7 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     checkSameClasses(dataFolder, data);
     introduce('data', `${data.train.description} (${dataFolder})`);
     introduce('held-out', data.test.description);
-    const trainSize = data.train.size ?? (await lastValueFrom(data.train.samples().pipe(count())));
+    const trainSize = data.train.size ?? (await lastValueFrom(data.train.samples({ boxes: false }).pipe(count())));
     if (options.batch > trainSize) {
       throw fail(
         'usage',
