@@ -15,6 +15,9 @@ export { closest, didYouMean } from './closest.ts';
 export { iou, type Localized, localization, type Rectangle } from './data/boxes.ts';
 export type { DataLayout, OpenSplit, PlaceNames } from './data/dataLayout.ts';
 export { Demand, Lease } from './data/demand.ts';
+export { type FindSynset, Hierarchy, type Synset } from './data/imagenet/hierarchy.ts';
+export { type FoundHierarchy, findHierarchy, type HierarchyPlace, openHierarchy } from './data/imagenet/openHierarchy.ts';
+export { readWordNet } from './data/imagenet/wordnet.ts';
 export { type PictureFacts, pictureFacts } from './data/pictureFacts.ts';
 export type {
   Bad,

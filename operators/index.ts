@@ -33,4 +33,5 @@ export { optimize } from './optimize.ts';
 export { pixels } from './pixels.ts';
 export { prefetch } from './prefetch.ts';
 export { shuffle } from './shuffle.ts';
+export { atSynsets, withinSynsets } from './synsets.ts';
 export { type WebDatasetOptions, webDataset } from './webDataset.ts';

@@ -38,7 +38,7 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   training: { values: 'errors graph plan program shape', types: 'data devices losses ops optimizers kernels' },
   formats: { values: 'errors shape' },
   // samples and pixels know nothing of tensors; of kernels they use the compiled routines alone
-  data: { values: 'errors formats kernels meter random', types: 'pool tasks' },
+  data: { values: 'closest errors formats kernels meter random', types: 'pool tasks' },
   pool: { values: 'errors thread' },
   tasks: { values: 'errors data formats' },
   checkpoint: { values: 'errors formats graph', types: 'data training' },

@@ -3,9 +3,10 @@ import { didYouMean, fail } from '../../../core/index.ts';
 import type { Output } from '../../terminal/output.ts';
 import type { DataAction } from './action.ts';
 import { describeData } from './describe.ts';
+import { tree } from './tree.ts';
 
 /** What `millrace data DIR` can do besides telling what the folder is. One file each. */
-export const dataActions: readonly DataAction[] = [];
+export const dataActions: readonly DataAction[] = [tree];
 
 export const dataOptions = (): readonly Option[] => dataActions.flatMap(action => action.options?.() ?? []);
 
