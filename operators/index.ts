@@ -2,10 +2,15 @@ export {
   type ColorJitterOptions,
   colorJitter,
   grayscale,
+  type Interpolation,
   pcaLighting,
+  type RandAugmentOptions,
   type RandomErasingOptions,
+  randAugment,
   randomErasing,
   randomShortSide,
+  type TrivialAugmentWideOptions,
+  trivialAugmentWide,
 } from '../core/data/augment/index.ts';
 export {
   type Augmentation,

@@ -9,7 +9,7 @@ const expected = {
   millrace:
     'Demand GraphBuilder HeldLeases Hierarchy Lease Meter MeterSet MillraceError ProgramBuilder SlotPool WorkerPool adam adamw checkpointBytes closest compareInventory compile constant cosine crossEntropy describeDevices deviceNames didYouMean fail findHierarchy graph graphFromJson graphToJson hash iou leastMs localization macs measureLimits normals oneCycle op opNames openDevice openHierarchy openProblem openProduct optimizerBytes parameters pictureFacts primitive primitiveNames profileSegments profiles purpose readCheckpoint readGolden readLearningRate readOptimizer readWeights readWordNet registerOp registerPrimitive runOpCase runTrainingCase sgd show stepDecay summary trainingProblems uniforms unwritable verify waysOf writeAtomically',
   'millrace/operators':
-    'atSynsets augment backward batch centerCrop colorJitter cropToBox decode epochs evaluate forward grayscale horizontalFlip idx imageFolder meter normalize openDataSet optimize pcaLighting pixels prefetch randomCrop randomErasing randomResizedCrop randomShortSide resize shuffle webDataset withinSynsets',
+    'atSynsets augment backward batch centerCrop colorJitter cropToBox decode epochs evaluate forward grayscale horizontalFlip idx imageFolder meter normalize openDataSet optimize pcaLighting pixels prefetch randAugment randomCrop randomErasing randomResizedCrop randomShortSide resize shuffle trivialAugmentWide webDataset withinSynsets',
   'millrace/models':
     'alexnet alexnet2012 model models registerModel resnet101 resnet152 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet8 tiny',
   'millrace/pipelines': 'commonOptions definePipeline eachEpoch fitTo heldOut isStep shippedData train',

@@ -27,7 +27,8 @@ export function inverseMatrix({ angle = 0, shear = [0, 0], translate = [0, 0], u
   const [rotation, shearX, shearY] = [radians(angle), radians(shear[0]), radians(shear[1])];
   const [cx, cy] = center === 'corner' ? [-width / 2, -height / 2] : [0, 0];
   const [right, down] = unit === 'shares' ? [translate[0] * width, translate[1] * height] : translate;
-  const [tx, ty] = [Math.trunc(right), Math.trunc(down)];
+  // to 32-bit floats first, as torchvision's magnitudes are: 45 - 7e-15 means 45
+  const [tx, ty] = [right, down].map(each => Math.trunc(Math.fround(each)));
   const a = Math.cos(rotation - shearY) / Math.cos(shearY);
   const b = (-Math.cos(rotation - shearY) * Math.tan(shearX)) / Math.cos(shearY) - Math.sin(rotation);
   const c = Math.sin(rotation - shearY) / Math.cos(shearY);
@@ -46,8 +47,8 @@ export function affine(image: RawPixels, matrix: Matrix, interpolation: Interpol
     const y = row + 0.5 - height / 2;
     for (let column = 0; column < width; column++) {
       const x = column + 0.5 - width / 2;
-      const u = place(f32(f32(f32(x * x0) + f32(y * x1)) + x2), width);
-      const v = place(f32(f32(f32(x * y0) + f32(y * y1)) + y2), height);
+      const u = place(f32(fused(y, x1, f32(x * x0)) + x2), width);
+      const v = place(f32(fused(y, y1, f32(x * y0)) + y2), height);
       const to = (row * width + column) * channels;
       if (interpolation === 'nearest') {
         const [fromColumn, fromRow] = [roundHalfEven(u), roundHalfEven(v)];
@@ -62,8 +63,24 @@ export function affine(image: RawPixels, matrix: Matrix, interpolation: Interpol
   return { ...image, data: out };
 }
 
+/**
+ * a · b + c of 32-bit floats, rounded once, as torch's matrix product has it. It decides which pixel is nearest where a quarter
+ * turn puts many of them halfway: what the sum in 64 bits lost is what breaks such a tie.
+ */
+function fused(a: number, b: number, c: number): number {
+  const product = a * b;
+  const sum = product + c;
+  const added = sum - product;
+  const lost = product - (sum - added) + (c - added);
+  const nearest = Math.fround(sum);
+  if (lost === 0) return nearest;
+  const other = nearest + 2 * (sum - nearest);
+  const halfway = other !== nearest && Math.fround(other) === other;
+  return halfway ? Math[lost > 0 ? 'max' : 'min'](nearest, other) : nearest;
+}
+
 /** From -1 at the first edge and 1 at the last to pixels, 0 being the middle of the first one. */
-const place = (x: number, size: number): number => Math.fround(Math.fround(Math.fround(Math.fround(x + 1) * size) - 1) / 2);
+const place = (x: number, size: number): number => Math.fround(Math.fround(x + 1) * size - 1) / 2;
 
 function between({ data, height, width, channels }: RawPixels, u: number, v: number, c: number): number {
   const [left, top] = [Math.floor(u), Math.floor(v)];

@@ -92,6 +92,19 @@ for seed in range(6):
     torch.Tensor.uniform_, torch.randint = kept
     regions.append({"scale": scale, "ratio": ratio, "draws": numbers, "expected": [top, left, h, w]})
 
+# one bin of each op of the policies; every second signed one negative
+policies = []
+for policy, of, bin in (
+    ("trivialAugmentWide", TrivialAugmentWide()._augmentation_space(31), 20),
+    ("trivialAugmentWide", TrivialAugmentWide()._augmentation_space(31), 3),
+    ("randAugment", RandAugment()._augmentation_space(31, (height, width)), 9),
+):
+    for index, (name, (values, signed)) in enumerate(of.items()):
+        magnitude = values[bin].item() if values.ndim else 0.0
+        negative = index % 2 == bin % 2
+        out = _apply_op(colour, name, -magnitude if signed and negative else magnitude, InterpolationMode.NEAREST, None)
+        policies.append({"policy": policy, "op": index, "bin": bin, "negative": negative, "expected": text(out)})
+
 
 def space(of):
     return {name: {"magnitudes": values.tolist() if values.ndim else None, "signed": signed} for name, (values, signed) in of.items()}
@@ -107,6 +120,7 @@ print(
             },
             "cases": cases,
             "erased": regions,
+            "policies": policies,
             "trivialAugmentWide": space(TrivialAugmentWide()._augmentation_space(31)),
             "randAugment": space(RandAugment()._augmentation_space(31, (240, 331))),
         }

@@ -11,6 +11,15 @@ interface Fixtures {
     readonly draws: readonly number[];
     readonly expected: readonly [number, number, number, number];
   }[];
+  readonly policies: readonly {
+    readonly policy: 'trivialAugmentWide' | 'randAugment';
+    /** In torchvision's order. */
+    readonly op: number;
+    readonly bin: number;
+    readonly negative: boolean;
+    readonly expected: Uint8Array;
+  }[];
+  /** Magnitudes by bin. */
   readonly trivialAugmentWide: Space;
   /** For an image of 240 rows and 331 columns. */
   readonly randAugment: Space;
