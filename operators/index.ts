@@ -28,7 +28,7 @@ export { backward } from './backward.ts';
 export { batch } from './batch.ts';
 export { type DecodeOptions, decode } from './decode.ts';
 export { epochs } from './epochs.ts';
-export { evaluate } from './evaluate.ts';
+export { type EvaluateOptions, evaluate } from './evaluate.ts';
 export { forward } from './forward.ts';
 export { type IdxOptions, idx } from './idx.ts';
 export { imageFolder } from './imageFolder.ts';

@@ -61,6 +61,8 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
   command(program, 'evaluate', 'Measures a checkpoint on the held-out images.')
     .argument('<checkpoint>', 'a run folder, or a checkpoint.safetensors')
     .option('--data <DIR>', "folder of images (default: the run's, else the Fashion-MNIST that ships with Millrace)")
+    .option('--classes <SYNSETS>', "only what is below these synsets: mammal,vehicle (default: the run's)")
+    .option('--wordnet <DIR>', "where WordNet 3.0's data.noun is (default: the development kit beside the data, else wordnet-base)")
     .addOption(device())
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .addOption(whole('--workers <N>', 'worker threads that decode images'))

@@ -32,6 +32,14 @@ export const commonOptions = z.object({
     .string()
     .optional()
     .describe('folder of images: image folders, WebDataset shards or IDX files (default: the Fashion-MNIST that ships with Millrace)'),
+  classes: z
+    .string()
+    .optional()
+    .describe('only what is below these synsets, ids or words with commas between them: mammal,vehicle (where classes are synset ids)'),
+  wordnet: z
+    .string()
+    .optional()
+    .describe("for --classes: where WordNet 3.0's data.noun is (default: the development kit beside the data, else wordnet-base)"),
   size: count().optional().describe('height and width that images are brought to, in pixels (default: their own if small, else 224)'),
   device: z
     .enum(['auto', 'webgpu', 'webgpu:software', 'wasm', 'cpu'])

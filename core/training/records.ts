@@ -44,6 +44,9 @@ export interface Evaluation {
   /** ILSVRC's measures, 0..1: the label is the best, or among the five best. */
   readonly top1: number;
   readonly top5: number;
+  /** Mean cost of the best guess, and of the cheapest among the five best, where `evaluate` was given a cost. */
+  readonly cost1?: number;
+  readonly cost5?: number;
   readonly seconds: number;
   readonly imagesPerSecond: number;
 }

@@ -16,13 +16,14 @@ import {
 import { openDataSet } from '../../operators/index.ts';
 import type { CommonOptions, Images } from '../definePipeline.ts';
 import { heldOut } from '../heldOut.ts';
+import { chooseClasses, hierarchyIfAny } from '../run/chooseClasses.ts';
 import { chooseSize, lookAt } from '../run/chooseImages.ts';
 import { files, type RunConfig, readConfig } from '../run/runFolder.ts';
 import { shippedData } from '../shippedData.ts';
 import { exactly, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 
-export type EvaluateOptions = Pick<CommonOptions, 'data' | 'device' | 'threads' | 'workers' | 'onError'> & {
+export type EvaluateOptions = Pick<CommonOptions, 'data' | 'classes' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError'> & {
   batch?: number;
   exact?: boolean;
 };
@@ -33,8 +34,15 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
   const checkpoint = await readCheckpoint(file);
   const config = await readConfig(dirname(resolve(file))).catch((): Partial<RunConfig> => ({}));
   const folder = resolve(options.data ?? config.data?.folder ?? shippedData());
-  const test = await openDataSet(folder, { split: 'test' });
+  const whole = await openDataSet(folder, { split: 'test' });
+  const saved = (config.options ?? {}) as Pick<CommonOptions, 'classes' | 'wordnet'>;
+  const place = { dir: folder, wordnet: options.wordnet ?? saved.wordnet };
+  const [test] = await chooseClasses([whole], { ...place, classes: options.classes ?? saved.classes });
   checkClasses(checkpoint, test.classes, folder);
+
+  // above all classes of the folder, also where only some are chosen: so that the heights of two runs can be compared
+  const found = await hierarchyIfAny(whole, place, options.wordnet === undefined ? why => output.warn(why) : undefined);
+  const cost = found && ((predicted: number, label: number) => found.hierarchy.error(test.classes[predicted], test.classes[label]));
 
   const closing: (() => unknown)[] = [];
   try {
@@ -64,15 +72,20 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
       output.warn(`bad sample "${bad.key}": ${bad.reason} (${bad.stage})`);
     };
     const decoding = { workers, pool, slots, channels: images.channels, onError: options.onError, bad: { next: tell } };
-    const result = await firstValueFrom(heldOut({ data: { test }, model, images, decoding }, crossEntropy()));
-    const { top1, top5, loss, images: count, imagesPerSecond } = result;
+    const result = await firstValueFrom(heldOut({ data: { test }, model, images, decoding, ...(cost && { cost }) }, crossEntropy()));
+    const { top1, top5, loss, images: count, imagesPerSecond, cost1, cost5 } = result;
     output.line();
     output.line(
       `top-1 ${share(top1)}  top-5 ${share(top5)}  loss ${figure(loss)}  ${count.toLocaleString('en-US')} images, ${figure(imagesPerSecond)} images/s`,
     );
+    if (found && cost1 !== undefined && cost5 !== undefined) {
+      const height = Math.max(...found.hierarchy.roots.map(({ id }) => found.hierarchy.height(id)));
+      output.line(`hierarchical error ${figure(cost1)}, of five guesses ${figure(cost5)}  (0 to ${height}; ${found.origin})`);
+    }
     output.summary({
       top1,
       top5,
+      ...(cost1 !== undefined && { hierarchical1: cost1, hierarchical5: cost5 }),
       loss,
       images: count,
       images_per_s: imagesPerSecond,

@@ -22,6 +22,8 @@ const placeholders: Readonly<Record<string, string>> = {
   model: 'NAME|FILE',
   weights: 'FILE',
   data: 'DIR',
+  classes: 'SYNSETS',
+  wordnet: 'DIR',
   size: 'PX',
   out: 'DIR',
   resume: 'DIR',

@@ -25,6 +25,7 @@ import { type DecodeOptions, openDataSet } from '../../operators/index.ts';
 import type { CommonOptions, Images, Pipeline, PipelineContext } from '../definePipeline.ts';
 import { shippedData } from '../shippedData.ts';
 import { exactly, inPrecision, unfused } from '../terminal/format.ts';
+import { chooseClasses } from './chooseClasses.ts';
 import { chooseImages } from './chooseImages.ts';
 import { chooseModel, type ModelChoice } from './chooseModel.ts';
 import { parseOptions } from './flags.ts';
@@ -87,7 +88,9 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     introduce('device', `${device.description}${exactly(options.exact)}${unfused(options.fuse)}${inPrecision(options.precision)}`);
 
     const dataFolder = resolve(options.data ?? shippedData());
-    const data = { train: await openDataSet(dataFolder, { split: 'train' }), test: await openDataSet(dataFolder, { split: 'test' }) };
+    const whole = [await openDataSet(dataFolder, { split: 'train' }), await openDataSet(dataFolder, { split: 'test' })];
+    const [trainSet, testSet] = await chooseClasses(whole, { dir: dataFolder, classes: options.classes, wordnet: options.wordnet });
+    const data = { train: trainSet, test: testSet };
     const { classes } = data.train;
     checkSameClasses(dataFolder, data);
     introduce('data', `${data.train.description} (${dataFolder})`);
@@ -273,9 +276,10 @@ function steering(): Pick<PipelineContext, 'lr' | 'lr$'> {
 }
 
 /** A resumed run may be started from another folder. */
-function absolute({ data, weights, model }: CommonOptions): Partial<CommonOptions> {
+function absolute({ data, wordnet, weights, model }: CommonOptions): Partial<CommonOptions> {
   return {
     ...(data !== undefined && { data: resolve(data) }),
+    ...(wordnet !== undefined && { wordnet: resolve(wordnet) }),
     ...(weights !== undefined && { weights: resolve(weights) }),
     ...(model !== undefined && /\.(json|[mc]?[jt]s)$/i.test(model) && { model: resolve(model) }),
   };

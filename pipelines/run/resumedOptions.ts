@@ -17,6 +17,7 @@ const changeable: ReadonlySet<string> = new Set([
   'steps',
   'lr',
   'data',
+  'wordnet',
   'onError',
   'checkpointEvery',
 ]);

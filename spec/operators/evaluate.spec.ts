@@ -58,6 +58,36 @@ describe('evaluate', () => {
     assert.ok(values[0]!.top5 >= 3 / 8);
   });
 
+  it('should tell the mean cost of the best guess and of the cheapest of five', async () => {
+    const rig = training.rig();
+    const state = await rig.model.state();
+    // the order of classes is 7 3 1 9 0 for every image
+    for (const [place, label] of [7, 3, 1, 9, 0].entries()) state.get('fc.bias')!.data[label] = 1e4 * (5 - place);
+    await rig.model.load(state);
+    const asked: string[] = [];
+    const cost = (predicted: number, label: number) => {
+      asked.push(`${predicted} for ${label}`);
+      return Math.abs(predicted - label);
+    };
+    const batches = rig.batches(2, { labels: [7, 7, 8, 4, 5, 6, 2, 0] });
+    const { values } = await record(batches.pipe(evaluate(rig.model, loss, { cost })));
+    assert.equal(values[0]!.cost1, (0 + 0 + 1 + 3 + 2 + 1 + 5 + 7) / 8);
+    assert.equal(values[0]!.cost5, (0 + 0 + 1 + 1 + 2 + 1 + 1 + 0) / 8);
+    assert.equal(values[0]!.top1, 2 / 8);
+    assert.deepEqual(asked.slice(10, 15), ['7 for 8', '3 for 8', '1 for 8', '9 for 8', '0 for 8']);
+    assert.deepEqual(
+      (await record(EMPTY.pipe(evaluate(rig.model, loss, { cost })))).values.map(({ cost1, cost5 }) => [cost1, cost5]),
+      [[0, 0]],
+    );
+    const [plain] = (await record(rig.batches(1).pipe(evaluate(rig.model, loss)))).values;
+    assert.ok(!('cost1' in plain!));
+    const broken = new Error('no price');
+    const failing = () => {
+      throw broken;
+    };
+    assert.equal((await record(rig.batches(1).pipe(evaluate(rig.model, loss, { cost: failing })))).error, broken);
+  });
+
   it('should hold its bound and free everything when left early', async () => {
     const rig = training.rig();
     const { end } = await record(rig.batches(12).pipe(evaluate(rig.model, loss)));
