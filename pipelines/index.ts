@@ -1,4 +1,5 @@
 /** What a pipeline of your own needs: `import { definePipeline } from 'millrace/pipelines'`. */
+export { cropTo } from './cropTo.ts';
 export {
   type CommonOptions,
   commonOptions,

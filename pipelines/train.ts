@@ -11,21 +11,8 @@
 import { concat, skip, take, takeUntil } from 'rxjs';
 import { z } from 'zod';
 import { crossEntropy, oneCycle, sgd } from '../core/index.ts';
-import {
-  augment,
-  backward,
-  batch,
-  decode,
-  forward,
-  horizontalFlip,
-  normalize,
-  optimize,
-  prefetch,
-  randomCrop,
-  randomResizedCrop,
-  resize,
-  shuffle,
-} from '../operators/index.ts';
+import { augment, backward, batch, decode, forward, horizontalFlip, normalize, optimize, prefetch, shuffle } from '../operators/index.ts';
+import { cropTo } from './cropTo.ts';
 import { definePipeline } from './definePipeline.ts';
 import { eachEpoch } from './eachEpoch.ts';
 import { heldOut } from './heldOut.ts';
@@ -56,10 +43,6 @@ export default definePipeline({
 
   build(context) {
     const { options, data, model, images, start, meters, decoding, stop$ } = context;
-    const { height, width, small, native } = images;
-    const { padding = height < 32 ? 0 : 4 } = options;
-    const shift = padding > 0 ? [randomCrop({ height, width }, { padding })] : [];
-    const crop = small ? [...(native ? [] : [resize({ height, width })]), ...shift] : [randomResizedCrop({ height, width })];
     const loss = crossEntropy({ labelSmoothing: options.labelSmoothing });
     const optimizer = sgd({
       lr: context.lr(oneCycle(options.lr, context.totalSteps)),
@@ -72,7 +55,7 @@ export default definePipeline({
         shuffle({ buffer: options.shuffleBuffer }),
         skip(epoch === start.epoch ? start.consumed : 0), // a resumed run goes on where it stopped; skipping costs no decoding
         decode(decoding),
-        augment([...crop, horizontalFlip(), normalize(images.normalization)]),
+        augment([...cropTo(images, options), horizontalFlip(), normalize(images.normalization)]),
         batch(options.batch, { dropLast: true }),
         prefetch(2),
       );

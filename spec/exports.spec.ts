@@ -12,7 +12,7 @@ const expected = {
     'atSynsets augment backward batch centerCrop colorJitter cropToBox decode epochs evaluate forward grayscale horizontalFlip idx imageFolder meter normalize openDataSet optimize pcaLighting pixels prefetch randAugment randomCrop randomErasing randomResizedCrop randomShortSide resize shuffle trivialAugmentWide webDataset withinSynsets',
   'millrace/models':
     'alexnet alexnet2012 model models registerModel resnet101 resnet152 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet8 tiny',
-  'millrace/pipelines': 'commonOptions definePipeline eachEpoch fitTo heldOut isStep shippedData train',
+  'millrace/pipelines': 'commonOptions cropTo definePipeline eachEpoch fitTo heldOut isStep shippedData train',
 };
 
 describe('public exports', () => {
