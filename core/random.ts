@@ -28,7 +28,7 @@ function draw(key: number, n: number): number {
 }
 
 /** The purposes that draw random numbers; each its own stream, so that adding one changes no other. */
-export const purpose = { shuffle: 1, augment: 2, dropout: 3, init: 4, replace: 5, synthetic: 6, order: 7 } as const;
+export const purpose = { shuffle: 1, augment: 2, dropout: 3, init: 4, replace: 5, synthetic: 6, order: 7, mix: 8 } as const;
 
 /** A stream of uniform numbers in [0, 1) that depends on nothing but its counters. */
 export function uniforms(...counters: number[]): () => number {
@@ -41,4 +41,23 @@ export function uniforms(...counters: number[]): () => number {
 export function normals(...counters: number[]): () => number {
   const next = uniforms(...counters);
   return () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+}
+
+/** One number of the distribution Beta(alpha, alpha) from a stream of uniform ones. */
+export function beta(alpha: number, random: () => number): number {
+  const [a, b] = [gamma(alpha, random), gamma(alpha, random)];
+  // both are 0 only where alpha is so small that all mass lies at the ends
+  return a + b > 0 ? a / (a + b) : random() < 0.5 ? 0 : 1;
+}
+
+/** Marsaglia and Tsang 2000, "A simple method for generating gamma variables", below 1 by their section 6. */
+function gamma(shape: number, random: () => number): number {
+  if (shape < 1) return gamma(shape + 1, random) * (1 - random()) ** (1 / shape);
+  const d = shape - 1 / 3;
+  const c = 1 / Math.sqrt(9 * d);
+  for (;;) {
+    const x = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+    const v = (1 + c * x) ** 3;
+    if (v > 0 && Math.log(1 - random()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+  }
 }

@@ -146,6 +146,7 @@ class Filling implements Delivery {
       index: this.#index++,
       consumed: this.#consumed,
       normalization: samples[0].job?.normalization,
+      first: { seed: samples[0].seed, epoch: samples[0].epoch, index: samples[0].index },
       lease,
     };
     this.#samples = [];

@@ -26,6 +26,7 @@ export {
 export { augment } from './augment.ts';
 export { backward } from './backward.ts';
 export { batch } from './batch.ts';
+export { cutMix } from './cutMix.ts';
 export { type DecodeOptions, decode } from './decode.ts';
 export { epochs } from './epochs.ts';
 export { type EvaluateOptions, evaluate } from './evaluate.ts';
@@ -33,6 +34,8 @@ export { forward } from './forward.ts';
 export { type IdxOptions, idx } from './idx.ts';
 export { imageFolder } from './imageFolder.ts';
 export { meter } from './meter.ts';
+export type { MixOptions } from './mixing.ts';
+export { mixUp } from './mixUp.ts';
 export { openDataSet } from './openDataSet.ts';
 export { optimize } from './optimize.ts';
 export { pixels } from './pixels.ts';

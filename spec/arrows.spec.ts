@@ -35,7 +35,7 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   graph: { values: 'closest errors ops program shape' },
   devices: { values: 'errors kernels shape thread' },
   plan: { values: 'errors ops program shape', types: 'devices kernels' },
-  training: { values: 'errors graph plan program shape', types: 'data devices losses ops optimizers kernels' },
+  training: { values: 'data errors graph plan program shape', types: 'devices losses ops optimizers kernels' },
   formats: { values: 'errors shape' },
   // samples and pixels know nothing of tensors; of kernels they use the compiled routines alone
   data: { values: 'closest errors formats kernels meter random', types: 'pool tasks' },

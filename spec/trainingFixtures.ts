@@ -45,6 +45,7 @@ export function fakeBatch({
     index,
     consumed: (index + 1) * count,
     normalization,
+    first: { seed: 0, epoch: 0, index: 0 },
     lease: new HeldLeases(demand, () => {
       for (const lease of leases) lease.release();
     }),

@@ -2,6 +2,7 @@ import type { Affine } from './augment/affine.ts';
 import type { EraseDraw, Fill } from './augment/erase.ts';
 import type { PixelOp } from './augment/pixelOp.ts';
 import type { Lease } from './demand.ts';
+import type { Mixture } from './mixture.ts';
 
 /** Where a sample's picture comes from. Bytes are read in the worker where that is possible. */
 export type Picture =
@@ -151,6 +152,10 @@ export interface Batch {
   /** Samples of this epoch that had arrived when the batch was full, bad ones too: where a resumed run goes on. */
   readonly consumed: number;
   readonly normalization: Normalization | undefined;
+  /** Of its first sample: all randomness of the batch depends on these alone, so that a resumed run draws the same. */
+  readonly first: { readonly seed: number; readonly epoch: number; readonly index: number };
+  /** The samples are to be mixed with each other; `cells` and `labels` are those before. */
+  readonly mixture?: Mixture;
   /** Holds the leases and cells of all its samples. */
   readonly lease: SharedLease;
 }

@@ -5,6 +5,8 @@
  *   loss_n = log Σ_j exp z_j - (1 - e) z_t - e / C · Σ_j z_j         loss = Σ loss_n / samples
  *   dz_j   = (exp z_j / Σ_i exp z_i - (1 - e) [j = t] - e / C) / samples
  *
+ * A mixed sample with a second target u of weight w has (1 - w) z_t + w z_u in place of z_t, and likewise in its gradient.
+ *
  * Every term is taken relative to the row's largest logit, so that nothing overflows. A sample with a negative target counts
  * nowhere. NaN or infinity among a sample's logits, or a target without a logit, gives a loss that is not finite.
  */
@@ -31,7 +33,8 @@ export function crossEntropy({ labelSmoothing = 0 }: CrossEntropyOptions = {}): 
   }
   return {
     name: 'crossEntropy',
-    build(program, { logits, targets, hyper, train }) {
+    takesMixed: true,
+    build(program, { logits, targets, mixed, hyper, train }) {
       if (logits.shape.length !== 2) {
         throw fail('graph', where, 'logits of shape [N,classes]', text(logits.shape), 'End the graph with a linear layer after a flatten.');
       }
@@ -49,12 +52,20 @@ export function crossEntropy({ labelSmoothing = 0 }: CrossEntropyOptions = {}): 
       program.node = 'loss';
       const largest = program.emit('crossEntropy.largest', 'loss:largest', [N], [logits]);
       const sum = program.emit('crossEntropy.sum', 'loss:sum', [N], [logits, largest]);
-      const samples = program.emit('crossEntropy.samples', 'loss:samples', [4, N], [logits, targets, largest, sum], { labelSmoothing });
+      const hard = program.emit('crossEntropy.samples', 'loss:samples', [4, N], [logits, targets, largest, sum], { labelSmoothing });
+      const both = mixed && [targets, mixed.targets, mixed.weights];
+      const samples = both
+        ? program.emit('crossEntropy.mixedSamples', 'loss:mixedSamples', [4, N], [hard, logits, ...both], { labelSmoothing })
+        : hard;
       const result = program.emit('crossEntropy', 'loss', [resultLength], [samples], {}, 'result');
       if (!train) return { result };
       program.segment = 'backward';
       const inputs = [logits, targets, largest, sum, result, hyper];
-      return { result, gradient: program.emit('crossEntropy.gradient', 'loss:dlogits', logits.shape, inputs, { labelSmoothing }) };
+      const gradient = program.emit('crossEntropy.gradient', 'loss:dlogits', logits.shape, inputs, { labelSmoothing });
+      if (!both) return { result, gradient };
+      const mixedInputs = [gradient, ...both, result, hyper];
+      const mixedGradient = program.emit('crossEntropy.mixedGradient', 'loss:mixedDlogits', logits.shape, mixedInputs, { labelSmoothing });
+      return { result, gradient: mixedGradient };
     },
   };
 }
@@ -113,6 +124,48 @@ function gradient(
   const wanted = (targets[this.thread.y] === this.thread.x ? this.constants.confidence : 0.0) + this.constants.smoothing;
   const scale = hyper[this.constants.lossScale] / Math.max(result[this.constants.counts], 1.0);
   return targets[this.thread.y] < 0.0 ? 0.0 : (share - wanted) * scale;
+}
+
+/** Rows as `judge` leaves them, the loss of row 0 with the second target's share of it. */
+function mixedSample(
+  this: KernelThis,
+  samples: Float32Array,
+  logits: Float32Array,
+  targets: Float32Array,
+  seconds: Float32Array,
+  shares: Float32Array,
+): number {
+  const first = targets[this.thread.x];
+  const second = seconds[this.thread.x];
+  let own = 0.0;
+  let other = 0.0;
+  let found = 0.0;
+  for (let j = 0; j < this.constants.C; j++) {
+    const logit = logits[this.thread.x * this.constants.C + j];
+    own += first === j ? logit : 0.0;
+    other += second === j ? logit : 0.0;
+    found += second === j ? 1.0 : 0.0;
+  }
+  const value = samples[this.thread.y * this.constants.N + this.thread.x];
+  const more = (this.constants.confidence * shares[this.thread.x] * (own - other)) / found;
+  return this.thread.y < 1 && first >= 0.0 ? value + more : value;
+}
+
+/** x is the class, y the sample. */
+function mixedGradient(
+  this: KernelThis,
+  gradients: Float32Array,
+  targets: Float32Array,
+  seconds: Float32Array,
+  shares: Float32Array,
+  result: Float32Array,
+  hyper: Float32Array,
+): number {
+  const value = gradients[this.thread.y * this.constants.C + this.thread.x];
+  const first = targets[this.thread.y];
+  const moved = (first === this.thread.x ? 1.0 : 0.0) - (seconds[this.thread.y] === this.thread.x ? 1.0 : 0.0);
+  const scale = hyper[this.constants.lossScale] / Math.max(result[this.constants.counts], 1.0);
+  return first < 0.0 ? value : value + this.constants.confidence * shares[this.thread.y] * moved * scale;
 }
 
 type Smoothing = { labelSmoothing: number };
@@ -188,4 +241,27 @@ registerPrimitive<Smoothing>({
       return [C, confidence, smoothing];
     }),
   ],
+});
+/** samples [4,N], logits, targets, second targets, their weights → [4,N]. */
+registerPrimitive<Smoothing>({
+  name: 'crossEntropy.mixedSamples',
+  cost: (_, inputs, samples) => traffic(elements(inputs[1]), inputs, samples),
+  lower({ attributes, inputs, output }) {
+    const [N, C] = inputs[1].shape;
+    const floats = { confidence: 1 - attributes.labelSmoothing };
+    const kernel: Kernel = { name: 'crossEntropy.mixedSamples', run: mixedSample, threads: [N, 4], integers: { N, C }, floats };
+    return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
+  },
+});
+/** dlogits, targets, second targets, their weights, result, hyper → [N,C]. */
+registerPrimitive<Smoothing>({
+  name: 'crossEntropy.mixedGradient',
+  cost: (_, inputs, dlogits) => traffic(3 * elements(dlogits), inputs, dlogits),
+  lower({ attributes, inputs, output }) {
+    const [N, C] = output.shape;
+    const integers = { C, counts: resultSlot.samples, lossScale: hyperSlot.lossScale };
+    const floats = { confidence: 1 - attributes.labelSmoothing };
+    const kernel: Kernel = { name: 'crossEntropy.mixedGradient', run: mixedGradient, threads: [C, N], integers, floats };
+    return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
+  },
 });

@@ -19,6 +19,8 @@ export interface LossInputs {
   readonly logits: Tensor;
   /** f32 [N]: class indices; a negative one says that there is no such sample (a partial batch). */
   readonly targets: Tensor;
+  /** f32 [N] each: second targets, and their weights from 0 to 1; the first ones have the rest. Counted as hits are the first. */
+  readonly mixed?: { readonly targets: Tensor; readonly weights: Tensor };
   /** The step's numbers, `hyperTensor(program)`. */
   readonly hyper: Tensor;
   /** Whether to write the gradient, too. */
@@ -28,6 +30,8 @@ export interface LossInputs {
 /** The end of a program: from logits and targets to a number and its gradient. */
 export interface Loss {
   readonly name: string;
+  /** True if `build` heeds `mixed`. */
+  readonly takesMixed?: boolean;
   /**
    * Writes its primitives: the result in segment 'forward', the gradient of the logits in segment 'backward', where it
    * leaves the program. The gradient is that of the mean, times `hyperSlot.lossScale`.

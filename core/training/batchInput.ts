@@ -1,3 +1,4 @@
+import { type Mixture, mixPixels } from '../data/mixture.ts';
 import type { Batch } from '../data/sample.ts';
 import { fail, show } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -9,6 +10,8 @@ export class BatchInput {
   readonly pixels: Uint8Array;
   /** [N]: the label, or -1 for a sample that is not there. */
   readonly targets: Float32Array;
+  /** [N] each: second targets and their weights, of which the first ones are the larger; undefined if the batch is not mixed. */
+  mixed: { readonly targets: Float32Array; readonly weights: Float32Array } | undefined;
   /** [2,C]: mean, and 1 / standard deviation. */
   readonly normalization: Float32Array;
 
@@ -27,9 +30,12 @@ export class BatchInput {
   fill(batch: Batch, mode: 'train' | 'evaluate'): void {
     this.#check(batch, mode);
     const [height, width, channels] = this.graph.input;
-    const { count, normalization } = batch;
+    const { count, normalization, mixture } = batch;
     const size = height * width * channels;
-    for (let i = 0; i < count; i++) this.pixels.set(batch.cells[i]!, i * size);
+    for (let i = 0; i < count; i++) {
+      if (!mixture) this.pixels.set(batch.cells[i]!, i * size);
+      else mixPixels(this.pixels.subarray(i * size, (i + 1) * size), batch.cells, mixture, i, batch);
+    }
     this.targets.fill(-1);
     for (let i = 0; i < count; i++) {
       const label = batch.labels[i]!;
@@ -44,10 +50,25 @@ export class BatchInput {
       }
       this.targets[i] = label;
     }
+    this.mixed = mixture && this.#mixTargets(mixture, count);
     for (let c = 0; c < channels; c++) {
       this.normalization[c] = normalization?.mean[c % normalization.mean.length] ?? 0;
       this.normalization[channels + c] = 1 / (normalization?.std[c % normalization.std.length] ?? 1);
     }
+  }
+
+  /** The label with the larger share becomes the first: it is the one that counts as a hit. */
+  #mixTargets({ partners, shares }: Mixture, count: number): NonNullable<BatchInput['mixed']> {
+    const labels = this.targets.slice();
+    const mixed = { targets: new Float32Array(this.size).fill(-1), weights: new Float32Array(this.size) };
+    for (let i = 0; i < count; i++) {
+      const [own, other] = [labels[i]!, labels[partners[i]!]!];
+      const first = shares[i]! >= 0.5;
+      this.targets[i] = first ? own : other;
+      mixed.targets[i] = first ? other : own;
+      mixed.weights[i] = first ? 1 - shares[i]! : shares[i]!;
+    }
+    return mixed;
   }
 
   #check(batch: Batch, mode: 'train' | 'evaluate'): void {

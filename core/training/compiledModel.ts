@@ -52,7 +52,8 @@ export class CompiledModel {
   #optimizerState: ReadonlyMap<string, TensorData> | undefined;
   readonly #input: BatchInput;
   readonly #hyper = new Float32Array(hyperLength);
-  readonly #lossPlans = { train: new WeakMap<Loss, Promise<LossPlan>>(), evaluate: new WeakMap<Loss, Promise<LossPlan>>() };
+  /** By mode and whether batches are mixed. */
+  readonly #lossPlans: Record<string, WeakMap<Loss, Promise<LossPlan>>> = {};
   #gradientCheck: Promise<GradientCheck> | undefined;
   #logits = '';
   #result: Promise<Float32Array> | undefined;
@@ -150,7 +151,10 @@ export class CompiledModel {
   /** Loss objects are made freely (one an epoch, say): what they write decides whether there is a plan already. */
   async #lossPlan(loss: Loss, mode: Mode): Promise<LossPlan> {
     this.#check();
-    const known = this.#lossPlans[mode].get(loss);
+    const mixed = this.#input.mixed !== undefined;
+    this.#lossPlans[`${mode} ${mixed}`] ??= new WeakMap();
+    const plans = this.#lossPlans[`${mode} ${mixed}`];
+    const known = plans.get(loss);
     if (known) return known;
     const made = this.#plan(mode).then(main => {
       const builder = new ProgramBuilder();
@@ -158,7 +162,9 @@ export class CompiledModel {
       const logits = builder.declare(this.#logits, 'activation', shape);
       const targets = builder.declare('targets', 'input', [this.batch]);
       const hyper = builder.declare(hyperName, 'input', [hyperLength]);
-      const { result, gradient } = loss.build(builder, { logits, targets, hyper, train: mode === 'train' });
+      const extra = (name: string) => builder.declare(name, 'input', [this.batch]);
+      const second = mixed ? { targets: extra('mixedTargets'), weights: extra('mixedWeights') } : undefined;
+      const { result, gradient } = loss.build(builder, { logits, targets, mixed: second, hyper, train: mode === 'train' });
       const program = builder.build();
       const key = JSON.stringify(program.nodes);
       let plan = this.#losses.get(key);
@@ -168,7 +174,7 @@ export class CompiledModel {
       }
       return plan;
     });
-    this.#lossPlans[mode].set(loss, made);
+    plans.set(loss, made);
     return made;
   }
 
@@ -202,8 +208,17 @@ export class CompiledModel {
 
   /** The loss and, in training, the gradient of the logits. */
   async loss(loss: Loss, mode: Mode): Promise<void> {
+    const { mixed, targets } = this.#input;
+    if (mixed && !loss.takesMixed) {
+      const fix = 'Use crossEntropy, or leave mixUp and cutMix out.';
+      throw fail('usage', `loss "${loss.name}"`, 'batches of one label a sample', 'a mixed one', fix);
+    }
     const { plan, result } = await this.#lossPlan(loss, mode);
-    this.device.write(plan.buffers.get('targets')!, this.#input.targets);
+    this.device.write(plan.buffers.get('targets')!, targets);
+    if (mixed) {
+      this.device.write(plan.buffers.get('mixedTargets')!, mixed.targets);
+      this.device.write(plan.buffers.get('mixedWeights')!, mixed.weights);
+    }
     await this.device.run(plan.segment('forward'));
     // asked for here, the answer comes while the device still computes gradients: it need not be idle for anyone to see the loss
     this.#result = this.device.read(plan.buffers.get(result)!, 16);

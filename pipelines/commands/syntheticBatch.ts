@@ -17,6 +17,7 @@ export function syntheticBatch(model: CompiledModel): Batch {
     index: 0,
     consumed: model.batch,
     normalization: { mean: Array(channels).fill(0.5), std: Array(channels).fill(0.25) },
+    first: { seed: 0, epoch: 0, index: 0 },
     lease: new HeldLeases(new Demand(), () => undefined),
   };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { hash, normals, purpose, uniforms } from '../../core/random.ts';
+import { beta, hash, normals, purpose, uniforms } from '../../core/random.ts';
 
 const COUNT = 20_000;
 const take = (next: () => number, count = COUNT) => Array.from({ length: count }, next);
@@ -75,6 +75,20 @@ describe('uniforms', () => {
     const streams = [...purposes.map(each => stream(1, 2, each)), stream(2, 2, 1), stream(1, 3, 1)];
     for (const [i, a] of streams.entries())
       for (const b of streams.slice(i + 1)) assert.ok(Math.abs(correlation(a, b)) < 0.06, `streams ${i} and ${streams.indexOf(b)}`);
+  });
+});
+
+describe('beta', () => {
+  it('should have the mean and the deviation of Beta(alpha, alpha), for alphas below and above 1', () => {
+    for (const alpha of [0.2, 1, 2.5]) {
+      const next = uniforms(6, alpha * 10);
+      const values = Array.from({ length: 20000 }, () => beta(alpha, next));
+      const m = mean(values);
+      const deviation = Math.sqrt(mean(values.map(value => (value - m) ** 2)));
+      assert.ok(values.every(value => value >= 0 && value <= 1));
+      assert.ok(Math.abs(m - 0.5) < 0.01 && Math.abs(deviation - Math.sqrt(1 / (8 * alpha + 4))) < 0.01, `${alpha}: ${m}, ${deviation}`);
+    }
+    assert.ok([0, 1].includes(beta(1e-9, uniforms(1))));
   });
 });
 

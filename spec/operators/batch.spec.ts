@@ -52,6 +52,7 @@ describe('batch', () => {
     assert.deepEqual([height, width, channels, cells.length, cells[0].length], [3, 2, 1, 2, 6]);
     assert.ok(labels instanceof Int32Array && cells[0].buffer instanceof SharedArrayBuffer);
     assert.deepEqual(batches[0].normalization, normalization);
+    assert.deepEqual(batches[4].first, { seed: 1, epoch: 1, index: 2 });
   });
 
   it('should never straddle epochs, and drop the rest of each with dropLast', async () => {

@@ -9,6 +9,7 @@ import { interpret, type Runner } from '../ops/run.ts';
 interface Options {
   labelSmoothing?: number;
   lossScale?: number;
+  mixed?: { targets: readonly number[]; weights: readonly number[] };
   train?: boolean;
   run?: Runner;
 }
@@ -16,15 +17,19 @@ interface Options {
 async function lossOf(
   rows: readonly ArrayLike<number>[],
   targets: readonly number[],
-  { labelSmoothing, lossScale, train = true, run = interpret({ strict: true }) }: Options = {},
+  { labelSmoothing, lossScale, mixed, train = true, run = interpret({ strict: true }) }: Options = {},
 ) {
   const [N, C] = [rows.length, rows[0].length];
   const program = new ProgramBuilder();
   const inputs = { logits: program.declare('logits', 'input', [N, C]), targets: program.declare('targets', 'input', [N]) };
-  const { result, gradient } = crossEntropy({ labelSmoothing }).build(program, { ...inputs, hyper: hyperTensor(program), train });
+  const second = mixed && { targets: program.declare('seconds', 'input', [N]), weights: program.declare('weights', 'input', [N]) };
+  const built = { ...inputs, mixed: second, hyper: hyperTensor(program), train };
+  const { result, gradient } = crossEntropy({ labelSmoothing }).build(program, built);
   const hyper = new Float32Array(hyperLength);
   fillHyper(hyper, { lr: 1, step: 0, seed: 0, lossScale });
-  const values = await run(program.build(), { logits: rows.flatMap(row => Array.from(row)), targets, [hyperName]: hyper });
+  const logits = rows.flatMap(row => Array.from(row));
+  const extra = mixed && { seconds: mixed.targets, weights: mixed.weights };
+  const values = await run(program.build(), { logits, targets, ...extra, [hyperName]: hyper });
   const at = values[result.name];
   return {
     loss: at[resultSlot.loss],
@@ -67,6 +72,58 @@ describe('crossEntropy', () => {
       }
     });
   }
+
+  it("should give PyTorch's loss and gradient for soft labels", async () => {
+    const rows = [
+      [1, 2, 0.5, -1],
+      [0.3, -0.2, 2, 0.1],
+      [0, 1, -1, 3],
+    ];
+    // torch.nn.functional.cross_entropy with probabilities [0,.7,.3,0], [.6,0,0,.4], [0,0,1,0], in float64
+    const mixed = { targets: [2, 3, 2], weights: [0.3, 0.4, 0.25] };
+    const expected = [
+      {
+        labelSmoothing: 0,
+        loss: 2.425708984606769,
+        first: [0.07473593934940037, -0.030179987467040946, -0.054670361402164816, 0.010114409519805408],
+        last: [0.013790232306986717, 0.03748573789031085, -0.32826019037861465, 0.2769842201813171],
+      },
+      {
+        labelSmoothing: 0.1,
+        loss: 2.3872089846067692,
+        first: [0.06640260601606705, -0.015179987467040926, -0.05300369473549816, 0.0017810761864720762],
+        last: [0.005456898973653386, 0.029152404556977523, -0.3032601903786147, 0.2686508868479838],
+      },
+    ];
+    for (const { labelSmoothing, loss, first, last } of expected) {
+      const found = await lossOf(rows, [1, 0, 2], { labelSmoothing, mixed });
+      assert.ok(Math.abs(found.loss - loss) < 1e-12, String(found.loss));
+      for (let j = 0; j < 4; j++) {
+        assert.ok(Math.abs(found.gradient![j] - first[j]) < 1e-12);
+        assert.ok(Math.abs(found.gradient![8 + j] - last[j]) < 1e-12);
+      }
+      // hits are those of the first targets
+      assert.deepEqual([found.top1, found.samples], [1, 3]);
+    }
+  });
+
+  it('should have the gradient that differences say with second targets, a padded row and a loss scale', async () => {
+    const rows = rowsOf(5, 7);
+    const targets = [3, 0, -1, 6, 6];
+    const options = { labelSmoothing: 0.1, mixed: { targets: [1, 0, -1, 2, 0], weights: [0.5, 0.3, 0.2, 0, 0.4] } };
+    const { gradient, samples } = await lossOf(rows, targets, { ...options, lossScale: 64 });
+    assert.equal(samples, 4);
+    for (let i = 0; i < 35; i++) {
+      const moved = (step: number) =>
+        rows.map((row, n) => (n === Math.floor(i / 7) ? row.map((value, j) => (j === i % 7 ? value + step : value)) : row));
+      const above = await lossOf(moved(1e-4), targets, { ...options, train: false });
+      const below = await lossOf(moved(-1e-4), targets, { ...options, train: false });
+      assert.ok(Math.abs(gradient![i] / 64 - (above.loss - below.loss) / 2e-4) < 1e-8, `element ${i}`);
+    }
+    assert.deepEqual(gradient!.slice(14, 21), new Array(7).fill(0));
+    const wrong = await lossOf([[1, 2, 3]], [0], { mixed: { targets: [3], weights: [0.1] } });
+    assert.ok(!Number.isFinite(wrong.loss));
+  });
 
   it('should multiply the gradient, not the loss, by the loss scale', async () => {
     const rows = rowsOf(3, 4);

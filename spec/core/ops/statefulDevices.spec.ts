@@ -63,6 +63,22 @@ function lossOf(N: number, C: number, logits: ArrayLike<number> = noise(N * C, 9
   return { name: `crossEntropy ${N}x${C}`, program: program.build(), values: { logits, targets } };
 }
 
+function mixedLossOf(N: number, C: number): Case {
+  const program = new ProgramBuilder();
+  const input = (name: string) => program.declare(name, 'input', [N]);
+  const mixed = { targets: input('seconds'), weights: input('weights') };
+  const inputs = { logits: program.declare('logits', 'input', [N, C]), targets: input('targets'), mixed };
+  crossEntropy({ labelSmoothing: 0.1 }).build(program, { ...inputs, hyper: hyperTensor(program), train: true });
+  const labels = (factor: number) => Array.from({ length: N }, (_, n) => (n % 4 === 3 ? -1 : (n * factor) % C));
+  const values = {
+    logits: noise(N * C, 9).map(value => 6 * value),
+    targets: labels(7),
+    seconds: labels(5),
+    weights: noise(N, 3).map(value => Math.abs(value) / 2),
+  };
+  return { name: `crossEntropy of mixed samples ${N}x${C}`, program: program.build(), values };
+}
+
 function updated(optimizer: Optimizer, length: number): Case {
   const program = new ProgramBuilder();
   const parameter = program.declare('p', 'parameter', [length]);
@@ -87,6 +103,7 @@ const cases: readonly Case[] = [
   dropped([3, 5, 7, 101]),
   converted([2, 5, 3, 3]),
   converted([1, 7, 5, 1]),
+  mixedLossOf(13, 37),
   lossOf(7, 10),
   lossOf(3, 2),
   updated(sgd({ lr: 0.1, weightDecay: 0.01 }), 37),
