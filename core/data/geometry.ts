@@ -47,7 +47,9 @@ function boxCrop({ box, margin }: Transform & { kind: 'cropToBox' }, upright: Si
 }
 
 type Single = Exclude<Transform, { kind: 'sequence' }>;
-const unrolled = (transform: Transform): Single[] => (transform.kind === 'sequence' ? transform.transforms.flatMap(unrolled) : [transform]);
+/** The transforms of a sequence, one by one. */
+export const unrolled = (transform: Transform): Single[] =>
+  transform.kind === 'sequence' ? transform.transforms.flatMap(unrolled) : [transform];
 
 function lower(transform: Exclude<Single, { kind: 'cropToBox' }>, { height, width }: Size): Step[] {
   switch (transform.kind) {

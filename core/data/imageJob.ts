@@ -3,7 +3,7 @@ import type { TaskEnd, TaskPool, Ticket } from '../pool/taskPool.ts';
 import type { DecodeInput, DecodeOutput } from '../tasks/decodeImage.ts';
 import { moveBox, moveBoxes } from './boxes.ts';
 import type { Lease } from './demand.ts';
-import { planSteps, type Size } from './geometry.ts';
+import { planSteps, type Size, unrolled } from './geometry.ts';
 import type { Augmented, Bad, Box, ImageJob, Picture, Pixels, Sample, Transform } from './sample.ts';
 import type { Slot, SlotPool } from './slots.ts';
 
@@ -154,9 +154,10 @@ class PictureJob implements ImageJob {
   /** For the parent's pixels: boxes to crop to lie where the parent has moved them, if it left anything of them. */
   #ownTransforms(parent: PictureJob): readonly Transform[] {
     const { upright } = parent;
-    if (!upright || !this.transforms.some(({ kind }) => kind === 'cropToBox')) return this.transforms;
+    const transforms = this.transforms.flatMap(unrolled);
+    if (!upright || !transforms.some(({ kind }) => kind === 'cropToBox')) return transforms;
     const { steps } = planSteps(parent.#allTransforms(), upright.height, upright.width);
-    return this.transforms.flatMap(each => {
+    return transforms.flatMap(each => {
       if (each.kind !== 'cropToBox') return each;
       const moved = moveBox(each.box, upright, steps);
       return moved ? { ...each, box: moved.box } : [];

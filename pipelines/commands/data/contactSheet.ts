@@ -76,7 +76,7 @@ function outlines({ boxes, height, width, title: own }: Tile, left: number, top:
     // an object of another class than the picture's
     const rightHalf = box.left + box.right > width;
     const [at, anchor] = rightHalf ? [x + w - 2, 'end'] : [x + 4, 'start'];
-    const dark = 'stroke="#222" stroke-width="3" paint-order="stroke"';
+    const dark = 'stroke="#222" stroke-width="2" paint-order="stroke"';
     return `${outline}<text x="${at}" y="${y + 13}" font-size="11" text-anchor="${anchor}" fill="${color}" ${dark}>${escaped(shortened(box.title))}</text>`;
   });
 }

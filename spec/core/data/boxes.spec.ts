@@ -61,6 +61,13 @@ describe('moveBoxes', () => {
       draws: Array.from({ length: 40 }, random),
     }),
     horizontalFlip: () => ({ kind: 'horizontalFlip' }),
+    affine: random => ({
+      kind: 'affine',
+      shear: [0, 0],
+      translate: [30 * random() - 15, 20 * random() - 10],
+      center: 'middle',
+      interpolation: 'nearest',
+    }),
   };
   for (const [name, draw] of Object.entries(transforms)) {
     it(`should put a box where ${name} puts the pixels in it, alone and after a flip and a crop`, () => {
@@ -96,6 +103,23 @@ describe('moveBoxes', () => {
       assert.ok(seen >= 35, `${seen} boxes were compared`);
     });
   }
+
+  it('should put a box around what affine turned and sheared', () => {
+    const whole = box(20, 30, 40, 60);
+    for (const [angle, shear] of [
+      [20, 0],
+      [-35, 0],
+      [0, 15],
+      [10, -10],
+    ]) {
+      const list: Transform[] = [{ kind: 'affine', angle, shear: [shear, 0], center: 'middle', interpolation: 'nearest' }];
+      const found = bright(applyTransforms(drawn(picture, whole), list))!;
+      const { box: expected } = moveBox(whole, picture, planSteps(list, picture.height, picture.width).steps)!;
+      // the corner's last pixels may have their middles outside
+      for (const edge of ['top', 'left', 'bottom', 'right'] as const)
+        assert.ok(Math.abs(found[edge] - expected[edge]) < 2, `${angle} ${shear} ${edge}: ${bounds(found)} for ${bounds(expected)}`);
+    }
+  });
 
   it('should crop to the box wherever earlier transforms have moved it', () => {
     const crop: Transform = { kind: 'cropToBox', box: object, margin: 0 };
