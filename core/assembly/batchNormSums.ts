@@ -9,7 +9,7 @@ const ROW: usize = 2048;
 
 /** sums[c] += Σ x - shift, squares[c] += Σ (x - shift)² over rows. As `addRows`. */
 export function addMoments(x: usize, rows: i32, stride: usize, bytes: usize, shift: usize, sums: usize, squares: usize): void {
-  for (; rows >= 4; rows -= 4, x += stride << 2) {
+  for (; rows >= 4 && bytes < stride; rows -= 4, x += stride << 2) {
     const x1 = x + stride;
     const x2 = x1 + stride;
     const x3 = x2 + stride;
@@ -184,7 +184,7 @@ export function addProducts(
   products: usize,
 ): void {
   const offset = factors + stride;
-  for (; rows >= 4; rows -= 4, x += stride << 2, dy += stride << 2) {
+  for (; rows >= 4 && bytes < stride; rows -= 4, x += stride << 2, dy += stride << 2) {
     const s1 = stride;
     const s2 = s1 + stride;
     const s3 = s2 + stride;
@@ -204,8 +204,16 @@ export function addProducts(
       v128.store(sums + c, f32x4.add(v128.load(sums + c), f32x4.add(f32x4.add(a, b), f32x4.add(d, e))));
     }
   }
+  const whole = bytes & ~15;
   for (; rows > 0; rows--, x += stride, dy += stride) {
-    for (let c: usize = 0; c < bytes; c += 16) {
+    for (let c: usize = 0; c < whole; c += 16) {
+      const a = v128.load(dy + c);
+      const distance = f32x4.sub(f32x4.sub(v128.load(x + c), v128.load(factors + c)), v128.load(offset + c));
+      v128.store(products + c, madd(a, distance, v128.load(products + c)));
+      v128.store(sums + c, f32x4.add(v128.load(sums + c), a));
+    }
+    if (whole < bytes) {
+      const c = whole;
       const a = loadFirst(dy + c, bytes - c);
       const distance = f32x4.sub(f32x4.sub(loadFirst(x + c, bytes - c), v128.load(factors + c)), v128.load(offset + c));
       v128.store(products + c, madd(a, distance, v128.load(products + c)));
@@ -228,7 +236,7 @@ export function addGatedProducts(
   const offset = factors + stride;
   const factor = offset + stride;
   const base = factor + stride;
-  for (; rows >= 4; rows -= 4, x += stride << 2, dy += stride << 2) {
+  for (; rows >= 4 && bytes < stride; rows -= 4, x += stride << 2, dy += stride << 2) {
     const s1 = stride;
     const s2 = s1 + stride;
     const s3 = s2 + stride;
@@ -253,8 +261,16 @@ export function addGatedProducts(
       v128.store(sums + c, f32x4.add(v128.load(sums + c), f32x4.add(f32x4.add(a, b), f32x4.add(d, e))));
     }
   }
+  const whole = bytes & ~15;
   for (; rows > 0; rows--, x += stride, dy += stride) {
-    for (let c: usize = 0; c < bytes; c += 16) {
+    for (let c: usize = 0; c < whole; c += 16) {
+      const distance = f32x4.sub(v128.load(x + c), v128.load(factors + c));
+      const a = gated(v128.load(dy + c), distance, v128.load(factor + c), v128.load(base + c));
+      v128.store(products + c, madd(a, f32x4.sub(distance, v128.load(offset + c)), v128.load(products + c)));
+      v128.store(sums + c, f32x4.add(v128.load(sums + c), a));
+    }
+    if (whole < bytes) {
+      const c = whole;
       const distance = f32x4.sub(loadFirst(x + c, bytes - c), v128.load(factors + c));
       const a = gated(loadFirst(dy + c, bytes - c), distance, v128.load(factor + c), v128.load(base + c));
       v128.store(products + c, madd(a, f32x4.sub(distance, v128.load(offset + c)), v128.load(products + c)));
