@@ -42,3 +42,6 @@ export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from '.
 export { winogradGradients, winogradJoin, winogradParts, winogradRows, winogradSums } from './winogradFilterGradient';
 // exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
 export { tileProduct } from './winogradProducts';
+export { stride2Filters, stride2Tiles } from './winogradStride2';
+export { stride2Rows, stride2Sums } from './winogradStride2FilterGradient';
+export { stride2GradientTiles, stride2TurnedFilters } from './winogradStride2InputGradient';

@@ -112,15 +112,16 @@ function finish(
 ): void {
   const down = (height + size - 1) / size;
   const across = (width + size - 1) / size;
-  const image = (<usize>(height * width * filters)) << 2;
+  const pixel = (<usize>filters) << 2;
+  const line = pixel * width;
   const some = min(panels * 8, filters - filter);
   takeBias(bias, filter, filters, work);
   for (let tile = first; tile < first + count; tile++) {
     const row = tile / across;
     const top = (row % down) * size;
     const left = (tile % across) * size;
-    const to = y + <usize>(row / down) * image + ((<usize>filter) << 2);
-    transformOutput(sums, sumPlane, 36 * sumPlane, to, height, width, filters, some, size, top, left, floor, work);
+    const to = y + <usize>(row / down) * line * height + ((<usize>filter) << 2);
+    transformOutput(sums, sumPlane, 36 * sumPlane, to, line, pixel, height, width, some, size, top, left, floor, work);
     sums += 32;
   }
 }

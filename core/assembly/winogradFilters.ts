@@ -5,7 +5,7 @@
 import { filterColumn3, filterColumn5, filterLine3, filterLine5, LINE, PLACE } from './winogradTransforms';
 
 /** turned[tap][d][f] = weight[taps - 1 - tap][f][d] for d and f from their firsts on; f beyond the last repeats it. */
-function turn(
+export function turn(
   weight: usize,
   taps: i32,
   firstDepth: i32,

@@ -3,7 +3,7 @@ import { gradientColumn2, gradientColumn4, gradientLine2, gradientLine4 } from '
 import { inputColumn, inputLine, LINE, outputColumn2, outputColumn4, outputLine2, outputLine4, PLACE, SWEEP } from './winogradTransforms';
 
 /** A thread's scratch begins with a run of zeros, a run of the bias, runs for what falls beside the image, and a square of runs. */
-const ZEROS: i32 = 0;
+export const ZEROS: i32 = 0;
 const BIAS: i32 = PLACE;
 const BESIDE: i32 = 2 * PLACE;
 export const SQUARE: i32 = 6 * PLACE;
@@ -75,9 +75,8 @@ export function takeBias(bias: usize, filter: i32, filters: i32, work: usize): v
  * Aᵀ M A plus bias for up to 64 filters, into the pixels of the image from (top, left) that exist.
  *
  * @param sums where plane 0 has the tile's first 8 filters; `plane` and `panel` bytes to the next plane and the next 8 filters
- * @param image address of pixel (0, 0), first of these filters
+ * @param image address of pixel (0, 0), first of these filters; `line` and `pixel` bytes to the next line and pixel
  * @param count how many filters
- * @param filters floats of a pixel
  * @param size outputs along a side of the tile
  */
 export function transformOutput(
@@ -85,9 +84,10 @@ export function transformOutput(
   plane: usize,
   panel: usize,
   image: usize,
+  line: usize,
+  pixel: usize,
   height: i32,
   width: i32,
-  filters: i32,
   count: i32,
   size: i32,
   top: i32,
@@ -105,22 +105,21 @@ export function transformOutput(
   }
   const bias = work + BIAS;
   const beside = work + BESIDE;
-  const pixel = (<usize>filters) << 2;
   const vectors = (count + 3) >> 2;
   const right = min(size, width - left);
   const bottom = min(size, height - top);
   // a run that ends within a vector is written beside first
   const whole = (count & 3) === 0;
   for (let i = 0; i < bottom; i++) {
-    const line = square + <usize>(i * LINE);
-    const y = image + <usize>((top + i) * width + left) * pixel;
+    const from = square + <usize>(i * LINE);
+    const y = image + <usize>(top + i) * line + <usize>left * pixel;
     const y0 = whole ? y : beside;
     const y1 = whole && right > 1 ? y + pixel : beside + PLACE;
     if (size === 4) {
       const y2 = whole && right > 2 ? y + 2 * pixel : beside + 2 * PLACE;
       const y3 = whole && right > 3 ? y + 3 * pixel : beside + 3 * PLACE;
-      outputLine4(line, vectors, bias, floor, y0, y1, y2, y3);
-    } else outputLine2(line, vectors, bias, floor, y0, y1);
+      outputLine4(from, vectors, bias, floor, y0, y1, y2, y3);
+    } else outputLine2(from, vectors, bias, floor, y0, y1);
     if (whole) continue;
     for (let j = 0; j < right; j++) memory.copy(y + <usize>j * pixel, beside + <usize>(j * PLACE), (<usize>count) << 2);
   }

@@ -8,6 +8,7 @@ import { filterGradientWasm } from '../variants/convWasmFilters.ts';
 import { convFilterGradient } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradFilterGradient } from '../variants/winogradFilterGradient.ts';
+import { stride2FilterGradient } from '../variants/winogradStride2FilterGradient.ts';
 import { filterCorrelation } from './correlateFilters.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { pad } from './rearrange.ts';
@@ -37,6 +38,7 @@ registerPrimitive<WindowPlace>({
   lower,
   variants: [
     ...winogradFilterGradient,
+    stride2FilterGradient,
     filterGradientBlocks,
     filterGradientWasm, //
     convFilterGradient(matrices()),

@@ -9,6 +9,7 @@ import { conv2dBlocks } from '../variants/convWasmBlocks.ts';
 import { convForward } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradForward } from '../variants/winograd.ts';
+import { stride2Forward } from '../variants/winogradStride2.ts';
 import { biasLaunch, correlation } from './correlate.ts';
 import { flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, pad, splitFilters } from './rearrange.ts';
@@ -43,6 +44,7 @@ registerPrimitive<WindowPlace & Fused>({
   lower,
   variants: [
     ...winogradForward,
+    stride2Forward,
     conv2dBlocks,
     conv2dWasm, //
     convForward(matrices()),

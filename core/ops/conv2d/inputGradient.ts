@@ -15,6 +15,7 @@ import { inputGradientWasm } from '../variants/convWasm.ts';
 import { convInputGradient } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradInputGradient } from '../variants/winograd.ts';
+import { stride2InputGradient } from '../variants/winogradStride2InputGradient.ts';
 import { correlation } from './correlate.ts';
 import { type Four, flops, four, type WindowPlace } from './geometry.ts';
 import { mergeGroups, spread, turnFilters } from './rearrange.ts';
@@ -62,6 +63,7 @@ registerPrimitive<WindowPlace>({
   lower,
   variants: [
     ...winogradInputGradient,
+    stride2InputGradient,
     inputGradientWasm, //
     convInputGradient(matrices()),
     convInputGradient(),

@@ -11,6 +11,7 @@ import { onDevice } from '../run.ts';
 /** A square kernel over [batch, height, width, channels]. */
 interface Case {
   readonly kernel: number;
+  readonly stride?: number;
   readonly padding: number;
   readonly batch: number;
   readonly height: number;
@@ -21,8 +22,8 @@ interface Case {
 }
 const { sqrt } = Math;
 
-function build({ kernel, padding, batch, height, width, channels, filters, bias = false }: Case) {
-  const built = opProgram('conv2d', { filters, kernel: [kernel, kernel], padding, bias }, [[batch, height, width, channels]]);
+function build({ kernel, stride = 1, padding, batch, height, width, channels, filters, bias = false }: Case) {
+  const built = opProgram('conv2d', { filters, kernel: [kernel, kernel], stride, padding, bias }, [[batch, height, width, channels]]);
   const values: Record<string, Float32Array> = {};
   Object.values(built.program.tensors).forEach(({ name, kind, shape }, i) => {
     if (kind === 'input' || kind === 'parameter') values[name] = Float32Array.from(noise(elements(shape), i));
@@ -30,8 +31,8 @@ function build({ kernel, padding, batch, height, width, channels, filters, bias 
   const compared = [built.output, built.inputGradients[0]!, built.parameterGradients.weight!];
   return { ...built, values, compared };
 }
-const describeCase = ({ kernel, padding, batch, height, width, channels, filters, bias }: Case) =>
-  `${kernel} × ${kernel}, padding ${padding}, ${filters} filters${bias ? ' with bias' : ''} on [${[batch, height, width, channels]}]`;
+const describeCase = ({ kernel, stride = 1, padding, batch, height, width, channels, filters, bias }: Case) =>
+  `${kernel} × ${kernel}, stride ${stride}, padding ${padding}, ${filters} filters${bias ? ' with bias' : ''} on [${[batch, height, width, channels]}]`;
 
 describe('Winograd convolutions', () => {
   const devices: Device[] = [];
@@ -82,6 +83,30 @@ describe('Winograd convolutions', () => {
     it(`should equal the gpu.js kernels: ${describeCase(each)}${i === 0 ? ' @smoke' : ''}`, () => agree(each));
   }
 
+  const strided: Case[] = [
+    { kernel: 3, stride: 2, padding: 1, batch: 2, height: 30, width: 24, channels: 16, filters: 20, bias: true },
+    // single tiles, and windows that leave the last pixels out
+    { kernel: 3, stride: 2, padding: 0, batch: 33, height: 10, width: 9, channels: 32, filters: 4 },
+    // windows that see padding alone, on every side
+    { kernel: 3, stride: 2, padding: 4, batch: 11, height: 9, width: 16, channels: 64, filters: 7, bias: true },
+    // more than a run of 64 channels, more than four panels of filters, both ragged; blocks of tiles that end within six
+    { kernel: 3, stride: 2, padding: 1, batch: 41, height: 15, width: 8, channels: 80, filters: 13, bias: true },
+    { kernel: 3, stride: 2, padding: 2, batch: 8, height: 21, width: 20, channels: 64, filters: 45 },
+  ];
+  const chosenStrided = (each: Case) => {
+    const variants = lower(build(each).program, 'wasm').nodes.map(({ variant = '' }) => variant);
+    return variants.filter(name => name.endsWith('-winograd-stride2'));
+  };
+  /** What should be chosen: the filters' gradient needs 64 channels. */
+  const passes = ({ channels }: Case) =>
+    ['conv2d', ...(channels >= 64 ? ['conv2d.filterGradient'] : []), 'conv2d.inputGradient'].map(name => `${name}/wasm-winograd-stride2`);
+  for (const [i, each] of strided.entries()) {
+    it(`should equal the gpu.js kernels: ${describeCase(each)}${i === 0 ? ' @smoke' : ''}`, async () => {
+      assert.deepEqual(chosenStrided(each), passes(each));
+      await agree(each);
+    });
+  }
+
   it('should equal the gpu.js kernels at random ragged shapes', async () => {
     const next = uniforms(3);
     const upTo = (n: number) => 1 + Math.floor(n * next());
@@ -92,6 +117,29 @@ describe('Winograd convolutions', () => {
       await agree({ kernel, padding: upTo(kernel + 1) - 1, batch, height, width, channels, filters, bias: next() < 0.5 });
     }
   }).timeout(20_000);
+
+  it('should equal the gpu.js kernels at random ragged shapes of stride 2', async () => {
+    const next = uniforms(4);
+    const upTo = (n: number) => 1 + Math.floor(n * next());
+    for (let i = 0; i < 12; i++) {
+      // outputs that leave little of their tiles, in enough images
+      const [P, Q] = [[4, 8, 15, 11][upTo(4) - 1]!, [4, 12, 15][upTo(3) - 1]!];
+      const [channels, filters, padding] = [i % 3 ? 16 * upTo(2) : 64, upTo(32), upTo(4) - 1];
+      const batch = Math.ceil(Math.max(channels, filters) / (Math.ceil(P / 4) * Math.ceil(Q / 4)));
+      const [height, width] = [2 * (P - padding) + upTo(2), 2 * (Q - padding) + upTo(2)];
+      const each: Case = { kernel: 3, stride: 2, padding, batch, height, width, channels, filters, bias: next() < 0.5 };
+      assert.deepEqual(chosenStrided(each), passes(each));
+      await agree(each);
+    }
+  }).timeout(20_000);
+
+  it('should leave alone strided convolutions it would not speed up: ragged tiles, few tiles, odd channels, exact runs', () => {
+    const takes: Case = { kernel: 3, stride: 2, padding: 1, batch: 4, height: 16, width: 16, channels: 16, filters: 16 };
+    const others: Partial<Case>[] = [{ height: 14, width: 14 }, { batch: 3 }, { channels: 24 }, { filters: 24 }];
+    assert.deepEqual(chosenStrided(takes), passes(takes));
+    for (const other of others) assert.deepEqual(chosenStrided({ ...takes, ...other }), [], JSON.stringify(other));
+    assert.ok(!lower(build(takes).program, 'wasm', { exact: true }).nodes.some(({ variant = '' }) => variant.includes('winograd')));
+  });
 
   it('should be chosen, and not where exact results were asked for @smoke', () => {
     const chosen = (kernel: number, exact: boolean) => {
@@ -118,6 +166,7 @@ describe('Winograd convolutions', () => {
     { kernel: 3, padding: 1, batch: 4, height: 7, width: 7, channels: 512, filters: 512 },
     { kernel: 3, padding: 1, batch: 2, height: 13, width: 13, channels: 384, filters: 256 },
     { kernel: 5, padding: 2, batch: 2, height: 27, width: 27, channels: 64, filters: 192 },
+    { kernel: 3, stride: 2, padding: 1, batch: 3, height: 56, width: 56, channels: 64, filters: 128 },
   ];
   for (const each of layers) {
     it(`should err by less than 1e-4 of the RMS: ${describeCase(each)}`, async () => {
@@ -152,7 +201,7 @@ describe('Winograd convolutions', () => {
 
 /** One element of y, dx and dweight in float64, by its index. */
 function reference(
-  { kernel, padding, batch, height, width, channels, filters }: Case,
+  { kernel, stride = 1, padding, batch, height, width, channels, filters }: Case,
   [, P, Q]: Shape,
   x: Float32Array,
   weight: Float32Array,
@@ -169,7 +218,7 @@ function reference(
       const [n, p, q, o] = split(at, P!, Q!, filters) as [number, number, number, number];
       let sum = 0;
       taps.forEach(([r, s], tap) => {
-        const [h, w] = [p + r - padding, q + s - padding];
+        const [h, w] = [stride * p + r - padding, stride * q + s - padding];
         if (!inside(h, w, height, width)) return;
         for (let c = 0; c < channels; c++) sum += x[pixelOf(n, h, w) * channels + c]! * weight[(tap * channels + c) * filters + o]!;
       });
@@ -179,8 +228,8 @@ function reference(
       const [n, h, w, c] = split(at, height, width, channels) as [number, number, number, number];
       let sum = 0;
       taps.forEach(([r, s], tap) => {
-        const [p, q] = [h + padding - r, w + padding - s];
-        if (!inside(p, q, P!, Q!)) return;
+        const [p, q] = [(h + padding - r) / stride, (w + padding - s) / stride];
+        if (!inside(p, q, P!, Q!) || !Number.isInteger(p) || !Number.isInteger(q)) return;
         for (let o = 0; o < filters; o++) sum += dy[outputOf(n, p, q) * filters + o]! * weight[(tap * channels + c) * filters + o]!;
       });
       return sum;
@@ -192,7 +241,7 @@ function reference(
       for (let n = 0; n < batch; n++) {
         for (let p = 0; p < P!; p++) {
           for (let q = 0; q < Q!; q++) {
-            const [h, w] = [p + r - padding, q + s - padding];
+            const [h, w] = [stride * p + r - padding, stride * q + s - padding];
             if (inside(h, w, height, width)) sum += x[pixelOf(n, h, w) * channels + c]! * dy[outputOf(n, p, q) * filters + o]!;
           }
         }
