@@ -57,7 +57,7 @@ export const commonOptions = z.object({
   fuse: z.boolean().default(true).describe('no fusion: every layer is a kernel of its own, as in the graph'),
   workers: count().optional().describe('worker threads that decode images (default: one fewer than cores, at least one)'),
   batch: count().default(32).describe('images a step'),
-  epochs: count().default(5).describe('times through the data'),
+  epochs: count().default(10).describe('times through the data'),
   steps: count().optional().describe('stop after this many steps, whatever the epochs'),
   lr: z.number().positive().default(0.1).describe('learning rate, the highest of the schedule'),
   seed: z

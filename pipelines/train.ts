@@ -23,7 +23,7 @@ export default definePipeline({
   options: z.object({
     momentum: z.number().min(0).max(0.9999).default(0.9).describe('share of the last update that goes on'),
     weightDecay: z.number().min(0).default(5e-4).describe('pull of the weights towards zero'),
-    labelSmoothing: z.number().min(0).max(1).default(0).describe('share of the target that is spread over all classes'),
+    labelSmoothing: z.number().min(0).max(1).default(0.1).describe('share of the target that is spread over all classes'),
     padding: z
       .number()
       .int()
