@@ -20,10 +20,9 @@ describe('sums per channel and batch norm on wasm', () => {
     [70, 64],
     [1, 19, 21, 66],
     [1, 5, 4, 514],
-    [2, 41, 23, 8],
   ];
   const pick = integers(11);
-  for (let i = 0; i < 4; i++) shapes.push([pick(1, 3), pick(1, 30), pick(2, 30), pick(1, 90)]);
+  for (let i = 0; i < 2; i++) shapes.push([pick(1, 3), pick(1, 30), pick(2, 30), pick(1, 90)]);
 
   const eps = 1e-5;
   const values = (shape: Shape, seed: number, scale = 1, shift = 0): PrimitiveInput => ({
