@@ -8,7 +8,7 @@ import { checkSegment, destroyed, LiveBuffers } from '../checks.ts';
 import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
 import { Ordered } from '../ordered.ts';
 import { Arena, type ArenaBuffer, MAXIMUM_PAGES } from './arena.ts';
-import { action, cell, type DoneMessage, type LoadedLaunch, type LoadMessage, type WorkerSetup } from './protocol.ts';
+import { action, cell, type DoneMessage, firstClaims, type LoadedLaunch, type LoadMessage, type WorkerSetup } from './protocol.ts';
 
 /**
  * WebAssembly SIMD on N compute threads over one shared memory. Kernels come from gpu.js's web-assembly back end, compiled
@@ -26,6 +26,7 @@ export async function openWasm({ threads }: { threads: number }): Promise<Device
 
 interface WasmSegment extends CompiledSegment {
   readonly index: number;
+  readonly claims: number;
 }
 
 class WasmDevice implements Device {
@@ -45,6 +46,8 @@ class WasmDevice implements Device {
   readonly #buffers = new LiveBuffers();
   readonly #compiled = new WeakSet<CompiledSegment>();
   #commands = 0;
+  /** Of all segments that ran, modulo 2^32. Begins shortly before the sign changes, so that every run passes over that. */
+  #claims = 2 ** 31 - 500;
   #segments = 0;
   #destroyed = false;
   #settle: { resolve: () => void; reject: (error: Error) => void } | undefined;
@@ -63,6 +66,7 @@ class WasmDevice implements Device {
       this.#lose = reject;
     });
     this.lost.catch(() => undefined);
+    this.#cells.fill(this.#claims, cell.next, cell.done + 1);
     const started: Promise<void>[] = [];
     for (let thread = 0; thread < threads; thread++) {
       const setup: WorkerSetup = { control: this.#cells.buffer, memory: this.#arena.memory, library, thread, threads };
@@ -126,7 +130,7 @@ class WasmDevice implements Device {
       await this.#reserveScratch(needed);
       await this.#load({ segment: index, launches: loaded });
     });
-    const segment: WasmSegment = { launches: launches.length, index };
+    const segment: WasmSegment = { launches: launches.length, index, claims: firstClaims(loaded).at(-1)! };
     this.#compiled.add(segment);
     return segment;
   }
@@ -173,19 +177,32 @@ class WasmDevice implements Device {
   async run(segment: CompiledSegment): Promise<void> {
     this.#check();
     checkSegment(this.#compiled, segment);
-    return this.#order.enqueue(() => this.#command((segment as WasmSegment).index));
+    return this.#order.enqueue(() => this.#runSegment(segment as WasmSegment));
+  }
+
+  async #runSegment({ index, claims }: WasmSegment): Promise<void> {
+    if (claims === 0) return;
+    const base = this.#claims;
+    this.#claims = (base + claims) | 0;
+    await this.#command(index, base);
   }
 
   async profile(segment: CompiledSegment): Promise<readonly number[]> {
     this.#check();
     checkSegment(this.#compiled, segment);
-    const times = new SharedArrayBuffer(8 * segment.launches);
+    const times = new SharedArrayBuffer(8 * (segment.launches + 1));
     await this.#order.enqueue(async () => {
       await this.#load({ times });
-      await this.#command((segment as WasmSegment).index);
+      await this.#runSegment(segment as WasmSegment);
       await this.#load({ times: undefined });
     });
-    return Array.from(new Float64Array(times));
+    const [began, ...ends] = new Float64Array(times) as Iterable<number>;
+    let last = began!;
+    return ends.map(end => {
+      const took = Math.max(0, end - last);
+      last = Math.max(last, end); // a launch without units leaves 0
+      return took;
+    });
   }
 
   write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset = 0): void {
@@ -224,20 +241,22 @@ class WasmDevice implements Device {
     await this.#compiler.destroy();
   }
 
-  #tell(what: number): void {
-    Atomics.store(this.#cells, cell.action, what);
-    Atomics.store(this.#cells, cell.command, ++this.#commands);
+  #tell(what: number, base = 0): void {
+    const slot = cell.slots + (++this.#commands & 1) * 2;
+    Atomics.store(this.#cells, slot, what);
+    Atomics.store(this.#cells, slot + 1, base);
+    Atomics.store(this.#cells, cell.command, this.#commands);
     Atomics.notify(this.#cells, cell.command);
   }
 
-  /** Gives a command to all compute threads; resolves when the last one has finished it. */
-  #command(what: number): Promise<void> {
+  /** Gives a command to the compute threads; resolves when it is carried out. */
+  #command(what: number, base?: number): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
       // the process must not end while a segment runs, and may end between segments
       this.#workers[0]!.ref();
-      this.#tell(what);
+      this.#tell(what, base);
     });
   }
 

@@ -5,14 +5,14 @@
 export const cell = {
   /** Counts commands; a change wakes the compute threads. */
   command: 0,
-  /** What to do: an index of a segment, or one of `action`. */
-  action: 1,
-  /** The barrier between launches: who has arrived, and how often everybody did. */
-  arrived: 2,
-  generation: 3,
-  /** The next claim of the running launch. */
-  next: 4,
-  count: 16,
+  /** How many claims have been taken, and how many are done, of all segments so far. */
+  next: 1,
+  done: 2,
+  /** How many threads have carried out the load command at work. */
+  loaded: 3,
+  /** Two cells for a command, at `slots + (command & 1) * 2`: an index of a segment or one of `action`, and `done` as it begins. */
+  slots: 4,
+  count: 8,
 } as const;
 
 export const action = { stop: -1, load: -2 } as const;
@@ -27,6 +27,13 @@ export type LoadedLaunch = {
   | { readonly module: WebAssembly.Module; readonly math: readonly string[] }
   | { readonly routine: string; readonly arguments: readonly number[] }
 );
+/** The number of the first claim of each launch of a segment, and last how many there are. */
+export function firstClaims(launches: readonly LoadedLaunch[]): number[] {
+  const firsts = [0];
+  for (const { claims } of launches) firsts.push(firsts.at(-1)! + claims.length - 1);
+  return firsts;
+}
+
 export interface WorkerSetup {
   readonly control: SharedArrayBuffer;
   readonly memory: WebAssembly.Memory;
@@ -39,7 +46,7 @@ export type LoadMessage =
   | { readonly segment: number; readonly launches: readonly LoadedLaunch[] }
   /** Where each thread's scratch begins, thread 0's first. */
   | { readonly scratch: number; readonly scratchBytes: number }
-  /** From now on thread 0 writes the milliseconds of each launch here; undefined ends that. */
+  /** From now on the begin of a segment and the end of each launch are written here, in milliseconds; undefined ends that. */
   | { readonly times: SharedArrayBuffer | undefined };
-/** compute thread → main, from thread 0 when all are done; from any thread when one failed. */
+/** compute thread → main, from the thread that finished the command; from any thread when one failed. */
 export type DoneMessage = { readonly done: number } | { readonly failed: string };

@@ -75,6 +75,33 @@ describe('openWasm', () => {
     await device.destroy();
   });
 
+  it('should run many short segments with far more threads than cores, in order, each launch after the one before', async () => {
+    const device = await openWasm({ threads: 9 });
+    const chain = Array.from({ length: 9 }, (_, i) => device.allocate(4 * 4000, `x${i}`));
+    const aside = device.allocate(4 * 4000, 'aside');
+    // each doubles what the one before left; in between short launches, which most threads come too late for
+    const launches = [1, 17, 3000, 5, 2, 333, 64, 1].flatMap((length, i) => [
+      placed(scale(4000, 2), [chain[i]!], chain[i + 1]!),
+      placed(scale(length, 1), [chain[i]!], aside),
+    ]);
+    const there = await device.compile(launches);
+    const back = await device.compile([placed(scale(4000, 3 / 256), [chain[8]!], chain[0]!)]);
+    device.write(chain[0]!, new Float32Array(4000).fill(1));
+    for (let round = 1; round <= 60; round++) {
+      void device.run(there);
+      await device.run(back);
+      if (round % 15 > 0) continue;
+      const values = await device.read(chain[0]!, 4 * 4000);
+      assert.ok(
+        values.every(value => value === values[0]),
+        `round ${round}`,
+      );
+      assert.equal(values[0], 3 ** 15, `round ${round}`);
+      device.write(chain[0]!, new Float32Array(4000).fill(1));
+    }
+    await device.destroy();
+  });
+
   it('should say so when the threads cannot share memory', async () => {
     const original = globalThis.SharedArrayBuffer;
     Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
