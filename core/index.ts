@@ -72,6 +72,19 @@ export type { Cost, Gradients, Op, Primitive, Tensor } from './ops/op.ts';
 export * from './optimizers/index.ts';
 export type { MemoryUse } from './plan/memory.ts';
 export { WorkerPool, type WorkerPoolOptions } from './pool/workerPool.ts';
+export type {
+  DepthOverTime,
+  DeviceMemory,
+  DeviceSnapshot,
+  Durations,
+  MachineSnapshot,
+  PipelineSnapshot,
+  Place,
+  Profile,
+  TransferSnapshot,
+  WorkersSnapshot,
+} from './profile/snapshot.ts';
+export type { Change, Prediction, Verdict } from './profile/verdict.ts';
 export { ProgramBuilder } from './program/builder.ts';
 export type { Program, ProgramNode } from './program/program.ts';
 export { hash, normals, purpose, uniforms } from './random.ts';

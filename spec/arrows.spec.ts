@@ -22,6 +22,8 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   random: {},
   closest: {},
   thread: {},
+  // numbers and words about a pipeline: a device, a sample or an operator is nothing to it
+  profile: {},
   meter: {},
   // a device program knows nothing of graphs, plans or devices
   kernels: { values: 'errors shape', types: 'ops' },
