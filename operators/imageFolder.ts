@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import type { Observable } from 'rxjs';
 import type { Annotations } from '../core/data/annotations.ts';
 import { type ImageListing, listImages } from '../core/data/listing.ts';
-import { permutation } from '../core/data/permutation.ts';
 import { type Found, pull } from '../core/data/pull.ts';
 import type { Sample, SourceOptions } from '../core/data/sample.ts';
+import { places, type Visit } from '../core/data/visit.ts';
 
 /** The images of a folder with one folder per class: `photos/train/cat/1.jpg`, `photos/train/dog/2.jpg`.
  *
@@ -20,18 +20,22 @@ import type { Sample, SourceOptions } from '../core/data/sample.ts';
  *  Runs: main thread.  Owns: nothing open between samples.
  *  Errors: a missing, unreadable or empty folder; fewer than two classes; a class without images.
  *  See also: {@link webDataset}, {@link idx}, {@link openDataSet}. */
-export function imageFolder(dir: string, options: SourceOptions = {}): Observable<Sample> {
+export function imageFolder(dir: string, { order, keep, ...options }: SourceOptions = {}): Observable<Sample> {
   let listing: ImageListing | undefined;
-  return pull(async function* ({ epoch, seed }) {
+  return pull(async function* (scope) {
     listing ??= await listImages(dir);
-    yield* visit(listing, options.order, seed, epoch);
+    yield* visit(listing, { order, keep, ...scope });
   }, options);
 }
 
 /** The same from a listing that was made before, with boxes if there are any; for the parts of a folder that `openDataSet` split. */
-export function listedImages(listing: ImageListing, options: SourceOptions = {}, annotations?: Annotations): Observable<Sample> {
-  return pull(({ epoch, seed }) => {
-    const found = visit(listing, options.order, seed, epoch);
+export function listedImages(
+  listing: ImageListing,
+  { order, keep, ...options }: SourceOptions = {},
+  annotations?: Annotations,
+): Observable<Sample> {
+  return pull(scope => {
+    const found = visit(listing, { order, keep, ...scope });
     return annotations && options.boxes !== false ? annotated(found, annotations) : found;
   }, options);
 }
@@ -43,10 +47,8 @@ async function* annotated(found: Iterable<Found>, annotations: Annotations): Asy
   }
 }
 
-function* visit({ dir, files, labels }: ImageListing, order: SourceOptions['order'], seed: number, epoch: number): Generator<Found> {
-  const places = order === 'random' ? permutation(files.length, seed, epoch) : undefined;
-  for (let i = 0; i < files.length; i++) {
-    const index = places ? places[i] : i;
+function* visit({ dir, files, labels }: ImageListing, visit: Visit): Generator<Found> {
+  for (const index of places(labels, visit)) {
     const path = join(dir, files[index]);
     yield { key: path, label: labels[index], index, picture: { kind: 'file', path } };
   }

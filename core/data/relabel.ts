@@ -10,8 +10,8 @@ export interface NewLabels {
 }
 
 /**
- * A data set with other labels, boxes' too; samples without one are left out, and so are boxes. What is left out gives its place
- * in the pipeline back at once. A sample's `index` stays its place in the whole set, so that what is random about it does too.
+ * A data set with other labels, boxes' too; samples without one are left out, and so are boxes. An indexed source never visits
+ * what is left out; from others it gives its place in the pipeline back at once. A sample's `index` stays its place in the whole set, so that what is random about it does too.
  */
 export function relabel(set: DataSet, { classes, names, labels, description }: NewLabels): DataSet {
   const counts = set.counts && countsOf(set.counts, labels, classes.length);
@@ -24,7 +24,8 @@ export function relabel(set: DataSet, { classes, names, labels, description }: N
     ...(counts && { counts }),
     size,
     samples: options =>
-      set.samples(options).pipe(
+      // sources that know their labels never come to what is left out; for the others there is the filter
+      set.samples({ ...options, keep: label => labels[label] >= 0 && (options?.keep?.(labels[label]) ?? true) }).pipe(
         filter(({ label }) => labels[label] >= 0),
         map(sample => withLabels(sample, labels)),
       ),

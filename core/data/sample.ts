@@ -194,6 +194,11 @@ export interface SourceOptions {
    * the natural order all the same.
    */
   readonly order?: 'natural' | 'random';
+  /**
+   * By label: false leaves the sample out, where a source knows labels without reading samples; others deliver it all the same.
+   * What is drawn for a sample stays as it is, since its `index` does.
+   */
+  readonly keep?: (label: number) => boolean;
   /** False leaves files with boxes unread: for a pipeline that has no use for them. */
   readonly boxes?: boolean;
 }

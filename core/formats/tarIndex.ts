@@ -18,11 +18,14 @@ export interface TarIndex {
   /** UTF-8, one after the other; `nameEnds[i]` is where name i ends. */
   readonly names: Uint8Array;
   readonly nameEnds: Uint32Array;
+  /** Archives that end without tar's end mark, which may have been cut off between two files: groups, or '' for the archive itself. */
+  readonly unended: readonly string[];
 }
 export const fileCount = ({ offsets }: TarIndex): number => offsets.length;
 export function fileName({ names, nameEnds }: TarIndex, i: number): string {
-  return new TextDecoder().decode(names.subarray(i === 0 ? 0 : nameEnds[i - 1], nameEnds[i]));
+  return decoder.decode(names.subarray(i === 0 ? 0 : nameEnds[i - 1], nameEnds[i]));
 }
+const decoder = new TextDecoder();
 
 export interface TarIndexOptions {
   /** Look into archives inside the archive. */
@@ -36,14 +39,17 @@ const BLOCK = 512;
 /** How long headers are read before other work of the thread gets its turn. */
 const turnMs = 8;
 const mostGroups = 65_536;
+/** Names and records of headers are shorter by far: more is no header. */
+const mostHeaderBytes = 2 ** 20;
 
 /**
  * Reads the headers of an uncompressed tar archive, not its contents: ustar names with prefixes, GNU's and POSIX's long
  * names, sizes beyond 8 GB. Source: POSIX.1-2017, "pax Interchange Format"; GNU tar manual, "Basic Tar Format".
- * Errors name the archive and the byte: cut off, no tar, compressed.
+ * Errors name the archive and the byte: empty, cut off, no tar, compressed, a header whose checksum is wrong, two archives of one name.
  */
 export async function indexTar(path: string, { nested, signal, progress }: TarIndexOptions): Promise<TarIndex> {
   const total = sizeOf(path);
+  if (total === 0) throw fail('data', path, 'a tar archive', 'an empty file', 'Fetch or make it again.');
   const found = new Collector();
   let fd: number;
   try {
@@ -98,6 +104,8 @@ function* walkTar(path: string, fd: number, { start, end, within }: Range, neste
     const type = String.fromCharCode(header[156]);
     const size = longSize ?? numberAt(header, 124, 12);
     const content = at + BLOCK;
+    const extended = type === 'L' || type === 'x';
+    if (!(size >= 0) || (extended && size > mostHeaderBytes)) throw noHeader(where, at, header);
     if (content + size > end) throw cutOff(where, at, longName ?? nameOf(header));
     if (type === 'L') longName = textAt(readAll(fd, content, size));
     else if (type === 'x') ({ name: longName = longName, size: longSize = longSize } = paxRecords(readAll(fd, content, size)));
@@ -105,7 +113,7 @@ function* walkTar(path: string, fd: number, { start, end, within }: Range, neste
       const name = longName ?? nameOf(header);
       if (type === '0' || type === '\0' || type === '7') {
         if (nested && name.endsWith('.tar')) {
-          found.enter(where, baseName(name).slice(0, -4));
+          found.enter(where, groupName(name));
           yield* walkTar(path, fd, { start: content, end: content + size, within: name }, false, found);
         } else if (!nested) found.add(name, content, size);
       }
@@ -114,12 +122,15 @@ function* walkTar(path: string, fd: number, { start, end, within }: Range, neste
     }
     at = content + Math.ceil(size / BLOCK) * BLOCK;
   }
+  found.unended.push(within ? groupName(within) : '');
 }
 
 /** Files as they are found, in arrays that grow. */
 class Collector {
   count = 0;
+  readonly unended: string[] = [];
   readonly #groups: string[] = [];
+  readonly #known = new Set<string>();
   #groupOf = new Uint16Array(1024);
   #offsets = new Float64Array(1024);
   #sizes = new Uint32Array(1024);
@@ -131,6 +142,10 @@ class Collector {
     if (this.#groups.length === mostGroups) {
       throw fail('data', where, `at most ${mostGroups} archives inside`, 'more', 'Give an archive of images or of class archives.');
     }
+    if (this.#known.has(group)) {
+      throw fail('data', where, 'archives of different names inside', `${group}.tar twice`, 'Pack it again with one of them.');
+    }
+    this.#known.add(group);
     this.#groups.push(group);
   }
   add(name: string, offset: number, size: number): void {
@@ -156,38 +171,64 @@ class Collector {
   }
   finish(): TarIndex {
     const { count } = this;
-    const order = this.#order();
-    const names = Buffer.alloc(this.#nameBytes);
-    const nameEnds = new Uint32Array(count);
-    let end = 0;
-    order.forEach((from, to) => {
-      end += this.#nameOf(from).copy(names, end);
-      nameEnds[to] = end;
-    });
     const groups = this.#groups.toSorted();
-    const places = this.#groups.map(group => groups.indexOf(group));
-    return {
+    const order = this.#order(groups);
+    const place = new Map(groups.map((group, at) => [group, at]));
+    const places = Uint16Array.from(this.#groups, group => place.get(group)!);
+    const index = {
       groups,
-      groupOf: Uint16Array.from(order, i => places[this.#groupOf[i]] ?? 0),
-      offsets: Float64Array.from(order, i => this.#offsets[i]),
-      sizes: Uint32Array.from(order, i => this.#sizes[i]),
-      names: new Uint8Array(names),
-      nameEnds,
+      groupOf: new Uint16Array(count),
+      offsets: new Float64Array(count),
+      sizes: new Uint32Array(count),
+      names: new Uint8Array(this.#nameBytes),
+      nameEnds: new Uint32Array(count),
+      unended: this.unended.toSorted(),
     };
+    let end = 0;
+    for (let to = 0; to < count; to++) {
+      const from = order[to];
+      // 0 without groups
+      index.groupOf[to] = places[this.#groupOf[from]] ?? 0;
+      index.offsets[to] = this.#offsets[from];
+      index.sizes[to] = this.#sizes[from];
+      end += this.#names.copy(index.names, end, this.#nameStart(from), this.#nameEnds[from]);
+      index.nameEnds[to] = end;
+    }
+    return index;
   }
 
-  #nameOf(i: number): Buffer {
-    return this.#names.subarray(i === 0 ? 0 : this.#nameEnds[i - 1], this.#nameEnds[i]);
+  #nameStart(i: number): number {
+    return i === 0 ? 0 : this.#nameEnds[i - 1];
   }
-  /** By archive inside, then by the bytes of the name: mostly they come that way. */
-  #order(): Uint32Array {
-    const group = (i: number) => this.#groups[this.#groupOf[i]] ?? '';
-    const compare = (a: number, b: number) => {
-      const [one, other] = [group(a), group(b)];
-      return one < other ? -1 : one > other ? 1 : this.#nameOf(a).compare(this.#nameOf(b));
-    };
-    const order = Uint32Array.from({ length: this.count }, (_, i) => i);
-    return order.every((i, at) => at === 0 || compare(i - 1, i) < 0) ? order : order.sort(compare);
+  /** By archive inside, then by the bytes of the name: a group's files lie side by side, so each is sorted by itself. */
+  #order(sorted: readonly string[]): Uint32Array {
+    const { count } = this;
+    const starts = new Map<string, number>();
+    for (let i = 0; i < count; i++) {
+      if (i === 0 || this.#groupOf[i] !== this.#groupOf[i - 1]) starts.set(this.#groups[this.#groupOf[i]] ?? '', i);
+    }
+    const order = new Uint32Array(count);
+    let at = 0;
+    for (const group of this.#groups.length > 0 ? sorted : ['']) {
+      const start = starts.get(group);
+      if (start === undefined) continue;
+      let end = start + 1;
+      while (end < count && this.#groupOf[end] === this.#groupOf[start]) end++;
+      order.set(this.#byName(start, end), at);
+      at += end - start;
+    }
+    return order;
+  }
+  /** Latin-1 strings compare as their bytes do, and twenty times as fast as slices of the names. */
+  #byName(start: number, end: number): Uint32Array {
+    const order = Uint32Array.from({ length: end - start }, (_, i) => start + i);
+    const names = Array.from(order, i => this.#names.toString('latin1', this.#nameStart(i), this.#nameEnds[i]));
+    if (names.every((name, i) => i === 0 || names[i - 1] < name)) return order;
+    return order.sort((a, b) => {
+      const [one, other] = [names[a - start], names[b - start]];
+      // files of one name keep the order in which they lie
+      return one < other ? -1 : one > other ? 1 : a - b;
+    });
   }
 }
 
@@ -250,7 +291,8 @@ function paxRecords(bytes: Buffer): { name?: string; size?: number } {
   }
   return records;
 }
-const baseName = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
+/** `train/n01440764.tar` → `n01440764`. */
+const groupName = (name: string): string => name.slice(name.lastIndexOf('/') + 1, -'.tar'.length);
 
 function cutOff(where: string, at: number, name?: string) {
   const got = `its end ${name === undefined ? 'in a header' : `inside entry ${JSON.stringify(name)}`}, which begins at byte ${at}`;

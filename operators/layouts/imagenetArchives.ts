@@ -33,22 +33,34 @@ function archive(dir: string, { files }: PlaceNames, name: string): string {
 
 async function openTrain(dir: string, names: PlaceNames): Promise<DataSet> {
   const path = archive(dir, names, trainArchive);
-  const { index, origin } = await openTarIndex(path, { nested: true });
-  const classes = index.groups;
-  const odd = classes.find(name => !isWnid(name));
-  if (odd !== undefined || classes.length < 2) {
-    const got = odd === undefined ? `${classes.length} of them` : `${JSON.stringify(`${odd}.tar`)}`;
-    throw fail('data', path, 'an archive for each synset, such as n01440764.tar', got, 'Give the archive of ILSVRC2012 as it was fetched.');
-  }
   const kit = await devkitIn(dir, names);
-  if (kit) checkClasses(path, classes, kit);
-  const labels = Int32Array.from(index.groupOf);
-  return dataSet(path, index, labels, {
+  // before the index is saved: nothing is to lie beside an archive that is refused
+  const check = (index: TarIndex): void => {
+    checkGroups(path, index);
+    if (kit) checkClasses(path, index.groups, kit);
+  };
+  const { index, origin } = await openTarIndex(path, { nested: true, check });
+  const classes = index.groups;
+  return dataSet(path, index, index.groupOf, {
     classes,
     names: namesOf(classes, kit?.classes ?? (await synsetMappingIn(dir, names.files))),
     split: 'train',
     origin,
   });
+}
+
+/** An archive for each synset, none of them empty. */
+function checkGroups(path: string, { groups, groupOf }: TarIndex): void {
+  const odd = groups.find(name => !isWnid(name));
+  if (odd !== undefined || groups.length < 2) {
+    const got = odd !== undefined ? JSON.stringify(`${odd}.tar`) : groups.length === 1 ? 'one of them' : 'none';
+    const fix = 'Give the archive of ILSVRC2012 as it was fetched.';
+    throw fail('data', path, 'an archive for each synset, such as n01440764.tar', got, fix);
+  }
+  const filled = new Set(groupOf);
+  const empty = groups.find((_, group) => !filled.has(group));
+  if (empty === undefined) return;
+  throw fail('data', `${path}, archive "${empty}.tar" in it`, 'images of the class', 'nothing in it', 'Fetch the archive again.');
 }
 
 async function openValidation(dir: string, names: PlaceNames): Promise<DataSet> {
@@ -58,10 +70,13 @@ async function openValidation(dir: string, names: PlaceNames): Promise<DataSet> 
     const fix = 'Put it beside the archive: without its ground truth the validation images have no labels.';
     throw fail('data', `data folder ${dir}`, devkitArchive, 'no development kit', fix);
   }
-  const { index, origin } = await openTarIndex(path, { nested: false });
-  const images = Array.from({ length: fileCount(index) }, (_, i) => fileName(index, i));
-  const labels = validationLabels(path, images, kit.truth, 'the ground truth of the development kit');
-  return dataSet(path, index, labels, { classes: kit.classes.ids, names: kit.classes.names, split: 'test', origin });
+  const labelsOf = (index: TarIndex): Int32Array => {
+    if (fileCount(index) === 0) throw fail('data', path, 'validation images', 'no file in it', 'Fetch the archive again.');
+    const images = Array.from({ length: fileCount(index) }, (_, i) => fileName(index, i));
+    return validationLabels(path, images, kit.truth, 'the ground truth of the development kit');
+  };
+  const { index, origin } = await openTarIndex(path, { nested: false, check: labelsOf });
+  return dataSet(path, index, labelsOf(index), { classes: kit.classes.ids, names: kit.classes.names, split: 'test', origin });
 }
 
 /** The archives must be of the kit's classes, or labels of the two splits would mean different things. */
@@ -76,18 +91,27 @@ function checkClasses(path: string, classes: readonly string[], { classes: { ids
 function dataSet(
   path: string,
   index: TarIndex,
-  labels: Int32Array,
+  labels: Int32Array | Uint16Array,
   about: { classes: readonly string[]; names: readonly string[]; split: string; origin: string },
 ): DataSet {
   const { classes, names, split, origin } = about;
   const counts: number[] = classes.map(() => 0);
   for (const label of labels) counts[label]++;
   return {
-    description: `ImageNet archive ${path}, ${split} split: ${number(labels.length)} images, ${classes.length} classes (index ${origin})`,
+    description: `ImageNet archive ${path}, ${split} split: ${number(labels.length)} images, ${classes.length} classes (index ${origin})${unended(index)}`,
     classes,
     names,
     counts,
     size: labels.length,
     samples: options => archivedImages(path, index, labels, options),
   };
+}
+
+/** What tar itself would pass over in silence. */
+function unended({ unended }: TarIndex): string {
+  if (unended.length === 0) return '';
+  const inside = unended.filter(name => name !== '').map(name => `${name}.tar`);
+  const shown = inside.length > 3 ? `${inside.slice(0, 3).join(', ')} and ${inside.length - 3} more in it` : `${inside.join(', ')} in it`;
+  const which = [...(unended.includes('') ? ['the archive'] : []), ...(inside.length > 0 ? [shown] : [])].join(' and ');
+  return `; ${which} without tar's end mark: perhaps cut off between two files`;
 }

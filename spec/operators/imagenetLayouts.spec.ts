@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { lastValueFrom, map, toArray } from 'rxjs';
 import sharp from 'sharp';
 import type { Split } from '../../core/data/layout.ts';
+import { relabel } from '../../core/data/relabel.ts';
+import { MeterSet } from '../../core/meter.ts';
 import { decode, openDataSet, pixels } from '../../operators/index.ts';
 import { tarOf, useTemporaryFolder, writeFiles } from '../dataFixtures.ts';
 import { devkitMeta } from '../imagenetFixtures.ts';
@@ -119,6 +121,49 @@ describe('ImageNet layouts', () => {
     assert.match(await failure('test'), /image "README": expected a name like ILSVRC2012_val_00000001\.JPEG, got another one\./);
     await writeFile(folder.path('ILSVRC2012_img_train.tar'), await tarOf([['cats.tar', await tarOf([['a.JPEG', 'x']])]]));
     assert.match(await failure('train'), /expected an archive for each synset, such as n01440764\.tar, got "cats\.tar"\./);
+  });
+
+  it('should leave nothing beside an archive that it refuses, and say what may have been cut off', async () => {
+    const beside = async () => (await readdir(folder.path())).filter(name => name.endsWith('.index'));
+    const whole = await train();
+    const refused = async (bytes: Uint8Array, why: RegExp) => {
+      await writeFile(folder.path('ILSVRC2012_img_train.tar'), bytes);
+      assert.match(await failure('train'), why);
+      assert.deepEqual(await beside(), []);
+    };
+    await refused(new Uint8Array(0), /got an empty file/);
+    await refused(await tarOf([]), /expected an archive for each synset, such as n01440764\.tar, got none\./);
+    await refused(whole.subarray(0, whole.length - 4000), /expected a complete tar archive, got its end inside/);
+    const empty = await tarOf([
+      [`${ids[0]}.tar`, await tarOf([['1.JPEG', 'x']])],
+      [`${ids[1]}.tar`, await tarOf([])],
+    ]);
+    await refused(empty, /archive "n02110185\.tar" in it: expected images of the class, got nothing in it\./);
+    await write(kitFiles);
+    await refused(await train(ids.slice(0, 2)), /got none for n02119789/);
+    await writeFile(folder.path('ILSVRC2012_img_val.tar'), await tarOf([]));
+    assert.match(await failure('test'), /expected validation images, got no file in it\./);
+    assert.deepEqual(await beside(), []);
+    await writeFile(folder.path('ILSVRC2012_img_train.tar'), whole.subarray(0, whole.length - 1024));
+    assert.match(
+      (await open('train')).description,
+      /\(index made and saved\); the archive without tar's end mark: perhaps cut off between two files$/,
+    );
+  });
+
+  it('should visit what is kept and nothing else, each sample with the index that it has in the whole @smoke', async () => {
+    await write({ 'ILSVRC2012_img_train.tar': await train() });
+    const set = await openDataSet(folder.path(), { split: 'train' });
+    const meters = new MeterSet();
+    const part = relabel(set, { classes: ids.slice(1), labels: Int32Array.of(-1, 0, 1), description: '' });
+    const samples = await lastValueFrom(part.samples({ order: 'random', seed: 3, meters }).pipe(toArray()));
+    assert.deepEqual(samples.map(({ index, label }) => [index, label]).sort(), [
+      [2, 0],
+      [3, 0],
+      [4, 1],
+      [5, 1],
+    ]);
+    assert.equal(meters.stage('source').itemsOut, 4);
   });
 
   it('should read a flat val/ with the ground truth of the kit', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { utimesSync, writeFileSync } from 'node:fs';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { buffer as collect } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
@@ -53,10 +53,52 @@ describe('indexTar', () => {
     const index = await indexTar(path, { nested: true });
     assert.deepEqual(index.groups, ['n01', 'n02', 'n03']);
     assert.deepEqual([...index.groupOf], [0, 0, 1]);
+    assert.deepEqual(index.unended, []);
     assert.deepEqual(
       [0, 1, 2].map(i => outer.toString('utf8', index.offsets[i], index.offsets[i] + index.sizes[i])),
       ['b', 'cc', 'aa'],
     );
+  });
+
+  it('should sort files by the bytes of their names within each archive inside, in whatever order they lie', async () => {
+    const names = ['b', 'Über', 'a10', 'a9', 'a'];
+    const inner = (id: string) => tarOf(names.map(name => [`${id}_${name}`, name] as const));
+    const path = await write(
+      await tarOf([
+        ['n02.tar', await inner('n02')],
+        ['n01.tar', await inner('n01')],
+      ]),
+    );
+    const index = await indexTar(path, { nested: true });
+    const bytes = await readFile(path);
+    const sorted = ['a', 'a10', 'a9', 'b', 'Über'];
+    assert.deepEqual(
+      Array.from({ length: 10 }, (_, i) => fileName(index, i)),
+      ['n01', 'n02'].flatMap(id => sorted.map(name => `${id}_${name}`)),
+    );
+    assert.deepEqual(
+      Array.from({ length: 10 }, (_, i) => bytes.toString('utf8', index.offsets[i], index.offsets[i] + index.sizes[i])),
+      [...sorted, ...sorted],
+    );
+  });
+
+  it('should refuse two archives of one name', async () => {
+    const inner = await tarOf([['a', 'x']]);
+    const twice = tarOf([
+      ['n01.tar', inner],
+      ['again/n01.tar', inner],
+    ]);
+    await assert.rejects(indexTar(await write(await twice), { nested: true }), /different names inside, got n01\.tar twice\./);
+  });
+
+  it("should tell which archives lack tar's end mark", async () => {
+    const inner = await tarOf([['a', 'x']]);
+    const outer = await tarOf([
+      ['n01.tar', inner],
+      ['n02.tar', inner.subarray(0, 1024)],
+    ]);
+    assert.deepEqual((await indexTar(await write(outer), { nested: true })).unended, ['n02']);
+    assert.deepEqual((await indexTar(await write(outer.subarray(0, -1024)), { nested: true })).unended, ['', 'n02']);
   });
 
   it('should leave folders and links out', async () => {
@@ -87,6 +129,10 @@ describe('indexTar', () => {
     const damaged = Buffer.from(whole);
     damaged.fill(7, 1540, 1600);
     assert.match(await failure(damaged), /expected a plain tar archive, got no valid header at byte 1536\. It is damaged or no tar file/);
+    const misprinted = Buffer.from(whole);
+    misprinted[1536] ^= 1;
+    assert.match(await failure(misprinted), /no valid header at byte 1536/, 'one bit of a name against the checksum');
+    assert.match(await failure(new Uint8Array(0)), /a\.tar: expected a tar archive, got an empty file\. Fetch or make it again\./);
     assert.match(await failure(gzipSync(whole)), /got gzip data, in which nothing can be found .* Unpack it with gunzip\./);
     await rm(folder.path('a.tar'));
     await assert.rejects(indexTar(folder.path('a.tar'), { nested: false }), /expected a file that can be read, got nothing of that name/);
@@ -129,12 +175,49 @@ describe('openTarIndex', () => {
     assert.equal((await openTarIndex(path, { nested: true })).origin, 'made and saved', 'another way of reading it');
   });
 
+  it('should leave nothing on the disk for an archive that is damaged, or that the caller refuses', async () => {
+    const path = folder.path('a.tar');
+    const whole = await tarOf([['a', 'one']]);
+    const refuse = () => {
+      throw new Error('refused');
+    };
+    for (const bytes of [whole.subarray(0, 514), new Uint8Array(0), Buffer.alloc(2048, 7)]) {
+      writeFileSync(path, bytes);
+      await assert.rejects(openTarIndex(path, { nested: false }));
+    }
+    writeFileSync(path, whole);
+    await assert.rejects(openTarIndex(path, { nested: false, check: refuse }), /refused/);
+    assert.deepEqual(await readdir(folder.path()), ['a.tar']);
+    await openTarIndex(path, { nested: false });
+    await assert.rejects(openTarIndex(path, { nested: false, check: refuse }), /refused/, 'a saved one is checked too');
+  });
+
+  it('should refuse an archive that is written meanwhile', async () => {
+    const path = folder.path('a.tar');
+    writeFileSync(path, await tarOf([['a', 'one']]));
+    const check = () => utimesSync(path, 1, 1);
+    await assert.rejects(
+      openTarIndex(path, { nested: false, check }),
+      /that stays as it is while its index is made, got another size or time/,
+    );
+    assert.deepEqual(await readdir(folder.path()), ['a.tar']);
+  });
+
   it('should make it anew from a saved one that is cut off or another file', async () => {
     const path = folder.path('a.tar');
     writeFileSync(path, await tarOf([['a', 'one']]));
     const { index } = await openTarIndex(path, { nested: false });
     const saved = await readFile(`${path}.index`);
-    for (const bytes of [saved.subarray(0, saved.length - 1), saved.subarray(0, 20), Buffer.from('{}\n'), Buffer.concat([saved, saved])]) {
+    const wild = Buffer.from(saved);
+    // an offset far beyond the archive
+    wild.fill(0x41, saved.indexOf('\n') + 1, saved.indexOf('\n') + 9);
+    for (const bytes of [
+      saved.subarray(0, saved.length - 1),
+      saved.subarray(0, 20),
+      Buffer.from('{}\n'),
+      Buffer.concat([saved, saved]),
+      wild,
+    ]) {
       await writeFile(`${path}.index`, bytes);
       assert.deepEqual(await openTarIndex(path, { nested: false }), { index, origin: 'made and saved' });
     }
@@ -145,7 +228,8 @@ describe('openTarIndex', () => {
     const path = folder.path('a.tar');
     writeFileSync(path, await tarOf([['a', 'one']]));
     await mkdir(`${path}.index`);
-    assert.equal((await openTarIndex(path, { nested: false })).origin, 'made and saved');
+    const { origin } = await openTarIndex(path, { nested: false });
+    assert.ok(origin.startsWith(`made and saved in ${folder.path('cache', 'millrace')}`), origin);
     assert.equal((await openTarIndex(path, { nested: false })).origin, 'read from its file');
     await rm(folder.path('cache'), { recursive: true });
     await writeFile(folder.path('cache'), 'a file in its place');
