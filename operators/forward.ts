@@ -51,6 +51,7 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
             drop(batch);
             return;
           }
+          for (const watcher of model.watchers) watcher.batch?.(batch, mode);
           const workingMs = performance.now();
           try {
             await model.upload(batch, mode);
@@ -61,8 +62,10 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
           await model.forward(mode);
           meter.busyMs += performance.now() - workingMs;
           meter.itemsOut += batch.count;
-          if (!subscriber.closed)
-            subscriber.next({ model, mode, batch: rest, logits: () => model.readLogits(batch.count), lease, startedMs });
+          if (subscriber.closed) return;
+          const pass: Pass = { model, mode, batch: rest, logits: () => model.readLogits(batch.count), lease, startedMs };
+          for (const watcher of model.watchers) watcher.pass?.(pass);
+          subscriber.next(pass);
         } catch (error) {
           // before the model is given back: no other pass may begin
           subscriber.error(error);

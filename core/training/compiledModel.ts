@@ -25,6 +25,7 @@ import type { StepSegment } from './profile.ts';
 import { explainShortage } from './shortage.ts';
 import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
+import type { Watcher } from './watcher.ts';
 import { checkWeights, readWeights, writeWeights } from './weights.ts';
 
 /** A graph with weights on a device. Its plans are made when they are first needed and share every lasting tensor. */
@@ -40,6 +41,7 @@ export class CompiledModel {
   readonly parameters: readonly GraphParameter[];
   /** One pass at a time has the activations. */
   readonly lock = new Lock();
+  readonly watchers = new Set<Watcher>();
   /** Updates of the weights so far, and with loss scaling also the steps that were left out. */
   updates = 0;
   /** Absent without loss scaling. */

@@ -1,12 +1,13 @@
 import type { Subscription } from 'rxjs';
 import { type Bad, MillraceError, type Position, type Step, type TensorData } from '../../core/index.ts';
 import { type EpochEvaluation, isStep, type Pipeline, type PipelineRecord } from '../definePipeline.ts';
+import { Controls } from './controls.ts';
 import { type Introduction, type Prepared, prepare } from './prepare.ts';
 
 /** What a run tells while it goes; every call is made between two steps. */
 export interface Listener {
   introduce(what: 'device' | 'data' | 'held-out' | 'model', text: string): void;
-  begin(prepared: Prepared): void;
+  begin(prepared: Prepared, controls: Controls): void;
   step(step: Step): void;
   /** The last training step of an epoch is done, its evaluation begins. */
   evaluating(epoch: number): void;
@@ -58,13 +59,18 @@ export async function runPipeline({ pipeline, given, listener, signal }: RunOpti
       bad.log?.({ event: 'bad', ...each });
     },
   });
-  const run = new Run(pipeline, prepared, listener, bad);
+  const { model, lr$ } = prepared.context;
+  const stopped = new AbortController();
+  const controls = new Controls({ lock: model.lock, lr$, stop: () => stopped.abort() });
+  const run = new Run(pipeline, prepared, listener, bad, controls);
   bad.log = record => prepared.folder.log(record);
   try {
-    return await run.go(signal);
+    return await run.go(AbortSignal.any([signal, stopped.signal]));
   } catch (error) {
+    controls.close();
     throw await run.failed(error);
   } finally {
+    controls.close();
     await prepared.close();
   }
 }
@@ -103,6 +109,7 @@ class Run {
     private readonly prepared: Prepared,
     private readonly listener: Listener,
     private readonly badSamples: BadSamples,
+    private readonly controls: Controls,
   ) {
     const { start } = prepared.context;
     this.#position = start;
@@ -113,7 +120,8 @@ class Run {
 
   async go(signal: AbortSignal): Promise<Result> {
     const { context, folder, introduction } = this.prepared;
-    this.listener.begin(this.prepared);
+    this.controls.applied$.subscribe(action => folder.log({ event: 'control', step: this.#position.step, ...action }));
+    this.listener.begin(this.prepared, this.controls);
     const began = performance.now();
     await this.#consume(signal);
     this.#save();
@@ -173,7 +181,11 @@ class Run {
         subscription?.unsubscribe();
         finish();
       };
-      const stop = () => this.prepared.stop();
+      const stop = () => {
+        // also ends a pause, in which the step under way could not be finished
+        this.controls.act({ control: 'stop' });
+        this.prepared.stop();
+      };
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop);
       context.device.lost.catch(error => settle(() => reject(error)));
@@ -195,7 +207,8 @@ class Run {
   }
 
   #take(record: PipelineRecord): void {
-    if (isStep(record)) this.#step(record);
+    const pausedSeconds = this.controls.takePausedMs() / 1000;
+    if (isStep(record)) this.#step(withoutPause(record, pausedSeconds));
     else this.#evaluated(record);
   }
 
@@ -269,6 +282,13 @@ class Run {
     // told by whoever waits for it; not twice
     this.#writing.catch(() => undefined);
   }
+}
+
+/** A pause is no part of the step that came after it. */
+function withoutPause(step: Step, pausedSeconds: number): Step {
+  if (pausedSeconds === 0 || pausedSeconds >= step.seconds) return step;
+  const seconds = step.seconds - pausedSeconds;
+  return { ...step, seconds, imagesPerSecond: step.images / seconds };
 }
 
 /** Flags where the operators' own message speaks of arguments. */
