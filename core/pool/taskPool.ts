@@ -12,7 +12,7 @@ export interface TaskPool {
 }
 export type TaskEnd<Output> =
   | { readonly ok: true; readonly value: Output /** In the worker, without the way there and back. */; readonly busyMs: number }
-  /** The task threw, killed its thread twice, came too late, or there are no threads at all. */
+  /** The task threw, its thread died under it again and again, it came too late, or there are no threads at all. */
   | { readonly ok: false; readonly kind: 'failed' | 'crashed' | 'closed' | 'broken'; readonly reason: string };
 export interface Ticket {
   /** True if the task had not begun: it never will, and `done` is not called. */

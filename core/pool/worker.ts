@@ -6,6 +6,8 @@ export interface Chunk {
   /** The folder of the tasks as a URL, and how their files' names end. */
   readonly tasks: string;
   readonly extension: string;
+  /** Where the place of the call at work is written, -1 between two: who is to blame if the thread dies. */
+  readonly at: Int32Array;
   readonly calls: readonly { readonly task: string; readonly input: unknown }[];
 }
 export type CallEnd = { readonly value: unknown; readonly busyMs: number } | { readonly failed: string };
@@ -17,9 +19,9 @@ const require = createRequire(import.meta.url);
 /** In worker threads tsx teaches TypeScript to `require` on every version of Node, to `import` not on Node 20. */
 const load = async (url: string): Promise<{ default: Task }> => (url.endsWith('.ts') ? require(fileURLToPath(url)) : import(url));
 
-export default async function runChunk({ tasks, extension, calls }: Chunk): Promise<CallEnd[]> {
+export default async function runChunk({ tasks, extension, at, calls }: Chunk): Promise<CallEnd[]> {
   const ends: CallEnd[] = [];
-  for (const { task, input } of calls) {
+  for (const [place, { task, input }] of calls.entries()) {
     try {
       const url = `${tasks}${task}${extension}`;
       let run = loaded.get(url);
@@ -28,11 +30,13 @@ export default async function runChunk({ tasks, extension, calls }: Chunk): Prom
         loaded.set(url, run);
       }
       const began = performance.now();
+      Atomics.store(at, 0, place);
       const value = await run(input);
       ends.push({ value, busyMs: performance.now() - began });
     } catch (error) {
       ends.push({ failed: error instanceof Error ? error.message : String(error) });
     }
+    Atomics.store(at, 0, -1);
   }
   return ends;
 }

@@ -1,15 +1,20 @@
 import { availableParallelism } from 'node:os';
-import { Piscina } from 'piscina';
+import type { Worker } from 'node:worker_threads';
 import { fail, show } from '../errors.ts';
-import { threadFlags } from '../thread.ts';
+import { type Death, PoolThread } from './poolThread.ts';
 import type { TaskEnd, TaskPool, Ticket } from './taskPool.ts';
-import type { CallEnd, Chunk } from './worker.ts';
+import type { CallEnd } from './worker.ts';
 
 interface Call {
   readonly task: string;
   readonly input: unknown;
   readonly done: (end: TaskEnd<never>) => void;
-  crashes: number;
+  /** Threads that died while they were at it. */
+  deaths: number;
+  /** Not with others in one message. */
+  alone: boolean;
+  /** Not before this time, so that whatever kills threads has time to pass. */
+  dueMs: number;
 }
 
 export interface WorkerPoolOptions {
@@ -24,18 +29,28 @@ const chunkMs = 3;
 const chunkMost = 16;
 /** How long `close` waits for tasks in work before it ends their threads. */
 const graceMs = 400;
-/** TypeScript under a loader in a checkout, JavaScript once compiled: the same as this file. */
-const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+/**
+ * A call is given up when this many threads have died under it. Who ends threads at random will hit one call so often only by
+ * design: with half of all calls hit, one in a thousand calls would be given up wrongly.
+ */
+const mostDeaths = 10;
+/** So many starts in a row may fail: threads that threw, and threads that were ended from outside before they were ready. */
+const mostUnfit = 3;
+const mostFailedStarts = 100;
 
 /**
  * Worker threads (piscina) behind one queue, first in first out. The threads start with the pool, inherit the process's loader flags, and do not keep
  * an idle process alive. sharp decodes on libuv's threads, which all workers share: more than four decode at once only if
- * UV_THREADPOOL_SIZE says so when the process starts. A thread that dies is replaced and what it had in work is tried once more, each call alone.
+ * UV_THREADPOOL_SIZE says so when the process starts.
+ *
+ * A thread that dies, whatever of, is replaced. What it had in its message begins again: the call that was at work alone and,
+ * from the third death on, after a pause that doubles (1.3 s in all); after ten deaths it has `crashed`. The others lose only time.
  */
 export class WorkerPool implements TaskPool {
   readonly workers: number;
   readonly #tasks: string;
-  readonly #piscina: Piscina;
+  readonly #threads = new Set<PoolThread>();
+  readonly #idle: PoolThread[] = [];
   readonly #queue: Call[] = [];
   readonly #inWork = new Set<readonly Call[]>();
   #whenIdle: (() => void) | undefined;
@@ -43,6 +58,10 @@ export class WorkerPool implements TaskPool {
   readonly #meanMs = new Map<string, number>();
   #closing: Promise<void> | undefined;
   #broken: string | undefined;
+  /** Since the last thread that was ready. */
+  #failedStarts = 0;
+  #unfit = 0;
+  #timers = new Set<NodeJS.Timeout>();
 
   constructor({
     workers = Math.max(1, availableParallelism() - 1),
@@ -53,21 +72,16 @@ export class WorkerPool implements TaskPool {
     }
     this.workers = workers;
     this.#tasks = tasks.href;
-    this.#piscina = new Piscina({
-      filename: new URL(`./worker${extension}`, import.meta.url).href,
-      minThreads: workers,
-      maxThreads: workers,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      recordTiming: false,
-      execArgv: threadFlags(),
-    });
-    // A thread that dies while idle has no task to tell about it.
-    this.#piscina.on('error', (error: Error) => this.#checkAlive(error));
+    for (let i = 0; i < workers; i++) this.#start();
   }
 
   /** Tasks that have not begun. */
   get queued(): number {
     return this.#queue.length;
+  }
+  /** The threads there are now, also those that only start. */
+  get threads(): readonly Worker[] {
+    return [...this.#threads].flatMap(({ worker }) => worker ?? []);
   }
 
   submit<Input, Output>(task: string, input: Input, done: (end: TaskEnd<Output>) => void): Ticket {
@@ -75,7 +89,7 @@ export class WorkerPool implements TaskPool {
       done(this.#broken ? { ok: false, kind: 'broken', reason: this.#broken } : closed);
       return { cancel: () => false };
     }
-    const call: Call = { task, input, done: done as (end: TaskEnd<never>) => void, crashes: 0 };
+    const call: Call = { task, input, done: done as (end: TaskEnd<never>) => void, deaths: 0, alone: false, dueMs: 0 };
     this.#queue.push(call);
     this.#dispatch();
     return {
@@ -100,6 +114,7 @@ export class WorkerPool implements TaskPool {
   }
 
   async #close(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer);
     for (const call of this.#queue.splice(0)) call.done(closed);
     if (this.#inWork.size > 0) {
       await new Promise<void>(resolve => {
@@ -110,37 +125,86 @@ export class WorkerPool implements TaskPool {
         };
       });
     }
-    await this.#piscina.destroy();
+    await Promise.all([...this.#threads].map(thread => thread.close()));
+    this.#threads.clear();
+  }
+
+  #start(): void {
+    const thread = new PoolThread(this.#tasks, {
+      ready: () => {
+        this.#failedStarts = 0;
+        this.#unfit = 0;
+        this.#idle.push(thread);
+        this.#dispatch();
+      },
+      died: (dead, death) => this.#replace(dead, death),
+    });
+    this.#threads.add(thread);
+  }
+
+  #replace(dead: PoolThread, { error, unfit }: Death): void {
+    this.#threads.delete(dead);
+    const at = this.#idle.indexOf(dead);
+    if (at >= 0) this.#idle.splice(at, 1);
+    if (this.#closing || this.#broken) return;
+    if (unfit) this.#unfit++;
+    if (!dead.ready) this.#failedStarts++;
+    if (this.#unfit >= mostUnfit || this.#failedStarts >= mostFailedStarts) this.#break(error);
+    else if (this.#failedStarts < 3) this.#start();
+    else this.#later(Math.min(100, 5 * 2 ** (this.#failedStarts - 3)), () => this.#start());
+  }
+
+  /** Nobody is left to wait for. */
+  #break(error: Error): void {
+    this.#broken = `none that start (${error.message})`;
+    const stranded = [...[...this.#inWork].flat(), ...this.#queue.splice(0)];
+    this.#inWork.clear();
+    for (const thread of this.#threads) void thread.close();
+    for (const call of stranded) call.done({ ok: false, kind: 'broken', reason: this.#broken });
+  }
+
+  #later(ms: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (!this.#closing && !this.#broken) action();
+    }, ms);
+    this.#timers.add(timer);
   }
 
   #dispatch(): void {
-    while (this.#queue.length > 0 && this.#inWork.size < this.workers) void this.#send(this.#queue.splice(0, this.#chunkSize()));
+    while (this.#idle.length > 0) {
+      const calls = this.#nextChunk();
+      if (calls.length === 0) return;
+      void this.#send(this.#idle.pop()!, calls);
+    }
   }
 
-  #chunkSize(): number {
-    const [first] = this.#queue;
-    if (first.crashes > 0) return 1;
+  #nextChunk(): readonly Call[] {
+    const now = performance.now();
+    const at = this.#queue.findIndex(({ dueMs }) => dueMs <= now);
+    if (at < 0) return [];
+    const first = this.#queue[at];
     const mean = this.#meanMs.get(first.task);
-    const wanted = mean === undefined ? 1 : Math.max(1, Math.min(chunkMost, Math.floor(chunkMs / mean)));
+    const wanted = mean === undefined || first.alone ? 1 : Math.max(1, Math.min(chunkMost, Math.floor(chunkMs / mean)));
     // An even share, so that no worker waits while another has a chunk of the last few.
-    const most = Math.min(wanted, Math.ceil(this.#queue.length / this.workers));
+    const most = Math.min(wanted, Math.ceil(this.#queue.length / this.workers), this.#queue.length - at);
     let size = 1;
-    while (size < most && this.#queue[size].task === first.task && this.#queue[size].crashes === 0) size++;
-    return size;
+    while (size < most && this.#queue[at + size].task === first.task && !this.#queue[at + size].alone) size++;
+    return this.#queue.splice(at, size);
   }
 
-  async #send(calls: readonly Call[]): Promise<void> {
-    const chunk: Chunk = { tasks: this.#tasks, extension, calls: calls.map(({ task, input }) => ({ task, input })) };
+  async #send(thread: PoolThread, calls: readonly Call[]): Promise<void> {
     this.#inWork.add(calls);
     let ends: CallEnd[] | Error;
     try {
-      ends = await this.#piscina.run(chunk);
+      ends = await thread.run(calls.map(({ task, input }) => ({ task, input })));
     } catch (error) {
       ends = error instanceof Error ? error : new Error(String(error));
     }
     // Not there any more: told already that no threads start.
     if (!this.#inWork.delete(calls)) return;
-    if (ends instanceof Error) this.#crashed(calls, ends);
+    if (!thread.dead) this.#idle.push(thread);
+    if (ends instanceof Error) this.#begunInVain(calls, thread, ends);
     // The worker goes on while we look at what it did.
     this.#dispatch();
     if (!(ends instanceof Error)) this.#tell(calls, ends);
@@ -159,26 +223,28 @@ export class WorkerPool implements TaskPool {
     }
   }
 
-  /** The thread died with these in work: whichever did it, each gets one more chance, alone. */
-  #crashed(calls: readonly Call[], error: Error): void {
+  /** The thread died with these, or they could not be copied to it; what else was in the message did nothing wrong. */
+  #begunInVain(calls: readonly Call[], thread: PoolThread, error: Error): void {
     const again: Call[] = [];
-    for (const call of calls) {
+    for (const [place, call] of calls.entries()) {
       if (this.#closing) call.done(closed);
-      else if (error.name === 'DataCloneError') call.done({ ok: false, kind: 'failed', reason: error.message });
-      else if (call.crashes++ === 0) again.push(call);
-      else call.done({ ok: false, kind: 'crashed', reason: `its worker thread died twice (${error.message})` });
+      else if (!thread.dead && calls.length === 1) call.done({ ok: false, kind: 'failed', reason: error.message });
+      else {
+        if (!thread.dead) call.alone = true;
+        else if (place === thread.at) this.#suspect(call);
+        if (call.deaths < mostDeaths) again.push(call);
+        else call.done({ ok: false, kind: 'crashed', reason: `its worker thread died ${mostDeaths} times over it (${error.message})` });
+      }
     }
     this.#queue.unshift(...again);
-    this.#checkAlive(error);
   }
 
-  /** Piscina does not start threads again that die while they start; then there is nobody to wait for. */
-  #checkAlive(error: Error): void {
-    if (this.#closing || this.#piscina.threads.length > 0) return;
-    this.#broken = `none that start (${error.message})`;
-    const stranded = [...[...this.#inWork].flat(), ...this.#queue.splice(0)];
-    this.#inWork.clear();
-    for (const call of stranded) call.done({ ok: false, kind: 'broken', reason: this.#broken });
+  #suspect(call: Call): void {
+    call.alone = true;
+    if (++call.deaths < 3) return;
+    const pauseMs = 10 * 2 ** (call.deaths - 3);
+    call.dueMs = performance.now() + pauseMs;
+    if (call.deaths < mostDeaths) this.#later(pauseMs + 1, () => this.#dispatch());
   }
 }
 
