@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Observable, type Observer, type OperatorFunction } from 'rxjs';
 import { defaultMinVisible } from '../core/data/boxes.ts';
 import type { Demand } from '../core/data/demand.ts';
+import { type FailOn, failLevels } from '../core/data/failOn.ts';
 import { type JobContext, SamplePicture } from '../core/data/imageJob.ts';
 import type { Bad, Sample } from '../core/data/sample.ts';
 import { SlotPool } from '../core/data/slots.ts';
@@ -20,10 +21,19 @@ export interface DecodeOptions {
    * with the next one, `replace` puts the nearest good sample of the same epoch in its place.
    */
   readonly onError?: 'skip' | 'replace' | 'throw';
-  /** Told each bad sample once, in order. It is never completed, so that one Subject can serve several pipelines. */
+  /** Told each bad sample once, in order, and each that was used with a `warning`. It is never completed, so that one Subject can serve several pipelines. */
   readonly bad?: Pick<Observer<Bad>, 'next'> | ((bad: Bad) => void);
-  /** Images with more pixels are bad samples; by default 100 million. */
-  readonly maxPixels?: number;
+  /**
+   * Images with more pixels are bad samples, refused by what their headers say before memory is spent on them; and so are those
+   * that a transform would make so large. By default 100 million.
+   */
+  readonly pixelLimit?: number;
+  /**
+   * How much must be wrong with a file before it counts as bad, in sharp's words: from `none`, which takes what the decoder can make
+   * of a file that is damaged or cut short, the rest grey or black, over `truncated` and `error` to `warning`. What is taken so is told to
+   * `bad` with a `warning`. By default `none` for JPEGs and `error` for all else.
+   */
+  readonly failOn?: FailOn;
   /** Of boxes, the share of their area that crops must leave; those with less are dropped. By default 0.25. */
   readonly minVisible?: number;
   /** Worker threads that outlive this pipeline; whoever made the pool closes it. */
@@ -36,8 +46,8 @@ export interface DecodeOptions {
  *      in:  --a--b--c--|
  *   decode({ workers: 2 })
  *     out:  --A--B--C--|         A = a with a job; `augment` adds to it, `batch` or `pixels` waits for it
- *  Shapes: any image → uint8 [H,W,C], C = `channels`. 16-bit is scaled to 8, alpha flattened on black, the EXIF orientation
- *  applied, the first frame taken. Boxes go where the pixels go.  Order: kept, and the work begins in that order.
+ *  Shapes: any image → uint8 [H,W,C], C = `channels`. What the file is, its bytes say: JPEG, PNG, WebP, GIF, TIFF or AVIF. 16-bit is
+ *  scaled to 8, alpha flattened on black, CMYK converted as Pillow does, the EXIF orientation applied, the first frame taken. Boxes go where the pixels go.  Order: kept, and the work begins in that order.
  *  Holds: nothing by itself. A job starts when a stage that holds the sample asks for its pixels, so what a `filter` drops is
  *  never decoded; declares 2 × workers + 2 samples so that the workers stay busy.
  *  Runs: worker threads, started at the first picture.  Owns: its pool, closed when the stream has ended and nobody holds
@@ -46,7 +56,8 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
   const {
     channels = 3,
     onError = 'throw',
-    maxPixels = 100_000_000,
+    pixelLimit = 100_000_000,
+    failOn,
     minVisible = defaultMinVisible,
     workers = options.pool?.workers ?? Math.max(1, availableParallelism() - 1),
   } = options;
@@ -54,7 +65,15 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
     throw fail('usage', 'decode', 'workers to be a whole number, 1 or more', show(workers), 'Change the number of workers.');
   if (channels !== 1 && channels !== 3)
     throw fail('usage', 'decode', 'channels to be 1 or 3', show(channels), 'Ask for 3 (RGB) or 1 (grey).');
-  if (!(maxPixels >= 1)) throw fail('usage', 'decode', 'maxPixels to be 1 or more', show(maxPixels), 'Leave it out for 100 million.');
+  if (!(pixelLimit >= 1)) throw fail('usage', 'decode', 'pixelLimit to be 1 or more', show(pixelLimit), 'Leave it out for 100 million.');
+  if (failOn !== undefined && !failLevels.includes(failOn))
+    throw fail(
+      'usage',
+      'decode',
+      `failOn to be one of ${failLevels.join(', ')}`,
+      show(failOn),
+      'Leave it out to take damaged JPEGs alone.',
+    );
   if (!(minVisible >= 0 && minVisible <= 1))
     throw fail('usage', 'decode', 'minVisible between 0 and 1', show(minVisible), "Give a share of a box's area.");
   return source =>
@@ -70,7 +89,8 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
         pool: () => pool.open(),
         slots,
         channels,
-        maxPixels,
+        pixelLimit,
+        failOn,
         minVisible,
         onError,
         tell: each => (typeof bad === 'function' ? bad(each) : bad?.next(each)),

@@ -105,6 +105,7 @@ export class InOrder {
   }
 
   #good(sample: Sample, job: ImageJob, pixels: Pixels): void {
+    if (pixels.warning) job.report({ ok: false, key: sample.key, stage: 'decode', reason: pixels.warning, warning: true });
     if (job.onError === 'replace') {
       this.#forgetNearest();
       sample.lease.hold();

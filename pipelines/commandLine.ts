@@ -69,6 +69,15 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--batch <N>', "images a pass (default: the run's)"))
     .addOption(exact())
     .addOption(onError())
+    .addOption(whole('--pixel-limit <N>', 'images with more pixels count as ones that cannot be read (default: 100 million)'))
+    .addOption(
+      new Option('--fail-on <LEVEL>', 'how much must be wrong with a file before it cannot be read (default: none for JPEGs)').choices([
+        'none',
+        'truncated',
+        'error',
+        'warning',
+      ]),
+    )
     .action(async (checkpoint: string, options) => {
       finish(await evaluate(checkpoint, options, output));
     });

@@ -68,6 +68,13 @@ export const commonOptions = z.object({
     .default(1)
     .describe('start of all randomness'),
   onError: z.enum(['skip', 'replace', 'throw']).default('throw').describe('what becomes of a sample that cannot be read'),
+  pixelLimit: count()
+    .default(100_000_000)
+    .describe('images with more pixels count as ones that cannot be read, before memory is spent on them'),
+  failOn: z
+    .enum(['none', 'truncated', 'error', 'warning'])
+    .optional()
+    .describe('how much must be wrong with a file before it cannot be read (default: none for JPEGs, what can be read of them is taken)'),
   checkpointEvery: count().default(500).describe('steps between checkpoints within an epoch'),
   out: z.string().optional().describe('run folder (default: runs/<date>-<model>)'),
   resume: z.string().optional().describe('go on with the run in this folder'),

@@ -3,6 +3,7 @@ import type { TaskEnd, TaskPool, Ticket } from '../pool/taskPool.ts';
 import type { DecodeInput, DecodeOutput } from '../tasks/decodeImage.ts';
 import { moveBox, moveBoxes } from './boxes.ts';
 import type { Lease } from './demand.ts';
+import type { FailOn } from './failOn.ts';
 import { planSteps, type Size, unrolled } from './geometry.ts';
 import type { Augmented, Bad, Box, ImageJob, Picture, Pixels, Sample, Transform } from './sample.ts';
 import type { Slot, SlotPool } from './slots.ts';
@@ -13,7 +14,8 @@ export interface JobContext {
   readonly pool: () => TaskPool;
   readonly slots: SlotPool;
   readonly channels: 1 | 3;
-  readonly maxPixels: number;
+  readonly pixelLimit: number;
+  readonly failOn: FailOn | undefined;
   /** Share of a box's area that must be left of it. */
   readonly minVisible: number;
   readonly onError: 'skip' | 'replace' | 'throw';
@@ -59,7 +61,7 @@ export class SamplePicture {
   report(bad: Bad): void {
     if (this.#reported) return;
     this.#reported = true;
-    this.meter.dropped++;
+    if (!bad.warning) this.meter.dropped++;
     this.context.tell(bad);
   }
   #leave(): void {
@@ -79,6 +81,8 @@ class PictureJob implements ImageJob {
   #slot: Slot | undefined;
   /** Size of the picture before all transforms, once it is known. */
   private upright: Size | undefined;
+  /** What is wrong with a picture that was taken all the same. */
+  private warning: string | undefined;
   /** Results of work begun before the last `dispose` are of no use any more. */
   #attempt = 0;
 
@@ -176,7 +180,8 @@ class PictureJob implements ImageJob {
     const attempt = this.#attempt;
     const slot = context.slots.take();
     this.#slot = slot;
-    const input: DecodeInput = { picture, transforms, channels: context.channels, maxPixels: context.maxPixels, cell: slot.cell };
+    const { channels, pixelLimit, failOn } = context;
+    const input: DecodeInput = { picture, transforms, channels, pixelLimit, failOn, cell: slot.cell };
     meter.keep(1);
     const ticket = context.pool().submit<DecodeInput, DecodeOutput>('decodeImage', input, end => {
       meter.keep(-1);
@@ -189,14 +194,15 @@ class PictureJob implements ImageJob {
   #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot, upright: Size | undefined): Pixels | Bad {
     if (!end.ok) return end.kind === 'broken' ? { ...this.#bad(end.reason), fatal: true } : this.#bad(end.reason);
     if (!end.value.ok) return this.#bad(end.value.reason);
-    const { height, width, channels, larger } = end.value;
+    const { height, width, channels, larger, warning = this.parent?.warning } = end.value;
+    this.warning = warning;
     this.upright = upright ?? end.value.upright;
     const boxes = this.#boxes();
     const data = slot.view(height * width * channels, larger);
     const { meter } = this.sample;
     meter.itemsOut++;
     meter.bytes += data.length;
-    return { ok: true, data, height, width, channels, ...(boxes && { boxes }) };
+    return { ok: true, data, height, width, channels, ...(boxes && { boxes }), ...(warning && { warning }) };
   }
   #settle(outcome: Pixels | Bad): void {
     this.#outcome = outcome;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fail } from '../errors.ts';
 import { unreadable } from '../formats/unreadable.ts';
 import { extensionOf, imageExtensions, isImageExtension } from './imageFiles.ts';
+import { nameOf, systemPath } from './systemPath.ts';
 
 /** What lies in an image folder: a path and a label a sample, nothing of the pictures. */
 export interface ImageListing {
@@ -13,29 +14,52 @@ export interface ImageListing {
   /** `class/file` or `class/nested/file`, sorted by class, then by path. */
   readonly files: readonly string[];
   readonly labels: Int32Array;
+  /** What a person would want to know: links that lead nowhere or in a circle. */
+  readonly warnings?: readonly string[];
 }
 
-/** The names in a folder, dot files left out, in code unit order: the same on every machine and in every locale. */
-export async function listFolder(dir: string): Promise<{ readonly folders: string[]; readonly files: string[] }> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch(error => {
+/** What lies in a folder. */
+export interface FolderNames {
+  readonly folders: string[];
+  readonly files: string[];
+  /** Links whose targets cannot be reached; those named as images are among `files`, and will be bad samples. */
+  readonly lostLinks: string[];
+}
+
+/**
+ * The names in a folder, dot files, pipes and devices left out, in code unit order: the same on every machine and in every locale.
+ * What is not UTF-8 in them stands for itself (see `systemPath`).
+ */
+export async function listFolder(dir: string): Promise<FolderNames> {
+  const entries = await readdirAny(dir).catch(error => {
     throw unreadable(dir, 'a folder that can be read', error);
   });
   const folders: string[] = [];
   const files: string[] = [];
+  const lostLinks: string[] = [];
   for (const entry of entries) {
     if (entry.name.startsWith('.')) continue;
-    const kind = entry.isSymbolicLink() ? await target(dir, entry) : entry;
-    if (kind.isDirectory()) folders.push(entry.name);
-    else if (kind.isFile()) files.push(entry.name);
+    const kind = entry.isSymbolicLink() ? await stat(systemPath(join(dir, entry.name))).catch(() => undefined) : entry;
+    if (!kind) lostLinks.push(entry.name);
+    if (kind?.isDirectory()) folders.push(entry.name);
+    else if (kind ? kind.isFile() : isImageExtension(extensionOf(entry.name))) files.push(entry.name);
   }
-  return { folders: folders.sort(), files: files.sort() };
+  return { folders: folders.sort(), files: files.sort(), lostLinks: lostLinks.sort() };
 }
 
-async function target(dir: string, entry: Dirent): Promise<{ isDirectory(): boolean; isFile(): boolean }> {
-  const path = join(dir, entry.name);
-  return stat(path).catch(error => {
-    throw unreadable(path, 'a link to a file or a folder', error);
-  });
+type Entry = Pick<Dirent, 'name' | 'isDirectory' | 'isFile' | 'isSymbolicLink'>;
+
+async function readdirAny(dir: string): Promise<Entry[]> {
+  const path = systemPath(dir);
+  const entries = await readdir(path, { withFileTypes: true });
+  if (!entries.some(({ name }) => name.includes('\ufffd'))) return entries;
+  const raw = await readdir(path, { withFileTypes: true, encoding: 'buffer' });
+  return raw.map(entry => ({
+    name: nameOf(entry.name),
+    isDirectory: () => entry.isDirectory(),
+    isFile: () => entry.isFile(),
+    isSymbolicLink: () => entry.isSymbolicLink(),
+  }));
 }
 
 /**
@@ -43,8 +67,14 @@ async function target(dir: string, entry: Dirent): Promise<{ isDirectory(): bool
  * Errors: a folder that is missing, unreadable or empty; fewer than two classes; a class without images.
  */
 export async function listImages(dir: string): Promise<ImageListing> {
-  const { folders: classes, files: loose } = await listFolder(dir);
+  const { folders: classes, files: loose, lostLinks } = await listFolder(dir);
   const where = `image folder ${dir}`;
+  // a class that is not there would shift the labels of those behind it
+  const lost = lostLinks.find(name => !isImageExtension(extensionOf(name)));
+  if (lost !== undefined) {
+    const fix = 'Mount what it leads to, or remove the link.';
+    throw fail('data', `class folder ${join(dir, lost)}`, 'a link to a folder', 'a link to nothing', fix);
+  }
   if (classes.length === 0) {
     const images = loose.filter(name => isImageExtension(extensionOf(name))).length;
     const got = images > 0 ? `${images} images directly in it` : loose.length > 0 ? `${loose.length} other files` : 'an empty folder';
@@ -57,8 +87,9 @@ export async function listImages(dir: string): Promise<ImageListing> {
 
   const files: string[] = [];
   const labels: number[] = [];
+  const odd: OddLinks = { lost: [], loops: [] };
   for (const [label, name] of classes.entries()) {
-    const all = await listDeep(dir, name);
+    const all = await listDeep(dir, name, [], odd);
     const images = all.filter(file => isImageExtension(extensionOf(file))).sort();
     if (images.length === 0) {
       const expected = `images (${imageExtensions.join(', ')})`;
@@ -70,16 +101,50 @@ export async function listImages(dir: string): Promise<ImageListing> {
       labels.push(label);
     }
   }
-  return { dir, classes, files, labels: Int32Array.from(labels) };
+  return { dir, classes, files, labels: Int32Array.from(labels), warnings: warningsOf(odd) };
 }
 
-async function listDeep(dir: string, below: string): Promise<string[]> {
-  const { folders, files } = await listFolder(join(dir, below));
+/** Paths of links that were passed over. */
+interface OddLinks {
+  readonly lost: string[];
+  readonly loops: string[];
+}
+
+/** `above`: the folders that lead here, as the file system numbers them. */
+async function listDeep(dir: string, below: string, above: readonly string[], odd: OddLinks): Promise<string[]> {
+  const path = join(dir, below);
+  const { folders, files, lostLinks } = await listFolder(path);
+  for (const name of lostLinks) if (!files.includes(name)) odd.lost.push(join(path, name));
   const found = files.map(file => `${below}/${file}`);
+  if (folders.length === 0) return found;
+  const { dev, ino } = await reach(path);
+  const inside = [...above, `${dev}:${ino}`];
   for (const folder of folders) {
-    for (const file of await listDeep(dir, `${below}/${folder}`)) found.push(file);
+    const next = await reach(join(path, folder));
+    // a folder that links lead into again and again has no end
+    if (inside.includes(`${next.dev}:${next.ino}`)) odd.loops.push(join(path, folder));
+    else for (const file of await listDeep(dir, `${below}/${folder}`, inside, odd)) found.push(file);
   }
   return found;
+}
+
+async function reach(path: string): Promise<{ readonly dev: number; readonly ino: number }> {
+  return stat(systemPath(path)).catch(error => {
+    throw unreadable(path, 'a folder that can be read', error);
+  });
+}
+
+function warningsOf({ lost, loops }: OddLinks): string[] {
+  const told = (paths: readonly string[], one: string, several: string) =>
+    paths.length === 0
+      ? []
+      : [
+          `${paths.length === 1 ? `a link ${one}` : `${paths.length} links ${several}`}, passed over: ${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ', …' : ''}`,
+        ];
+  return [
+    ...told(lost, 'leads to nothing', 'lead to nothing'),
+    ...told(loops, 'leads back to a folder above it', 'lead back to folders above them'),
+  ];
 }
 
 /** `none but 12 .bmp files, 1 .txt file`, or `nothing`. */

@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import sharp from 'sharp';
+import { imageFormat } from './imageFormat.ts';
 import { encodedBytes } from './readPicture.ts';
 import type { Picture } from './sample.ts';
 
@@ -17,10 +17,11 @@ export async function pictureFacts(picture: Picture): Promise<PictureFacts | und
     return { height: picture.height, width: picture.width, channels: picture.channels === 1 ? 1 : 3 };
   }
   try {
-    // sharp's own errors for missing files are vague; opening tells nothing more here
-    if (picture.kind === 'file') await (await open(picture.path)).close();
-    const source = picture.kind === 'file' ? picture.path : encodedBytes(picture);
-    const { height, width, channels, orientation = 1 } = await sharp(source, { limitInputPixels: false }).metadata();
+    const bytes = encodedBytes(picture);
+    const format = imageFormat(bytes);
+    // sharp would read a drawing that decoding refuses
+    if (!format || 'refused' in format) return undefined;
+    const { height, width, channels, orientation = 1 } = await sharp(bytes, { limitInputPixels: false }).metadata();
     // from 5 on, EXIF turns the picture by a quarter
     return { height: orientation > 4 ? width : height, width: orientation > 4 ? height : width, channels: channels <= 2 ? 1 : 3 };
   } catch {

@@ -1,23 +1,59 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import type { Picture } from './sample.ts';
+import { systemPath } from './systemPath.ts';
+
+/** A longer file is no picture but a mistake, which should not be read into memory. */
+export const mostFileBytes = 2 ** 28;
 
 /** Archives that stay open in this thread, the one used last at the end. */
 const open = new Map<string, number>();
 const mostOpen = 16;
 
-/** The encoded bytes of a picture that has any. Reads synchronously: for worker threads. Throws the system's error. */
+/** The encoded bytes of a picture that has any. Reads synchronously: for worker threads. Errors are reasons in plain words. */
 export function encodedBytes(picture: Exclude<Picture, { kind: 'raw' }>): Uint8Array {
-  if (picture.kind === 'encoded') return picture.bytes;
-  if (picture.kind === 'file') return readFileSync(picture.path);
-  const content = Buffer.allocUnsafe(picture.bytes);
-  const fd = openOnce(picture.path);
-  for (let filled = 0; filled < content.length; ) {
-    const bytes = readSync(fd, content, filled, content.length - filled, picture.offset + filled);
-    if (bytes === 0)
-      throw new Error(`the archive ends at byte ${picture.offset + filled}, before the image does: it changed since it was indexed`);
-    filled += bytes;
+  if (picture.kind === 'encoded') return limited(picture.bytes, picture.bytes.length);
+  try {
+    return picture.kind === 'file' ? fileBytes(picture.path) : rangeBytes(picture);
+  } catch (error) {
+    throw plainly(error, picture);
   }
-  return content;
+}
+
+function fileBytes(path: string): Uint8Array {
+  // not to wait for what a pipe may never bring
+  const fd = openSync(systemPath(path), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const facts = fstatSync(fd);
+    if (facts.isDirectory()) throw new Error('it is a folder');
+    if (!facts.isFile()) throw new Error('it is a pipe or a device, not a file');
+    return filled(limited(undefined, facts.size), fd, 0).content;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function rangeBytes({ path, offset, bytes }: Picture & { kind: 'range' }): Uint8Array {
+  const { content, whole, length } = filled(limited(undefined, bytes), openOnce(path), offset);
+  if (whole) return content;
+  throw new Error(`the archive ends at byte ${offset + length}, before the image does: it changed since it was indexed`);
+}
+
+/** The given bytes, or room for so many, unless there are too many. */
+function limited(content: Uint8Array | undefined, bytes: number): Uint8Array {
+  if (bytes <= mostFileBytes) return content ?? Buffer.allocUnsafe(bytes);
+  throw new Error(`it has ${bytes} bytes, more than a picture may have (${mostFileBytes})`);
+}
+
+/** Shorter where the file ends before. */
+function filled(buffer: Uint8Array, fd: number, offset: number): { content: Uint8Array; whole: boolean; length: number } {
+  let length = 0;
+  while (length < buffer.length) {
+    const bytes = readSync(fd, buffer, length, buffer.length - length, offset + length);
+    if (bytes === 0) break;
+    length += bytes;
+  }
+  const whole = length === buffer.length;
+  return { content: whole ? buffer : buffer.subarray(0, length), whole, length };
 }
 
 function openOnce(path: string): number {
@@ -30,4 +66,21 @@ function openOnce(path: string): number {
     open.delete(oldest);
   }
   return fd;
+}
+
+/** What the system's codes mean for a picture. */
+function plainly(error: unknown, { kind, path }: Picture & { kind: 'file' | 'range' }): Error {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const what = kind === 'file' ? 'the file' : 'the archive';
+  if (code === undefined) return error as Error;
+  if (code === 'ENOENT' && isLink(path)) return new Error('it is a link to nothing');
+  if (code === 'ENOENT' || code === 'ENOTDIR') return new Error(`${what} does not exist`);
+  if (code === 'ELOOP') return new Error('it is a link that leads back to itself');
+  if (code === 'EACCES' || code === 'EPERM') return new Error(`permission to read ${what} is denied`);
+  if (code === 'EMFILE') return new Error('too many files are open in this process (see ulimit -n)');
+  return new Error(`the system cannot read ${what} (${message})`);
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(systemPath(path), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }

@@ -83,13 +83,17 @@ export interface Pixels {
   readonly channels: number;
   /** The sample's boxes where the transforms have moved them, in pixels of this image; see `decode`'s `minVisible`. */
   readonly boxes?: readonly Box[];
+  /** What is wrong with the picture although it was taken: told to `bad` by whoever delivers it. */
+  readonly warning?: string;
 }
-/** A sample that could not be had. */
+/** A sample that could not be had, or one that was used although something is wrong with it. */
 export interface Bad {
   readonly ok: false;
   readonly key: string;
   readonly stage: string;
   readonly reason: string;
+  /** It was used all the same. */
+  readonly warning?: true;
   /** No fault of the sample's: ends the stream whatever onError says. */
   readonly fatal?: true;
 }

@@ -23,7 +23,12 @@ import { shippedData } from '../shippedData.ts';
 import { exactly, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 
-export type EvaluateOptions = Pick<CommonOptions, 'data' | 'classes' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError'> & {
+export type EvaluateOptions = Pick<
+  CommonOptions,
+  'data' | 'classes' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError' | 'failOn'
+> & {
+  pixelLimit?: number;
+} & {
   batch?: number;
   exact?: boolean;
 };
@@ -63,15 +68,17 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
     const model = compile(checkpoint.graph, { device, batch, exact });
     closing.push(() => model.destroy());
     await model.load(checkpoint.tensors);
-    let skipped = 0;
+    let [skipped, warned] = [0, 0];
     const tell = (bad: Bad) => {
       // the error itself tells
-      if (options.onError === 'throw') return;
-      skipped++;
+      if (options.onError === 'throw' && !bad.warning) return;
+      if (bad.warning) warned++;
+      else skipped++;
       output.event('bad', bad);
-      output.warn(`bad sample "${bad.key}": ${bad.reason} (${bad.stage})`);
+      output.warn(`${bad.warning ? 'damaged' : 'bad'} sample "${bad.key}": ${bad.reason} (${bad.stage})`);
     };
-    const decoding = { workers, pool, slots, channels: images.channels, onError: options.onError, bad: { next: tell } };
+    const { onError, pixelLimit, failOn } = options;
+    const decoding = { workers, pool, slots, channels: images.channels, onError, pixelLimit, failOn, bad: { next: tell } };
     const result = await firstValueFrom(heldOut({ data: { test }, model, images, decoding, ...(cost && { cost }) }, crossEntropy()));
     const { top1, top5, loss, images: count, imagesPerSecond, cost1, cost5 } = result;
     output.line();
@@ -90,6 +97,7 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
       images: count,
       images_per_s: imagesPerSecond,
       skipped,
+      warned,
       model: checkpoint.graph.name,
       step: checkpoint.step,
       device: device.description,

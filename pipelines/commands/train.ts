@@ -53,11 +53,11 @@ class Teller implements Listener {
   }
   bad(bad: Parameters<Listener['bad']>[0]): void {
     this.output.event('bad', bad);
-    this.output.warn(`bad sample "${bad.key}": ${bad.reason} (${bad.stage})`);
+    this.output.warn(`${bad.warning ? 'damaged' : 'bad'} sample "${bad.key}": ${bad.reason} (${bad.stage})`);
   }
 
   conclude(result: Result): void {
-    const { introduction, evaluation, epochs, steps, images, loss, seconds, trainingSeconds, skipped, interrupted, kept } = result;
+    const { introduction, evaluation, epochs, steps, images, loss, seconds, trainingSeconds, skipped, warned, interrupted, kept } = result;
     const { context } = this.#prepared!;
     const rows = stageRows(context.meters.snapshot(), trainingSeconds);
     const imagesPerSecond = trainingSeconds > 0 ? images / trainingSeconds : 0;
@@ -73,6 +73,7 @@ class Teller implements Listener {
       `${color.bold(outcome)}: step ${steps}, ${figure(imagesPerSecond)} images/s in training, ${duration(seconds)}${accuracy}`,
     );
     if (skipped > 0) this.output.line(`${skipped} bad sample${skipped === 1 ? '' : 's'}, told above and in the run's metrics`);
+    if (warned > 0) this.output.line(`${warned} damaged sample${warned === 1 ? '' : 's'} taken as far as they could be read, told above`);
     if (kept) this.output.line(color.dim(`${interrupted ? 'go on with' : 'in'} ${interrupted ? '--resume ' : ''}${introduction.run}`));
     this.output.summary({
       device: introduction.device,
@@ -88,6 +89,7 @@ class Teller implements Listener {
       held_out_loss: evaluation?.loss ?? null,
       seconds,
       skipped,
+      warned,
       interrupted,
       run: kept ? introduction.run : null,
     });

@@ -114,12 +114,13 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     const choice = await chooseImages(
       data.train,
       { size: options.size, graph: named?.kind === 'graph' ? named.graph : undefined, normalization: resumed?.normalization },
-      { pool, slots },
+      { pool, slots, pixelLimit: options.pixelLimit, failOn: options.failOn },
     );
     const images: Images = choice;
     // with 'throw' the error itself tells
-    const bad = { next: (each: Bad) => options.onError !== 'throw' && tell(each) };
-    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, onError: options.onError, bad };
+    const bad = { next: (each: Bad) => (each.warning || options.onError !== 'throw') && tell(each) };
+    const { onError, pixelLimit, failOn } = options;
+    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, onError, pixelLimit, failOn, bad };
 
     const graph = await graphFor(named, images, classes.length);
     verify(graph, { classes: classes.length });

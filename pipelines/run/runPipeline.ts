@@ -31,6 +31,8 @@ export interface Result {
   readonly seconds: number;
   readonly trainingSeconds: number;
   readonly skipped: number;
+  /** Samples that were used although something is wrong with them. */
+  readonly warned: number;
   /** The folder is there unless nothing was trained. */
   readonly kept: boolean;
 }
@@ -78,12 +80,14 @@ export async function runPipeline({ pipeline, given, listener, signal }: RunOpti
 class BadSamples {
   readonly #keys = new Set<string>();
   count = 0;
+  warned = 0;
   log: ((record: Record<string, unknown>) => void) | undefined;
   /** False for one that was told already. */
-  add({ key }: Bad): boolean {
+  add({ key, warning }: Bad): boolean {
     if (this.#keys.has(key)) return false;
     if (this.#keys.size < rememberedBad) this.#keys.add(key);
-    this.count++;
+    if (warning) this.warned++;
+    else this.count++;
     return true;
   }
 }
@@ -141,6 +145,7 @@ class Run {
       seconds: (performance.now() - began) / 1000,
       trainingSeconds: this.#trainingSeconds,
       skipped: this.badSamples.count,
+      warned: this.badSamples.warned,
       kept,
     };
   }

@@ -104,7 +104,7 @@ describe('decode', () => {
       message: 'decode: expected workers to be a whole number, 1 or more, got 0. Change the number of workers.',
     });
     assert.throws(() => decode({ channels: 4 as 3 }), /decode: expected channels to be 1 or 3, got 4/);
-    assert.throws(() => decode({ maxPixels: 0 }), /decode: expected maxPixels to be 1 or more, got 0/);
+    assert.throws(() => decode({ pixelLimit: 0 }), /decode: expected pixelLimit to be 1 or more, got 0/);
   });
 
   describe('in worker threads', () => {
@@ -154,7 +154,7 @@ describe('decode', () => {
       const run = (onError: 'skip' | 'replace') =>
         lastValueFrom(
           tinySource(10, { picture: i => (i % 2 ? bad[(i - 1) / 2] : { kind: 'encoded', bytes: png }) }).pipe(
-            decode({ workers: 1, maxPixels: 200, onError, bad: each => told.push(each) }),
+            decode({ workers: 1, pixelLimit: 200, onError, bad: each => told.push(each) }),
             batch(10),
             map(each => each.labels.join()),
           ),
@@ -170,7 +170,7 @@ describe('decode', () => {
         'it is empty (0 bytes)',
         'it is not an image in a format that sharp reads',
         'the file does not exist',
-        'it is 30 x 9 pixels, more than maxPixels allows (200)',
+        'it is 30 x 9 pixels, more than pixelLimit allows (200)',
       ]);
       assert.equal(await run('replace'), '0,0,2,2,4,4,6,6,8,8');
     });

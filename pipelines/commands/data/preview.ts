@@ -54,9 +54,9 @@ async function writePreview({ dir, options, output }: DataActionContext): Promis
       decode({
         channels: images.channels,
         onError: 'skip',
-        bad({ key, reason }) {
-          skipped++;
-          output.warn(`left out ${key}: ${reason}`);
+        bad({ key, reason, warning }) {
+          if (!warning) skipped++;
+          output.warn(`${warning ? 'damaged' : 'left out'} ${key}: ${reason}`);
         },
       }),
       augment(lists[way]),

@@ -12,13 +12,13 @@ describe('jpegHeader', () => {
       [3000, 17, true],
     ] as const) {
       const header = jpegHeader(await picture(width, height).jpeg({ progressive }).toBuffer());
-      assert.deepEqual(header, { height, width, exif: false });
+      assert.deepEqual(header, { height, width, components: 3, exif: false });
     }
   });
 
   it('should see an EXIF block, and give the size as stored', async () => {
     const turned = await picture(8, 4).jpeg().withMetadata({ orientation: 6 }).toBuffer();
-    assert.deepEqual(jpegHeader(turned), { height: 4, width: 8, exif: true });
+    assert.deepEqual(jpegHeader(turned), { height: 4, width: 8, components: 3, exif: true });
   });
 
   it('should pass over fill bytes, and say nothing of what is cut short, of another kind or without a size', async () => {

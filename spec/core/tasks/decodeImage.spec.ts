@@ -8,14 +8,14 @@ import decodeImage from '../../../core/tasks/decodeImage.ts';
 
 async function decoded(picture: Picture, { transforms = [], channels = 3 }: { transforms?: Transform[]; channels?: 1 | 3 } = {}) {
   const cell = new SharedArrayBuffer(12);
-  const out = await decodeImage({ picture, transforms, channels, maxPixels: 1_000_000, cell });
+  const out = await decodeImage({ picture, transforms, channels, pixelLimit: 1_000_000, cell });
   assert.ok(out.ok, out.ok ? '' : out.reason);
   const bytes = out.height * out.width * out.channels;
   assert.equal(out.larger === undefined, bytes <= 12, 'a larger cell exactly when it is needed');
   return { shape: [out.height, out.width, out.channels], data: [...new Uint8Array(out.larger ?? cell, 0, bytes)] };
 }
-async function reason(picture: Picture, transforms: Transform[] = [], maxPixels = 1_000_000): Promise<string> {
-  const out = await decodeImage({ picture, transforms, channels: 3, maxPixels, cell: new SharedArrayBuffer(0) });
+async function reason(picture: Picture, transforms: Transform[] = [], pixelLimit = 1_000_000): Promise<string> {
+  const out = await decodeImage({ picture, transforms, channels: 3, pixelLimit, failOn: 'truncated', cell: new SharedArrayBuffer(0) });
   assert.ok(!out.ok);
   return out.reason;
 }
@@ -227,10 +227,10 @@ describe('decodeImage', () => {
         assert.match(await reason(file(`cut.${format}`, whole.subarray(0, whole.length / 2))), /^it is damaged or cut short \(/, format);
       }
     });
-    it('should refuse more pixels than maxPixels, before decoding them', async () => {
+    it('should refuse more pixels than pixelLimit, before decoding them', async () => {
       const large = await uniform('png', 300, 200);
       for (const transforms of [[], [{ kind: 'resize', height: 2, width: 2 }]] satisfies Transform[][]) {
-        assert.equal(await reason(encoded(large), transforms, 59_999), 'it is 300 x 200 pixels, more than maxPixels allows (59999)');
+        assert.equal(await reason(encoded(large), transforms, 59_999), 'it is 300 x 200 pixels, more than pixelLimit allows (59999)');
       }
     });
     it('should name a crop that does not fit', async () => {
