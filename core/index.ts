@@ -66,7 +66,7 @@ export { verify } from './graph/verify.ts';
 export type { Kernel, KernelFunction, KernelThis, Launch, Quad } from './kernels/kernel.ts';
 export type { Variant, VariantLaunch, VariantTerms, WasmRoutine, WgslArray, WgslBody } from './kernels/variant.ts';
 export { type CrossEntropyOptions, crossEntropy, type Loss, type LossInputs } from './losses/index.ts';
-export { Meter, MeterSet, type StageSnapshot } from './meter.ts';
+export { Meter, MeterSet } from './meter.ts';
 export * from './ops/index.ts';
 export type { Cost, Gradients, Op, Primitive, Tensor } from './ops/op.ts';
 export * from './optimizers/index.ts';
@@ -81,6 +81,7 @@ export type {
   PipelineSnapshot,
   Place,
   Profile,
+  StageSnapshot,
   TransferSnapshot,
   WorkersSnapshot,
 } from './profile/snapshot.ts';

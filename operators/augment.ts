@@ -2,7 +2,9 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import type { Normalization, Sample, Transform } from '../core/data/sample.ts';
 import type { Augmentation } from '../core/data/transforms.ts';
 import { fail } from '../core/errors.ts';
+import { charge } from '../core/profile/mainThread.ts';
 import { purpose, uniforms } from '../core/random.ts';
+import { handOn } from './charged.ts';
 import { through } from './through.ts';
 
 /** Adds transforms to each sample's work, with their random numbers drawn.
@@ -22,14 +24,18 @@ export function augment(list: readonly Augmentation[]): OperatorFunction<Sample,
           if (!job)
             throw fail('state', 'augment', 'samples from decode()', `"${sample.key}" without a job`, 'Put decode() before augment().');
           const meter = sample.lease.demand.meters.stage('augment');
-          meter.itemsIn++;
-          meter.itemsOut++;
-          const transforms: Transform[] = [];
-          for (const [i, entry] of list.entries()) {
-            const transform = entry.draw(uniforms(seed, epoch, index, purpose.augment, job.entries + i), sample);
-            if (transform) transforms.push(transform);
+          // counted where the work is done: a sample that is left out before it is decoded is not augmented either
+          const outer = charge(meter.main);
+          try {
+            const transforms: Transform[] = [];
+            for (const [i, entry] of list.entries()) {
+              const transform = entry.draw(uniforms(seed, epoch, index, purpose.augment, job.entries + i), sample);
+              if (transform) transforms.push(transform);
+            }
+            handOn(meter, subscriber, { ...sample, job: job.with({ transforms, entries: list.length, normalization }) });
+          } finally {
+            charge(outer);
           }
-          subscriber.next({ ...sample, job: job.with({ transforms, entries: list.length, normalization }) });
         },
       }),
     );

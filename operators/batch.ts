@@ -3,6 +3,7 @@ import type { Demand } from '../core/data/demand.ts';
 import type { Batch, Normalization, Pixels, Sample } from '../core/data/sample.ts';
 import { HeldLeases } from '../core/data/sharedLease.ts';
 import { fail, show } from '../core/errors.ts';
+import { handOn } from './charged.ts';
 import { type Delivery, InOrder } from './inOrder.ts';
 import { through } from './through.ts';
 
@@ -47,6 +48,8 @@ class Filling implements Delivery {
   readonly stage: string;
   #samples: Sample[] = [];
   #pixels: Pixels[] = [];
+  /** When each of them came, for the meter. */
+  #entered: number[] = [];
   /** Position of the next batch within its epoch. */
   #index = 0;
   #consumed = 0;
@@ -62,10 +65,10 @@ class Filling implements Delivery {
     this.stage = `batch(${size})`;
   }
 
-  good(sample: Sample, pixels: Pixels, consumed: number): void {
+  good(sample: Sample, pixels: Pixels, consumed: number, enteredMs: number): void {
     this.#samples.push(sample);
     this.#pixels.push(pixels);
-    sample.lease.demand.meters.stage('batch').keep(1);
+    this.#entered.push(enteredMs);
     this.#consumed = consumed;
     this.#checkAlike(sample, pixels);
     if (this.#samples.length === this.size) this.#emit();
@@ -95,8 +98,9 @@ class Filling implements Delivery {
 
   close(): void {
     this.#pixels = [];
-    for (const sample of this.#samples.splice(0)) {
-      sample.lease.demand.meters.stage('batch').keep(-1);
+    const entered = this.#entered.splice(0);
+    for (const [i, sample] of this.#samples.splice(0).entries()) {
+      sample.lease.demand.meters.stage('batch').drop(1, entered[i]);
       sample.lease.release();
     }
   }
@@ -152,11 +156,10 @@ class Filling implements Delivery {
     this.#samples = [];
     this.#pixels = [];
     this.#emitted++;
-    meter.itemsOut += out.count;
+    for (const enteredMs of this.#entered.splice(0)) meter.leave(1, enteredMs);
     meter.bytes += out.count * height * width * channels;
-    meter.keep(-out.count);
     try {
-      this.subscriber.next(out);
+      handOn(meter, this.subscriber, out);
     } finally {
       lease.release();
     }

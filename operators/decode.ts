@@ -7,8 +7,11 @@ import { type JobContext, SamplePicture } from '../core/data/imageJob.ts';
 import type { Bad, Sample } from '../core/data/sample.ts';
 import { SlotPool } from '../core/data/slots.ts';
 import { fail, show } from '../core/errors.ts';
+import type { Meter } from '../core/meter.ts';
 import type { TaskPool } from '../core/pool/taskPool.ts';
 import { WorkerPool } from '../core/pool/workerPool.ts';
+import { charge } from '../core/profile/mainThread.ts';
+import { handOn } from './charged.ts';
 import { through } from './through.ts';
 
 export interface DecodeOptions {
@@ -109,17 +112,31 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
       through(source, subscriber, {
         next(sample) {
           const { demand } = sample.lease;
+          // files are read by the same task, before decoding; samples are counted where that is done
+          if (demand !== declared && readsFiles(sample)) inWorkers(demand.meters.stage('read'), workers);
           const meter = demand.meters.stage('decode');
-          meter.itemsIn++;
           if (demand !== declared) {
             declared = demand;
-            meter.parallel = workers;
+            inWorkers(meter, workers);
+            demand.meters.slots = slots;
             demand.declare('decode', 2 * workers + 2);
           }
-          subscriber.next({ ...sample, job: new SamplePicture(sample, context).job() });
+          const outer = charge(meter.main);
+          try {
+            handOn(meter, subscriber, { ...sample, job: new SamplePicture(sample, context).job() });
+          } finally {
+            charge(outer);
+          }
         },
       });
     });
+}
+
+const readsFiles = ({ picture }: Sample): boolean => picture.kind === 'file' || picture.kind === 'range';
+
+function inWorkers(meter: Meter, workers: number): void {
+  meter.runs = 'workers';
+  meter.parallel = workers;
 }
 
 /** Opens a pool when it is needed, unless one was lent. */

@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Batch, CompiledModel, Pass } from '../core/index.ts';
 import { HeldLeases } from '../core/index.ts';
+import { handOn } from './charged.ts';
 import { through } from './through.ts';
 
 /** Runs the model on each batch.
@@ -15,67 +16,73 @@ import { through } from './through.ts';
 export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'train' | 'evaluate' } = {}): OperatorFunction<Batch, Pass> {
   return source =>
     new Observable(subscriber => {
-      const waiting: Batch[] = [];
+      const waiting: { readonly batch: Batch; readonly enteredMs: number }[] = [];
       let busy = false;
       let completed = false;
-      let idleSince = performance.now();
-
-      const drop = (batch: Batch) => {
-        batch.lease.demand.meters.stage('forward').keep(-batch.count);
-        batch.lease.release();
-      };
 
       const next = () => {
         if (busy || subscriber.closed) return;
-        const batch = waiting.shift();
-        if (batch) {
+        const first = waiting.shift();
+        if (first) {
           busy = true;
-          void run(batch);
+          void run(first);
         } else if (completed) subscriber.complete();
       };
 
-      const run = async (batch: Batch) => {
+      const run = async ({ batch, enteredMs }: (typeof waiting)[number]) => {
         const meter = batch.lease.demand.meters.stage('forward');
         const { lease: batchLease, cells: _, ...rest } = batch;
+        const { meters } = batchLease.demand;
         const startedMs = performance.now();
-        meter.waitUpstreamMs += startedMs - idleSince;
+        // another pipeline may be training the model
+        meter.stands('downstream');
         const unlock = await model.lock.acquire();
         const lease = new HeldLeases(batchLease.demand, () => {
           unlock();
           busy = false;
-          idleSince = performance.now();
+          if (waiting.length === 0) meter.stands('upstream');
           next();
         });
+        let done = false;
         try {
           if (subscriber.closed) {
-            drop(batch);
+            batchLease.release();
             return;
           }
           for (const watcher of model.watchers) watcher.batch?.(batch, mode);
           const workingMs = performance.now();
+          meter.works();
+          meters.uses(model.meter);
           try {
-            await model.upload(batch, mode);
+            await model.upload(batch, mode, { copy: meter.main, mix: batch.mixedBy ? meters.stage(batch.mixedBy).main : meter.main });
           } finally {
             // the pixels are on the device: decoding may use their places again
-            drop(batch);
+            batchLease.release();
           }
           await model.forward(mode);
           meter.busyMs += performance.now() - workingMs;
-          meter.itemsOut += batch.count;
+          meter.leave(batch.count, enteredMs);
+          done = true;
+          // until the pass is given back
+          meter.stands('downstream');
           if (subscriber.closed) return;
           const pass: Pass = { model, mode, batch: rest, logits: () => model.readLogits(batch.count), lease, startedMs };
           for (const watcher of model.watchers) watcher.pass?.(pass);
-          subscriber.next(pass);
+          handOn(meter, subscriber, pass);
         } catch (error) {
           // before the model is given back: no other pass may begin
           subscriber.error(error);
         } finally {
+          if (!done) meter.drop(batch.count, enteredMs);
           lease.release();
         }
       };
 
       subscriber.add(() => {
-        for (const batch of waiting.splice(0)) drop(batch);
+        for (const { batch, enteredMs } of waiting.splice(0)) {
+          batch.lease.demand.meters.stage('forward').drop(batch.count, enteredMs);
+          batch.lease.release();
+        }
       });
       through(source, subscriber, {
         next(batch) {
@@ -84,10 +91,9 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
           const meter = demand.meters.stage('forward');
           // places belong to the whole pipeline: without a prefetch before it, what the others need not keep waits here
           meter.bound = demand.bound;
-          meter.itemsIn += batch.count;
-          meter.keep(batch.count);
+          meter.runs = 'device';
           batch.lease.hold();
-          waiting.push(batch);
+          waiting.push({ batch, enteredMs: meter.enter(batch.count) });
           next();
         },
         complete() {

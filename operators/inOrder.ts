@@ -3,14 +3,15 @@ import type { Demand } from '../core/data/demand.ts';
 import type { Bad, ImageJob, Pixels, Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
+import { charge } from '../core/profile/mainThread.ts';
 
 /** What a stage does with samples whose pixels have come. */
 export interface Delivery {
   /**
-   * In the order of arrival. The stage now holds the sample's lease and has to release it. `consumed` counts the samples of this epoch
-   * up to here, bad ones too.
+   * In the order of arrival. The stage now holds the sample's lease and has to release it, and lets the meter know that it leaves
+   * with `enteredMs`. `consumed` counts the samples of this epoch up to here, bad ones too.
    */
-  good(sample: Sample, pixels: Pixels, consumed: number): void;
+  good(sample: Sample, pixels: Pixels, consumed: number, enteredMs: number): void;
   /** After the last sample of an epoch, also the last one of the stream. */
   epochEnd?(consumed: number): void;
   /** Before the stream completes. */
@@ -20,6 +21,8 @@ interface Entry {
   readonly sample: Sample;
   readonly job: ImageJob;
   outcome?: Pixels | Bad;
+  /** When its pixels came: before that it is in `decode`, for the meters. */
+  enteredMs: number;
 }
 
 /**
@@ -35,8 +38,7 @@ export class InOrder {
   #consumed = 0;
   #draining = false;
   #completed = false;
-  #idleSince = performance.now();
-  #idleFor: 'waitUpstreamMs' | 'waitDownstreamMs' = 'waitUpstreamMs';
+  #closed = false;
   #meter: Meter | undefined;
   #demand: Demand | undefined;
 
@@ -52,12 +54,13 @@ export class InOrder {
       throw fail('state', this.stage, 'samples from decode()', `"${sample.key}" without a job`, `Put decode() before ${this.stage}.`);
     this.#demand = sample.lease.demand;
     this.#meter = this.#demand.meters.stage(this.stage.replace(/\(.*/, ''));
-    this.#meter.itemsIn++;
-    const entry: Entry = { sample, job };
+    const meter = this.#meter;
+    const entry: Entry = { sample, job, enteredMs: 0 };
     sample.lease.hold();
     this.#queue.push(entry);
     job.ask(outcome => {
       entry.outcome = outcome;
+      if (outcome.ok && !this.#closed) entry.enteredMs = meter.enter(1);
       this.#drain();
     });
   }
@@ -67,15 +70,19 @@ export class InOrder {
   }
   /** Gives everything back: after an error, on unsubscribing, at the end. */
   close(): void {
+    this.#closed = true;
     this.#forgetNearest();
-    for (const { sample } of this.#queue.splice(0)) sample.lease.release();
+    for (const { sample, outcome, enteredMs } of this.#queue.splice(0)) {
+      if (outcome?.ok) this.#meter?.drop(1, enteredMs);
+      sample.lease.release();
+    }
   }
 
   #drain(): void {
     if (this.#draining || this.subscriber.closed) return;
     this.#draining = true;
-    const began = performance.now();
-    if (this.#meter) this.#meter[this.#idleFor] += began - this.#idleSince;
+    const outer = charge(this.#meter?.main);
+    this.#meter?.works();
     try {
       while (this.#queue[0]?.outcome && !this.subscriber.closed) this.#take(this.#queue.shift() as Entry);
       if (this.#completed && this.#queue.length === 0 && !this.subscriber.closed) {
@@ -87,24 +94,23 @@ export class InOrder {
       this.subscriber.error(error);
     } finally {
       this.#draining = false;
-      this.#idleSince = performance.now();
       const held = this.#queue.length === 0 && this.#demand?.room === false;
-      this.#idleFor = held ? 'waitDownstreamMs' : 'waitUpstreamMs';
-      if (this.#meter) this.#meter.busyMs += this.#idleSince - began;
+      this.#meter?.stands(held ? 'downstream' : 'upstream');
+      charge(outer);
     }
   }
 
-  #take({ sample, job, outcome }: Entry): void {
+  #take({ sample, job, outcome, enteredMs }: Entry): void {
     if (sample.epoch !== this.#epoch) {
       this.#endEpoch();
       this.#epoch = sample.epoch;
     }
     this.#consumed++;
-    if (outcome?.ok) this.#good(sample, job, outcome);
+    if (outcome?.ok) this.#good(sample, job, outcome, enteredMs);
     else if (outcome) this.#bad(sample, job, outcome);
   }
 
-  #good(sample: Sample, job: ImageJob, pixels: Pixels): void {
+  #good(sample: Sample, job: ImageJob, pixels: Pixels, enteredMs: number): void {
     if (pixels.warning) job.report({ ok: false, key: sample.key, stage: 'decode', reason: pixels.warning, warning: true });
     if (job.onError === 'replace') {
       this.#forgetNearest();
@@ -112,10 +118,10 @@ export class InOrder {
       this.#nearest = { sample, pixels };
       while (this.#unreplaced > 0) {
         sample.lease.hold();
-        this.delivery.good(sample, pixels, this.#consumed - this.#unreplaced--);
+        this.delivery.good(sample, pixels, this.#consumed - this.#unreplaced--, this.#meter!.enter(1));
       }
     }
-    this.delivery.good(sample, pixels, this.#consumed);
+    this.delivery.good(sample, pixels, this.#consumed, enteredMs);
   }
 
   #bad(sample: Sample, job: ImageJob, bad: Bad): void {
@@ -135,7 +141,7 @@ export class InOrder {
     if (!this.#nearest) this.#unreplaced++;
     else {
       this.#nearest.sample.lease.hold();
-      this.delivery.good(this.#nearest.sample, this.#nearest.pixels, this.#consumed);
+      this.delivery.good(this.#nearest.sample, this.#nearest.pixels, this.#consumed, this.#meter!.enter(1));
     }
   }
 

@@ -34,6 +34,7 @@ export { forward } from './forward.ts';
 export { type IdxOptions, idx } from './idx.ts';
 export { imageFolder } from './imageFolder.ts';
 export { meter } from './meter.ts';
+export { type MeteredOptions, metered } from './metered.ts';
 export type { MixOptions } from './mixing.ts';
 export { mixUp } from './mixUp.ts';
 export { openDataSet } from './openDataSet.ts';

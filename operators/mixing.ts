@@ -1,8 +1,12 @@
-import { map, type OperatorFunction } from 'rxjs';
+import { Observable, type OperatorFunction } from 'rxjs';
 import type { Mixture } from '../core/data/mixture.ts';
 import type { Batch } from '../core/data/sample.ts';
 import { fail, show } from '../core/errors.ts';
+import { charge } from '../core/profile/mainThread.ts';
 import { beta, purpose, uniforms } from '../core/random.ts';
+
+import { handOn } from './charged.ts';
+import { through } from './through.ts';
 
 export interface MixOptions {
   /** Of the distribution Beta(alpha, alpha) from which a batch's share is drawn. */
@@ -23,13 +27,30 @@ export function mixing(
   if (!(probability >= 0 && probability <= 1)) throw wrong('probability between 0 and 1', probability);
   // a stream of its own for each of the two
   const kind = where === 'mixUp' ? 0 : 1;
-  return map(batch => {
+  const mix = (batch: Batch): Batch => {
     if (batch.mixture) return batch;
     const { seed, epoch, index } = batch.first;
     const random = uniforms(seed, epoch, index, purpose.mix, kind);
     if (random() >= probability) return batch;
-    return { ...batch, mixture: mixture(beta(alpha, random), batch, random) };
-  });
+    return { ...batch, mixture: mixture(beta(alpha, random), batch, random), mixedBy: where };
+  };
+  return source =>
+    new Observable(subscriber =>
+      through(source, subscriber, {
+        next(batch) {
+          // pixels are mixed when they are copied for the device: `forward` charges that here
+          const meter = batch.lease.demand.meters.stage(where);
+          meter.passive = true;
+          meter.pass(batch.count);
+          const outer = charge(meter.main);
+          try {
+            handOn(meter, subscriber, mix(batch));
+          } finally {
+            charge(outer);
+          }
+        },
+      }),
+    );
 }
 
 /** Each with the one before it, the first with the last. */

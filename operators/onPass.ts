@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Pass } from '../core/index.ts';
+import { handOn } from './charged.ts';
 import { through } from './through.ts';
 
 /**
@@ -11,26 +12,25 @@ export function onPass<T>(stage: string, work: (pass: Pass) => Promise<T>): Oper
     new Observable(subscriber => {
       let running = 0;
       let completed = false;
-      let idleSince = performance.now();
 
       const run = async (pass: Pass) => {
         const meter = pass.lease.demand.meters.stage(stage);
         const { count } = pass.batch;
-        meter.itemsIn += count;
-        meter.keep(count);
         const startedMs = performance.now();
-        meter.waitUpstreamMs += startedMs - idleSince;
+        meter.runs = 'device';
+        const enteredMs = meter.enter(count);
+        let done = false;
         try {
           const result = await work(pass);
+          meter.leave(count, enteredMs);
           meter.busyMs += performance.now() - startedMs;
-          meter.itemsOut += count;
-          if (!subscriber.closed) subscriber.next(result);
+          done = true;
+          if (!subscriber.closed) handOn(meter, subscriber, result);
         } catch (error) {
           // before the pass is given back: no other may begin
           subscriber.error(error);
         } finally {
-          idleSince = performance.now();
-          meter.keep(-count);
+          if (!done) meter.drop(count, enteredMs);
           pass.lease.release();
         }
       };

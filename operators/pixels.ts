@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Pixels, Sample } from '../core/data/sample.ts';
+import { handOn } from './charged.ts';
 import { InOrder } from './inOrder.ts';
 import { through } from './through.ts';
 
@@ -14,10 +15,11 @@ export function pixels(): OperatorFunction<Sample, Sample & { readonly pixels: P
   return source =>
     new Observable(subscriber => {
       const order = new InOrder('pixels', subscriber, {
-        good(sample, pixels) {
-          sample.lease.demand.meters.stage('pixels').itemsOut++;
+        good(sample, pixels, _, enteredMs) {
+          const meter = sample.lease.demand.meters.stage('pixels');
+          meter.leave(1, enteredMs);
           try {
-            subscriber.next({ ...sample, pixels });
+            handOn(meter, subscriber, { ...sample, pixels });
           } finally {
             sample.lease.release();
           }

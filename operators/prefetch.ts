@@ -3,6 +3,7 @@ import type { Demand } from '../core/data/demand.ts';
 import type { Batch } from '../core/data/sample.ts';
 import { HeldLeases } from '../core/data/sharedLease.ts';
 import { fail, show } from '../core/errors.ts';
+import { charged, handOn } from './charged.ts';
 import { through } from './through.ts';
 
 /** Keeps batches ready ahead of a slow consumer and hands them on one at a time: the next one follows when the one
@@ -18,33 +19,31 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
     throw fail('usage', 'prefetch', 'a number of batches, 1 or more', show(batches), 'Change the number.');
   return source =>
     new Observable<Batch>(subscriber => {
-      const waiting: Batch[] = [];
+      const waiting: { readonly batch: Batch; readonly enteredMs: number }[] = [];
       let inUse = false;
       let handing = false;
       let ended = false;
       let declared: Demand | undefined;
-      let since = performance.now();
-      /** Called before each change of `waiting` or `inUse`: the time since the last one was spent in one state. */
+      /** After each change of `waiting` or `inUse`. */
       const account = (): void => {
-        const now = performance.now();
         const meter = declared?.meters.stage('prefetch');
-        if (meter && !inUse && waiting.length === 0) meter.waitUpstreamMs += now - since;
-        if (meter && inUse && waiting.length >= batches) meter.waitDownstreamMs += now - since;
-        since = now;
+        if (!inUse && waiting.length === 0) meter?.stands('upstream');
+        else if (inUse && waiting.length >= batches) meter?.stands('downstream');
+        else meter?.works();
       };
-      const hand = (batch: Batch): void => {
+      const hand = ({ batch, enteredMs }: (typeof waiting)[number]): void => {
         const meter = batch.lease.demand.meters.stage('prefetch');
-        meter.keep(-batch.count);
-        meter.itemsOut += batch.count;
+        meter.leave(batch.count, enteredMs);
         inUse = true;
+        account();
         const lease = new HeldLeases(batch.lease.demand, () => {
-          account();
           inUse = false;
           batch.lease.release();
           pump();
+          account();
         });
         try {
-          subscriber.next({ ...batch, lease });
+          handOn(meter, subscriber, { ...batch, lease });
         } finally {
           lease.release();
         }
@@ -53,15 +52,14 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
         if (handing) return;
         handing = true;
         while (!inUse && waiting.length > 0 && !subscriber.closed) {
-          account();
-          hand(waiting.shift() as Batch);
+          hand(waiting.shift() as (typeof waiting)[number]);
         }
         handing = false;
         if (ended && waiting.length === 0) subscriber.complete();
       };
       subscriber.add(() => {
-        for (const batch of waiting.splice(0)) {
-          batch.lease.demand.meters.stage('prefetch').keep(-batch.count);
+        for (const { batch, enteredMs } of waiting.splice(0)) {
+          batch.lease.demand.meters.stage('prefetch').drop(batch.count, enteredMs);
           batch.lease.release();
         }
       });
@@ -75,12 +73,10 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
           }
           // places belong to the whole pipeline: when the consumer stops, all that other stages need not keep ends up here
           meter.bound = demand.bound;
-          account();
-          meter.itemsIn += batch.count;
-          meter.keep(batch.count);
           batch.lease.hold();
-          waiting.push(batch);
-          pump();
+          waiting.push({ batch, enteredMs: meter.enter(batch.count) });
+          account();
+          charged(meter, pump);
         },
         complete() {
           ended = true;

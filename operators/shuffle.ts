@@ -3,7 +3,9 @@ import type { Demand } from '../core/data/demand.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
+import { charge } from '../core/profile/mainThread.ts';
 import { hash, purpose } from '../core/random.ts';
+import { handOn } from './charged.ts';
 import { through } from './through.ts';
 
 /** Shuffles with a buffer: keeps `buffer` samples and gives out one of them, drawn at random, for each that comes.
@@ -40,39 +42,46 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
       let meter: Meter | undefined;
 
       subscriber.add(() => {
-        for (const round of rounds) for (const sample of round.samples) sample.lease.release();
+        for (const { samples, entered } of rounds) {
+          for (const [i, sample] of samples.entries()) {
+            meter?.drop(1, entered[i]);
+            sample.lease.release();
+          }
+        }
         rounds.length = 0;
-        meter?.keep(-kept);
         kept = 0;
       });
 
-      const keep = (sample: Sample) => {
+      const keep = (sample: Sample, enteredMs: number) => {
         sample.lease.hold();
         let round = rounds.at(-1);
         if (round?.epoch !== sample.epoch || round.seed !== sample.seed) {
-          round = { epoch: sample.epoch, seed: sample.seed, samples: [], given: 0 };
+          round = { epoch: sample.epoch, seed: sample.seed, samples: [], entered: [], given: 0 };
           rounds.push(round);
         }
         round.samples.push(sample);
+        round.entered.push(enteredMs);
         kept++;
-        meter?.keep(1);
       };
 
       const give = () => {
         // An epoch that is out is dropped only now: with a buffer of one it is empty between its own samples too.
         while (rounds[0].samples.length === 0) rounds.shift();
         const round = rounds[0];
-        const { samples } = round;
+        const { samples, entered } = round;
         const drawn = hash(round.seed, round.epoch, round.given++, purpose.shuffle) / 2 ** 32;
         const place = Math.floor(drawn * samples.length);
         const sample = samples[place];
+        meter!.leave(1, entered[place]);
         const last = samples.pop()!;
-        if (place < samples.length) samples[place] = last;
+        const lastMs = entered.pop()!;
+        if (place < samples.length) {
+          samples[place] = last;
+          entered[place] = lastMs;
+        }
         kept--;
-        meter?.keep(-1);
-        if (meter) meter.itemsOut++;
         try {
-          subscriber.next(sample);
+          handOn(meter!, subscriber, sample);
         } finally {
           sample.lease.release();
         }
@@ -83,11 +92,7 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
         while (kept > 0 && !subscriber.closed) {
           demand!.declare('shuffle', kept);
           if (!demand!.room) {
-            const since = performance.now();
-            void demand!.whenRoom().then(() => {
-              if (meter) meter.waitDownstreamMs += performance.now() - since;
-              drain();
-            });
+            void demand!.whenRoom().then(drain);
             return;
           }
           give();
@@ -101,12 +106,19 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
           if (sample.lease.demand !== demand) {
             demand = sample.lease.demand;
             meter = demand.meters.stage('shuffle');
+            meter.passive = true;
             meter.bound = buffer;
             demand.declare('shuffle', buffer);
           }
-          if (meter) meter.itemsIn++;
-          if (kept === buffer) give();
-          if (!subscriber.closed) keep(sample);
+          const outer = charge(meter!.main);
+          try {
+            if (kept === buffer) give();
+            const enteredMs = meter!.enter(1);
+            if (subscriber.closed) meter!.drop(1, enteredMs);
+            else keep(sample, enteredMs);
+          } finally {
+            charge(outer);
+          }
         },
         complete: drain,
       });
@@ -118,5 +130,7 @@ interface Round {
   readonly epoch: number;
   readonly seed: number;
   readonly samples: Sample[];
+  /** When each of them came, for the meter. */
+  readonly entered: number[];
   given: number;
 }

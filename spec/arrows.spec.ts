@@ -24,7 +24,7 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   thread: {},
   // numbers and words about a pipeline: a device, a sample or an operator is nothing to it
   profile: {},
-  meter: {},
+  meter: { values: 'profile' },
   // a device program knows nothing of graphs, plans or devices
   kernels: { values: 'errors shape', types: 'ops' },
   // AssemblyScript: compiled by asc, imported by nothing
@@ -37,10 +37,10 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   graph: { values: 'closest errors ops program shape' },
   devices: { values: 'errors kernels shape thread' },
   plan: { values: 'errors ops program shape', types: 'devices kernels' },
-  training: { values: 'data errors graph plan program shape', types: 'devices losses ops optimizers kernels' },
+  training: { values: 'data errors graph plan profile program shape', types: 'devices losses ops optimizers kernels' },
   formats: { values: 'errors shape' },
   // samples and pixels know nothing of tensors; of kernels they use the compiled routines alone
-  data: { values: 'closest errors formats kernels meter random', types: 'pool tasks' },
+  data: { values: 'closest errors formats kernels meter profile random', types: 'pool tasks' },
   pool: { values: 'errors thread' },
   tasks: { values: 'errors data formats' },
   checkpoint: { values: 'errors formats graph', types: 'data training' },

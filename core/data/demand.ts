@@ -23,6 +23,7 @@ export class Demand {
     base = 1,
   ) {
     this.#base = base;
+    meters.places = this;
   }
 
   /** Samples inside now, and the most there ever were. */
@@ -37,6 +38,11 @@ export class Demand {
     let sum = this.#base;
     for (const count of this.#declared.values()) sum += count;
     return Math.min(sum, this.limit);
+  }
+
+  /** What each stage keeps at most. */
+  get declared(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#declared);
   }
 
   /** A stage says how many samples it keeps at most. More than the limit would stall, so it is an error at once. */
@@ -76,11 +82,13 @@ export class Demand {
   }
 
   readonly #reenter = (): void => {
+    this.meters.clock.hold();
     this.#inside++;
     if (this.#inside > this.#peak) this.#peak = this.#inside;
   };
   readonly #leave = (): void => {
     this.#inside--;
+    this.meters.clock.release();
     this.#wake();
   };
   #wake(): void {

@@ -1,5 +1,6 @@
 import type { Meter } from '../meter.ts';
 import type { TaskEnd, TaskPool, Ticket } from '../pool/taskPool.ts';
+import { charge } from '../profile/mainThread.ts';
 import type { DecodeInput, DecodeOutput } from '../tasks/decodeImage.ts';
 import { moveBox, moveBoxes } from './boxes.ts';
 import type { Lease } from './demand.ts';
@@ -61,7 +62,6 @@ export class SamplePicture {
   report(bad: Bad): void {
     if (this.#reported) return;
     this.#reported = true;
-    if (!bad.warning) this.meter.dropped++;
     this.context.tell(bad);
   }
   #leave(): void {
@@ -79,6 +79,8 @@ class PictureJob implements ImageJob {
   private started = false;
   #ticket: Ticket | undefined;
   #slot: Slot | undefined;
+  /** When the work was asked for. */
+  #enteredMs = 0;
   /** Size of the picture before all transforms, once it is known. */
   private upright: Size | undefined;
   /** What is wrong with a picture that was taken all the same. */
@@ -121,7 +123,7 @@ class PictureJob implements ImageJob {
     if (this.#outcome) this.#slot?.give();
     else if (this.#ticket?.cancel()) {
       this.#slot?.give();
-      this.sample.meter.keep(-1);
+      this.sample.meter.drop(1, this.#enteredMs);
     }
     // Work that a worker has begun still writes into its cell, which goes back when it ends.
     this.#ticket = undefined;
@@ -182,14 +184,48 @@ class PictureJob implements ImageJob {
     this.#slot = slot;
     const { channels, pixelLimit, failOn } = context;
     const input: DecodeInput = { picture, transforms, channels, pixelLimit, failOn, cell: slot.cell };
-    meter.keep(1);
-    const ticket = context.pool().submit<DecodeInput, DecodeOutput>('decodeImage', input, end => {
-      meter.keep(-1);
-      if (end.ok) meter.busyMs += end.busyMs;
-      if (attempt !== this.#attempt) slot.give();
-      else this.#settle(this.#outcomeOf(end, slot, upright));
-    });
-    if (attempt === this.#attempt && !this.#outcome) this.#ticket = ticket;
+    const enteredMs = meter.enter(1);
+    this.#enteredMs = enteredMs;
+    const submittedMs = performance.now();
+    const outer = charge(meter.main);
+    try {
+      const ticket = context.pool().submit<DecodeInput, DecodeOutput>('decodeImage', input, end => {
+        const own = charge(meter.main);
+        try {
+          this.#measure(end, submittedMs);
+          meter.starvedBy = this.sample.lease.demand.room ? 'upstream' : 'downstream';
+          const wanted = attempt === this.#attempt;
+          if (wanted && end.ok && end.value.ok) meter.leave(1, enteredMs);
+          else meter.drop(1, enteredMs);
+          if (!wanted) slot.give();
+          else this.#settle(this.#outcomeOf(end, slot, upright));
+        } finally {
+          charge(own);
+        }
+      });
+      if (attempt === this.#attempt && !this.#outcome) this.#ticket = ticket;
+    } finally {
+      charge(outer);
+    }
+  }
+
+  /** One task reads, decodes and augments: its time is shared out among the three stages. */
+  #measure(end: TaskEnd<DecodeOutput>, submittedMs: number): void {
+    const { meter, lease } = this.sample;
+    const { busyMs = 0, beganMs, worker = 0 } = end;
+    meter.workers.ended(worker, beganMs === undefined ? 0 : Math.max(0, beganMs - submittedMs), busyMs);
+    const { readMs = 0, augmentMs = 0 } = (end.ok && end.value.ok && end.value.times) || {};
+    meter.busyMs += Math.max(0, busyMs - readMs - augmentMs);
+    if (!end.ok || !end.value.ok) return;
+    const share = (stage: string, ms: number) => {
+      const own = lease.demand.meters.stage(stage);
+      own.runs = 'workers';
+      own.parallel = meter.parallel;
+      own.busyMs += ms;
+      own.pass(1, ms);
+    };
+    if (this.sample.picture.kind === 'file' || this.sample.picture.kind === 'range') share('read', readMs);
+    if (this.entries > 0) share('augment', augmentMs);
   }
   #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot, upright: Size | undefined): Pixels | Bad {
     if (!end.ok) return end.kind === 'broken' ? { ...this.#bad(end.reason), fatal: true } : this.#bad(end.reason);
@@ -199,9 +235,7 @@ class PictureJob implements ImageJob {
     this.upright = upright ?? end.value.upright;
     const boxes = this.#boxes();
     const data = slot.view(height * width * channels, larger);
-    const { meter } = this.sample;
-    meter.itemsOut++;
-    meter.bytes += data.length;
+    this.sample.meter.bytes += data.length;
     return { ok: true, data, height, width, channels, ...(boxes && { boxes }), ...(warning && { warning }) };
   }
   #settle(outcome: Pixels | Bad): void {

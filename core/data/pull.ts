@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Observable, type Subscriber } from 'rxjs';
+import { charge } from '../profile/mainThread.ts';
 import { Demand } from './demand.ts';
 import { currentEpoch } from './epochScope.ts';
 import type { Sample, SourceOptions } from './sample.ts';
@@ -51,6 +52,7 @@ async function flow(
   subscriber: Subscriber<Sample>,
 ): Promise<void> {
   const meter = demand.meters.stage('source');
+  meter.runs = 'alone';
   let iterator: Iterator<Found> | AsyncIterator<Found> | undefined;
   let turnEnds = performance.now() + turnMs;
   try {
@@ -58,8 +60,9 @@ async function flow(
     while (!subscriber.closed) {
       const asked = performance.now();
       if (!demand.room) {
+        meter.stands('downstream');
         while (!demand.room && !subscriber.closed) await gate.whenRoom();
-        meter.waitDownstreamMs += performance.now() - asked;
+        meter.works();
         if (subscriber.closed) break;
       } else if (asked > turnEnds) {
         await nextTurn();
@@ -69,20 +72,31 @@ async function flow(
       const lease = demand.enter();
       try {
         const began = performance.now();
-        iterator ??= begin(start());
-        const pending = iterator.next();
+        const outer = charge(meter.main);
+        let pending: ReturnType<(typeof iterator & object)['next']>;
+        try {
+          iterator ??= begin(start());
+          pending = iterator.next();
+        } finally {
+          charge(outer);
+        }
         const result = 'then' in pending ? await pending : pending;
-        meter.busyMs += performance.now() - began;
+        const tookMs = performance.now() - began;
+        meter.busyMs += tookMs;
         if (subscriber.closed) break;
         if (result.done) {
           iterator = undefined;
           break;
         }
         const { key, label, index, picture, boxes } = result.value;
-        meter.itemsIn++;
-        meter.itemsOut++;
+        meter.pass(1, tookMs);
         meter.bytes += bytesIn(picture);
-        subscriber.next({ key, label, index, epoch, seed, picture, ...(boxes && { boxes }), lease });
+        const own = charge(meter.behind);
+        try {
+          subscriber.next({ key, label, index, epoch, seed, picture, ...(boxes && { boxes }), lease });
+        } finally {
+          charge(own);
+        }
       } finally {
         lease.release();
       }

@@ -160,6 +160,8 @@ export interface Batch {
   readonly first: { readonly seed: number; readonly epoch: number; readonly index: number };
   /** The samples are to be mixed with each other; `cells` and `labels` are those before. */
   readonly mixture?: Mixture;
+  /** The stage that says so, for the meters. */
+  readonly mixedBy?: string;
   /** Holds the leases and cells of all its samples. */
   readonly lease: SharedLease;
 }

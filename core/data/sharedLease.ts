@@ -8,6 +8,9 @@ export class HeldLeases implements SharedLease {
     readonly demand: Demand,
     private readonly giveBack: () => void,
   ) {}
+  get holders(): number {
+    return this.#holders;
+  }
   hold(): this {
     if (this.#holders === 0) throw new Error('a batch was held after it had been given back: hold it inside `next`');
     this.#holders++;

@@ -3,7 +3,7 @@ import gpujs from 'gpu.js';
 import { fail } from '../errors.ts';
 import { settings } from '../kernels/kernel.ts';
 import { checkSegment, destroyed, LiveBuffers } from './checks.ts';
-import type { Argument, CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from './device.ts';
+import type { Argument, CompiledSegment, Device, DeviceBuffer, PlacedLaunch, SegmentEnded } from './device.ts';
 import { Ordered } from './ordered.ts';
 
 /**
@@ -120,17 +120,19 @@ class CpuDevice implements Device {
     };
   }
 
-  async run(segment: CompiledSegment): Promise<void> {
+  async run(segment: CompiledSegment, ended?: SegmentEnded): Promise<void> {
     this.#check();
     checkSegment(this.#segments, segment);
     return this.#order.enqueue(async () => {
-      let turn = performance.now();
+      const began = performance.now();
+      let turn = began;
       for (const step of (segment as CpuSegment).steps) {
         step();
         if (performance.now() - turn < TURN_MS) continue;
         await nextTurn();
         turn = performance.now();
       }
+      ended?.(began, performance.now());
     });
   }
 

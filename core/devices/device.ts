@@ -41,7 +41,8 @@ export interface Device {
    */
   slice(buffer: DeviceBuffer, byteOffset: number, bytes: number, label: string): DeviceBuffer;
   compile(launches: readonly PlacedLaunch[]): Promise<CompiledSegment>;
-  run(segment: CompiledSegment): Promise<void>;
+  /** `ended` is told once when the device has done it, and when it had been asked or was free to begin; nobody waits for that. */
+  run(segment: CompiledSegment, ended?: SegmentEnded): Promise<void>;
   /** Runs a segment and resolves with the milliseconds of each launch, in order. Absent where launches cannot be timed. */
   profile?(segment: CompiledSegment): Promise<readonly number[]>;
   /** Copies host data (never shared memory for WebGPU: the device copies first) to the start of a buffer, or to `byteOffset`. */
@@ -71,6 +72,8 @@ export interface PlacedLaunch {
   readonly inputs: readonly Argument[];
   readonly output: Argument;
 }
+/** Both of `performance.now()`. */
+export type SegmentEnded = (beganMs: number, endedMs: number) => void;
 export interface CompiledSegment {
   readonly launches: number;
 }

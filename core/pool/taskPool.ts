@@ -11,9 +11,16 @@ export interface TaskPool {
   close(): Promise<void>;
 }
 export type TaskEnd<Output> =
-  | { readonly ok: true; readonly value: Output /** In the worker, without the way there and back. */; readonly busyMs: number }
+  | ({ readonly ok: true; readonly value: Output } & TaskTimes)
   /** The task threw, its thread died under it again and again, it came too late, or there are no threads at all. */
-  | { readonly ok: false; readonly kind: 'failed' | 'crashed' | 'closed' | 'broken'; readonly reason: string };
+  | ({ readonly ok: false; readonly kind: 'failed' | 'crashed' | 'closed' | 'broken'; readonly reason: string } & Partial<TaskTimes>);
+export interface TaskTimes {
+  /** In the worker, without the way there and back. */
+  readonly busyMs: number;
+  /** When the task began, in milliseconds of the main thread's `performance.now()`, and which thread had it. */
+  readonly beganMs?: number;
+  readonly worker?: number;
+}
 export interface Ticket {
   /** True if the task had not begun: it never will, and `done` is not called. */
   cancel(): boolean;

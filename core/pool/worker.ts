@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { threadId } from 'node:worker_threads';
+import { monotonicMs } from './monotonic.ts';
 
 /** Runs inside each worker thread: a few calls in one message, so that small tasks do not pay for the way one by one. */
 export interface Chunk {
@@ -10,7 +12,11 @@ export interface Chunk {
   readonly at: Int32Array;
   readonly calls: readonly { readonly task: string; readonly input: unknown }[];
 }
-export type CallEnd = { readonly value: unknown; readonly busyMs: number } | { readonly failed: string };
+/** `began` of the clock that all threads share. */
+export type CallEnd = { readonly worker: number; readonly began: number; readonly busyMs: number } & (
+  | { readonly value: unknown }
+  | { readonly failed: string }
+);
 type Task = (input: unknown) => unknown;
 
 const loaded = new Map<string, Task>();
@@ -22,6 +28,7 @@ const load = async (url: string): Promise<{ default: Task }> => (url.endsWith('.
 export default async function runChunk({ tasks, extension, at, calls }: Chunk): Promise<CallEnd[]> {
   const ends: CallEnd[] = [];
   for (const [place, { task, input }] of calls.entries()) {
+    let began = monotonicMs();
     try {
       const url = `${tasks}${task}${extension}`;
       let run = loaded.get(url);
@@ -29,12 +36,14 @@ export default async function runChunk({ tasks, extension, at, calls }: Chunk): 
         run = (await load(url)).default;
         loaded.set(url, run);
       }
-      const began = performance.now();
+      // loading a task is no part of it
+      began = monotonicMs();
       Atomics.store(at, 0, place);
       const value = await run(input);
-      ends.push({ value, busyMs: performance.now() - began });
+      ends.push({ value, worker: threadId, began, busyMs: monotonicMs() - began });
     } catch (error) {
-      ends.push({ failed: error instanceof Error ? error.message : String(error) });
+      const failed = error instanceof Error ? error.message : String(error);
+      ends.push({ failed, worker: threadId, began, busyMs: monotonicMs() - began });
     }
     Atomics.store(at, 0, -1);
   }

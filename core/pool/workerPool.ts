@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { fail, show } from '../errors.ts';
+import { toThisThread } from './monotonic.ts';
 import { type Death, PoolThread } from './poolThread.ts';
 import type { TaskEnd, TaskPool, Ticket } from './taskPool.ts';
 import type { CallEnd } from './worker.ts';
@@ -214,11 +215,13 @@ export class WorkerPool implements TaskPool {
   #tell(calls: readonly Call[], ends: readonly CallEnd[]): void {
     for (const [i, end] of ends.entries()) {
       const { task, done } = calls[i];
-      if ('failed' in end) done({ ok: false, kind: 'failed', reason: end.failed });
+      const { busyMs, worker } = end;
+      const times = { busyMs, worker, beganMs: end.began + toThisThread };
+      if ('failed' in end) done({ ok: false, kind: 'failed', reason: end.failed, ...times });
       else {
         const mean = this.#meanMs.get(task) ?? end.busyMs;
         this.#meanMs.set(task, 0.9 * mean + 0.1 * end.busyMs);
-        done({ ok: true, value: end.value as never, busyMs: end.busyMs });
+        done({ ok: true, value: end.value as never, ...times });
       }
     }
   }

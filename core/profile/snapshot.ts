@@ -103,7 +103,7 @@ export interface DeviceSnapshot {
   /** Kernels at work, in the parts of training steps or, where nothing is trained, of evaluation. */
   readonly busyMs: number;
   readonly busyShare: number;
-  /** forward, loss, backward, update, evaluate: segments as they ran. */
+  /** forward, loss, backward, update (or evaluation forward, evaluation loss): segments as they ran. */
   readonly parts: readonly { readonly part: string; readonly busyMs: number; readonly took: Durations }[];
   /** Nothing at work: before a step's first segment, and between those of one step. */
   readonly betweenSteps: Durations;

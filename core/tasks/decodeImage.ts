@@ -36,8 +36,17 @@ export type DecodeOutput =
       readonly larger?: SharedArrayBuffer;
       /** What is wrong with it, although there are pixels. */
       readonly warning?: string;
+      /** Parts of the task's time that belong to other stages. */
+      readonly times?: TaskShares;
     }
   | { readonly ok: false; readonly reason: string };
+
+export interface TaskShares {
+  /** Bytes from a file. */
+  readonly readMs: number;
+  /** Transforms; without what decoding a part of the picture only has saved. */
+  readonly augmentMs: number;
+}
 
 /**
  * Picture → uint8 [H,W,C] in shared memory, with the transforms applied in their order. Runs in a worker.
@@ -52,12 +61,13 @@ export type DecodeOutput =
  */
 export default async function decodeImage(input: DecodeInput): Promise<DecodeOutput> {
   try {
-    const { pixels, upright, warning } = await read(input);
+    const { pixels, upright, warning, times } = await read(input);
     const image = withChannels(pixels, input.channels);
     const bytes = image.height * image.width * image.channels;
     const larger = bytes > input.cell.byteLength ? new SharedArrayBuffer(bytes) : undefined;
     new Uint8Array(larger ?? input.cell, 0, bytes).set(image.data);
-    return { ok: true, height: image.height, width: image.width, channels: image.channels, upright, larger, ...(warning && { warning }) };
+    const { height, width, channels } = image;
+    return { ok: true, height, width, channels, upright, larger, times, ...(warning && { warning }) };
   } catch (error) {
     return { ok: false, reason: plainReason(error) };
   }
@@ -67,6 +77,7 @@ interface Read {
   readonly pixels: RawPixels;
   readonly upright: Size;
   readonly warning?: string;
+  readonly times: TaskShares;
 }
 
 async function read(input: DecodeInput): Promise<Read> {
@@ -75,7 +86,14 @@ async function read(input: DecodeInput): Promise<Read> {
     const { pixels: data, height, width, channels } = picture;
     return transformed({ data, height, width, channels }, input);
   }
+  const began = performance.now();
   const file = encodedBytes(picture);
+  const readMs = picture.kind === 'encoded' ? 0 : performance.now() - began;
+  const decoded = await decodeFile(file, input);
+  return { ...decoded, times: { ...decoded.times, readMs } };
+}
+
+async function decodeFile(file: Uint8Array, input: DecodeInput): Promise<Read> {
   if (file.length === 0) throw new Error('it is empty (0 bytes)');
   const small = decodeSmallPng(file);
   if (small && small.height * small.width <= input.pixelLimit) return transformed(small, input);
@@ -127,7 +145,9 @@ async function readOnce(file: Uint8Array, format: ImageFormat, failOn: FailOn, i
 
 function transformed(image: RawPixels, { transforms, channels, pixelLimit }: DecodeInput): Read {
   const steps = planned(transforms, image, pixelLimit);
-  return { pixels: applySteps(image, steps, channels), upright: { height: image.height, width: image.width } };
+  const began = performance.now();
+  const pixels = applySteps(image, steps, channels);
+  return { pixels, upright: { height: image.height, width: image.width }, times: { readMs: 0, augmentMs: performance.now() - began } };
 }
 
 /** Decodes no rows below, and converts no pixels outside, the region that the first transform cuts out. */
@@ -139,10 +159,15 @@ async function readRegion(
   const upright = { height, width };
   const steps = planned(transforms, upright, pixelLimit);
   const [first, ...rest] = steps;
+  const augmented = (image: RawPixels, left: typeof steps): Read => {
+    const began = performance.now();
+    const pixels = applySteps(image, left, channels);
+    return { pixels, upright, times: { readMs: 0, augmentMs: performance.now() - began } };
+  };
   if (first?.kind !== 'crop' || first.top < 0 || first.left < 0 || first.top + first.height > height || first.left + first.width > width) {
-    return { pixels: applySteps(await rawPixels(pipeline), steps, channels), upright };
+    return augmented(await rawPixels(pipeline), steps);
   }
-  return { pixels: applySteps(await rawPixels(pipeline.extract(first)), rest, channels), upright };
+  return augmented(await rawPixels(pipeline.extract(first)), rest);
 }
 
 /** A picture of 1 × 20,000 pixels has 1.3 thousand million when its short side is 256. */

@@ -1,5 +1,5 @@
 import type { Batch } from '../data/sample.ts';
-import type { Device, DeviceBuffer } from '../devices/device.ts';
+import type { CompiledSegment, Device, DeviceBuffer } from '../devices/device.ts';
 import { fail } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type GraphParameter, infer } from '../graph/infer.ts';
@@ -8,6 +8,8 @@ import type { Optimizer } from '../optimizers/optimizer.ts';
 import { bytesOfKinds, gradientBytes, keptBytes, type MemoryUse } from '../plan/memory.ts';
 import { type Plan, planFor } from '../plan/plan.ts';
 import { planTable } from '../plan/table.ts';
+import { DeviceMeter, type Part } from '../profile/deviceMeter.ts';
+import { type Account, charge } from '../profile/mainThread.ts';
 import { ProgramBuilder } from '../program/builder.ts';
 import { fillHyper, type HyperValues, hyperLength, hyperName, hyperSlot } from '../program/hyper.ts';
 import { initialize } from '../program/initialize.ts';
@@ -39,6 +41,8 @@ export class CompiledModel {
   readonly seed: number;
   readonly classes: number;
   readonly parameters: readonly GraphParameter[];
+  /** What the device does for this model. */
+  readonly meter: DeviceMeter;
   /** One pass at a time has the activations. */
   readonly lock = new Lock();
   readonly watchers = new Set<Watcher>();
@@ -68,6 +72,7 @@ export class CompiledModel {
     const { parameters, output } = infer(graph, options.batch);
     this.#options = options;
     this.device = options.device;
+    this.meter = new DeviceMeter(options.device);
     this.batch = options.batch;
     this.seed = options.seed ?? 0;
     this.parameters = parameters;
@@ -78,6 +83,7 @@ export class CompiledModel {
     this.#input = new BatchInput(graph, options.batch, this.classes);
     const trained = ({ name, role }: GraphParameter) => role === 'parameter' && !options.frozen?.(name);
     this.#memory = new ModelMemory(this.device, parameters, trained);
+    this.meter.memory = () => (this.#plans.size > 0 ? this.#memory.byKind(this.parameters, this.device.scratchBytes) : undefined);
     for (const { name, shape, init } of parameters) this.device.write(this.#bufferOf(name), initialize(name, shape, init, this.seed));
   }
 
@@ -194,18 +200,42 @@ export class CompiledModel {
 
   // ---- one pass; the caller holds the lock
 
-  /** Sends a batch's pixels, labels and normalisation to the device. Fewer samples than `this.batch` are padded. */
-  async upload(batch: Batch, mode: Mode): Promise<void> {
-    this.#input.fill(batch, mode);
+  /**
+   * Sends a batch's pixels, labels and normalisation to the device. Fewer samples than `this.batch` are padded. The main thread's
+   * work is charged to `accounts`: `mix` for samples that are put together from two, `copy` for everything else.
+   */
+  async upload(batch: Batch, mode: Mode, accounts?: { readonly copy: Account; readonly mix: Account }): Promise<void> {
     const { buffers } = await this.#plan(mode);
-    this.device.write(buffers.get('pixels')!, this.#input.pixels);
-    this.device.write(buffers.get('normalization')!, this.#input.normalization);
+    const outer = charge(accounts?.[batch.mixture ? 'mix' : 'copy']);
+    try {
+      this.#input.fill(batch, mode);
+      charge(accounts?.copy);
+      const began = performance.now();
+      const { pixels, normalization } = this.#input;
+      this.device.write(buffers.get('pixels')!, pixels);
+      this.device.write(buffers.get('normalization')!, normalization);
+      this.meter.upload.record(pixels.byteLength + normalization.byteLength, performance.now() - began);
+    } finally {
+      charge(outer);
+    }
+  }
+
+  #run(part: Part, segment: CompiledSegment): Promise<void> {
+    return this.device.run(segment, (beganMs, endedMs) => this.meter.ran(part, beganMs, endedMs));
+  }
+
+  /** What the host reads of a pass. */
+  async #read(buffer: DeviceBuffer, bytes: number): Promise<Float32Array> {
+    const began = performance.now();
+    const values = await this.device.read(buffer, bytes);
+    this.meter.readBack.record(bytes, performance.now() - began);
+    return values;
   }
 
   async forward(mode: Mode): Promise<void> {
     const plan = await this.#plan(mode);
     this.#writeHyper(plan, { lr: 0, step: this.updates });
-    await this.device.run(plan.segment('forward'));
+    await this.#run(mode === 'train' ? 'forward' : 'evaluation forward', plan.segment('forward'));
   }
 
   /** The loss and, in training, the gradient of the logits. */
@@ -221,15 +251,15 @@ export class CompiledModel {
       this.device.write(plan.buffers.get('mixedTargets')!, mixed.targets);
       this.device.write(plan.buffers.get('mixedWeights')!, mixed.weights);
     }
-    await this.device.run(plan.segment('forward'));
+    await this.#run(mode === 'train' ? 'loss' : 'evaluation loss', plan.segment('forward'));
     // asked for here, the answer comes while the device still computes gradients: it need not be idle for anyone to see the loss
-    this.#result = this.device.read(plan.buffers.get(result)!, 16);
+    this.#result = this.#read(plan.buffers.get(result)!, 16);
     this.#result.catch(() => undefined);
-    if (mode === 'train') await this.device.run(plan.segment('backward'));
+    if (mode === 'train') await this.#run('loss', plan.segment('backward'));
   }
 
   async backward(): Promise<void> {
-    await this.device.run((await this.#plan('train')).segment('backward'));
+    await this.#run('backward', (await this.#plan('train')).segment('backward'));
   }
 
   /**
@@ -243,7 +273,7 @@ export class CompiledModel {
     const finite = await this.#gradientsFinite();
     if (finite) {
       this.#writeHyper(plan, { lr, step, corrections: optimizer.corrections?.(step) });
-      await this.device.run(plan.segment('update'));
+      await this.#run('update', plan.segment('update'));
     }
     this.lossScale?.record(finite);
     this.updates++;
@@ -307,7 +337,7 @@ export class CompiledModel {
   /** [count, classes] of the last forward pass. */
   async readLogits(count = this.batch): Promise<Float32Array> {
     this.#check();
-    return this.device.read(this.#bufferOf(this.#logits), count * this.classes * 4);
+    return this.#read(this.#bufferOf(this.#logits), count * this.classes * 4);
   }
 
   /** Gradients of the last backward pass by parameter name, in PyTorch's layouts: for tests and histograms. */

@@ -1,5 +1,6 @@
 import type { Device, DeviceBuffer } from '../devices/device.ts';
 import type { GraphParameter } from '../graph/infer.ts';
+import type { DeviceMemory } from '../profile/snapshot.ts';
 import { elements } from '../shape.ts';
 import { type FlatRange, flatRanges } from './flat.ts';
 
@@ -72,6 +73,18 @@ export class ModelMemory {
 
   get bytes(): number {
     return this.#own().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Everything placed so far, and the compute threads' scratch. */
+  byKind(parameters: readonly GraphParameter[], scratch = 0): DeviceMemory {
+    const sum = (buffers: Iterable<DeviceBuffer>) => [...new Set(buffers)].reduce((total, { bytes }) => total + bytes, 0);
+    const weights = parameters.reduce((total, { shape }) => total + 4 * elements(shape), 0);
+    const gradients = sum(this.gradients);
+    const activations = sum([...this.pool, ...this.lossPools.flat()]);
+    // what the optimizer keeps lies flat, like parameters and gradients
+    const optimizer = sum(this.#flat) - sum(this.parameters) - gradients;
+    const inputs = Math.max(0, this.bytes - weights - optimizer - gradients - activations);
+    return { weights, optimizer, gradients, activations, inputs, scratch, total: this.bytes + scratch };
   }
 
   free(): void {

@@ -59,7 +59,7 @@ class Teller implements Listener {
   conclude(result: Result): void {
     const { introduction, evaluation, epochs, steps, images, loss, seconds, trainingSeconds, skipped, warned, interrupted, kept } = result;
     const { context } = this.#prepared!;
-    const rows = stageRows(context.meters.snapshot(), trainingSeconds);
+    const rows = stageRows(context.meters.snapshot().stages, trainingSeconds);
     const imagesPerSecond = trainingSeconds > 0 ? images / trainingSeconds : 0;
     this.output.event('stages', { stages: rows });
     if (rows.length > 0) {

@@ -17,12 +17,10 @@ function round(): number {
     // by name, as stages do
     const meter = meters.stage('decode');
     const start = performance.now();
-    meter.itemsIn++;
-    meter.keep(1);
+    const entered = meter.enter(1);
     meter.bytes += 3072;
     meter.busyMs += performance.now() - start;
-    meter.keep(-1);
-    meter.itemsOut++;
+    meter.leave(1, entered);
     if (item % 1000 === 0) meters.snapshot();
   }
   return ((performance.now() - began) * 1e6) / ITEMS;

@@ -5,78 +5,81 @@ import { hash } from '../../core/random.ts';
 const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 
 describe('Meter', () => {
-  it('should conserve items: what came in went out, was dropped or is kept', () => {
+  it("should conserve items and obey Little's law at every moment: mean depth = rate × mean time inside", () => {
     const meter = new Meter('stage', 8);
+    const inside: number[] = [];
     for (let i = 0; i < 1000; i++) {
       const draw = hash(i) % 3;
-      if (meter.depth === 0 || (draw === 0 && meter.depth < 8)) {
-        meter.itemsIn++;
-        meter.keep(1);
-      } else {
-        meter.keep(-1);
-        if (draw === 1) meter.itemsOut++;
-        else meter.dropped++;
-      }
-      assert.equal(meter.itemsIn, meter.itemsOut + meter.dropped + meter.depth);
-      assert.ok(meter.depth <= meter.peakDepth && meter.peakDepth <= 8);
+      // a moment, so that there is time to measure
+      for (const until = performance.now() + 0.01; performance.now() < until; );
+      if (inside.length === 0 || (draw === 0 && inside.length < 8)) inside.push(meter.enter(1));
+      else if (draw === 1) meter.leave(1, inside.splice(hash(i, 1) % inside.length, 1)[0]);
+      else meter.drop(1, inside.pop()!);
+      assert.equal(meter.depth, inside.length);
+      if (i % 50 > 0) continue;
+      const { itemsIn, itemsOut, dropped, depth, peakDepth, meanDepth, elapsedMs, latency, heldMs } = meter.snapshot();
+      assert.equal(itemsIn, itemsOut + dropped + depth);
+      assert.ok(depth <= peakDepth && peakDepth <= 8);
+      const spent = latency.count > 0 ? latency.count * latency.meanMs : 0;
+      assert.ok(Math.abs(meanDepth * elapsedMs - spent - heldMs) < 1e-6, `${meanDepth * elapsedMs} against ${spent} + ${heldMs}`);
     }
-    assert.ok(meter.peakDepth > 1);
+    assert.ok(meter.peakDepth > 1 && meter.dropped > 0 && meter.itemsOut > 0);
   });
 
   it('should work out rates, shares and capacity from what was counted', () => {
     const meter = new Meter('decode', 16);
-    Object.assign(meter, { itemsIn: 120, itemsOut: 100, dropped: 4, bytes: 4096, busyMs: 1e-3, parallel: 4 });
-    Object.assign(meter, { waitUpstreamMs: 3, waitDownstreamMs: 5 });
-    const snapshot = meter.snapshot();
-    const { elapsedMs, busyShare, itemsPerSecond, capacityPerSecond, ...counted } = snapshot;
+    Object.assign(meter, { itemsIn: 120, itemsOut: 100, dropped: 20, bytes: 4096, busyMs: 1e-3, parallel: 4, runs: 'workers' });
+    const { elapsedMs, busyShare, itemsPerSecond, inPerSecond, capacityPerSecond, waitUpstreamMs, ...rest } = meter.snapshot();
+    const { name, itemsIn, itemsOut, dropped, bytes, busyMs, parallel, runs, depth, bound, workers } = rest;
     assert.ok(elapsedMs > 0);
     assert.ok(Math.abs(busyShare - 1e-3 / (elapsedMs * 4)) < 1e-9);
     assert.ok(Math.abs(itemsPerSecond - (100 / elapsedMs) * 1000) < 1e-6);
-    assert.ok(Math.abs(capacityPerSecond - 4e8) < 1);
-    assert.deepEqual(counted, {
-      name: 'decode',
-      itemsIn: 120,
-      itemsOut: 100,
-      dropped: 4,
-      bytes: 4096,
-      busyMs: 1e-3,
-      parallel: 4,
-      waitUpstreamMs: 3,
-      waitDownstreamMs: 5,
-      depth: 0,
-      meanDepth: 0,
-      peakDepth: 0,
-      bound: 16,
-    });
+    assert.ok(Math.abs(inPerSecond - (120 / elapsedMs) * 1000) < 1e-6);
+    assert.ok(Math.abs(capacityPerSecond - 4.8e8) < 1);
+    assert.ok(waitUpstreamMs > 0);
+    assert.deepEqual(
+      { name, itemsIn, itemsOut, dropped, bytes, busyMs, parallel, runs, depth, bound, workers },
+      {
+        ...{ name: 'decode', itemsIn: 120, itemsOut: 100, dropped: 20, bytes: 4096, busyMs: 1e-3, parallel: 4, runs: 'workers' },
+        ...{ depth: 0, bound: 16, workers: undefined },
+      },
+    );
   });
 
   it('should never show more than all of its time as busy, nor a finite capacity without work', () => {
     const meter = new Meter('stage');
     assert.equal(meter.snapshot().capacityPerSecond, Number.POSITIVE_INFINITY);
-    meter.busyMs = 1e9;
+    meter.main.ms = 1e9;
     assert.equal(meter.snapshot().busyShare, 1);
     assert.equal(meter.snapshot().bound, undefined);
   });
 
-  it('should weigh the depth by how long it lasted', async () => {
+  it('should weigh the depth by how long it lasted, and tell how it went', async () => {
     const meter = new Meter('stage');
-    meter.keep(4);
+    const since = meter.enter(4);
     await wait(40);
-    meter.keep(-4);
+    meter.leave(4, since);
     await wait(40);
-    const { meanDepth, peakDepth, depth } = meter.snapshot();
+    const { meanDepth, peakDepth, depth, depthOverTime, latency } = meter.snapshot();
     // four for about half of the time; a busy machine lengthens either half
     assert.ok(meanDepth > 0.4 && meanDepth < 3.6, `${meanDepth}`);
-    assert.deepEqual([peakDepth, depth], [4, 0]);
-    meter.keep(2);
-    assert.ok(meter.snapshot().meanDepth < 4);
+    assert.deepEqual([peakDepth, depth, latency.count], [4, 0, 4]);
+    assert.ok(latency.p50Ms >= 38 && latency.p50Ms <= latency.maxMs, `${latency.p50Ms}`);
+    assert.ok(depthOverTime.means.length >= 6 && depthOverTime.means[0] > 3.9 && depthOverTime.means.at(-1) === 0);
   });
 
-  it('should keep what a snapshot said', () => {
-    const meter = new Meter('stage');
-    const snapshot = meter.snapshot();
-    meter.itemsIn = 5;
-    assert.equal(snapshot.itemsIn, 0);
+  it('should tell standing still for want of work from standing still with work done', async () => {
+    const meter = new Meter('workers');
+    meter.parallel = 2;
+    const since = meter.enter(1);
+    await wait(20);
+    const half = meter.snapshot();
+    assert.ok(half.waitUpstreamMs > 15 && half.waitDownstreamMs === 0, 'one of two has nothing to do');
+    meter.starvedBy = 'downstream';
+    meter.leave(1, since);
+    await wait(20);
+    const { waitUpstreamMs, waitDownstreamMs } = meter.snapshot();
+    assert.ok(waitDownstreamMs > 35 && waitUpstreamMs < half.waitUpstreamMs + 10, `${waitDownstreamMs}`);
   });
 });
 
@@ -88,7 +91,7 @@ describe('MeterSet', () => {
     assert.deepEqual(set.all, [source, decode]);
     decode.itemsOut = 3;
     assert.deepEqual(
-      set.snapshot().map(({ name, itemsOut }) => [name, itemsOut]),
+      set.snapshot().stages.map(({ name, itemsOut }) => [name, itemsOut]),
       [
         ['source', 0],
         ['decode', 3],

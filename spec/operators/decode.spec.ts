@@ -37,7 +37,7 @@ describe('decode', () => {
     );
     await lastValueFrom(out);
     assert.equal(pool.submitted, 10);
-    assert.equal(demand.meters.stage('decode').itemsIn, 100);
+    assert.equal(demand.meters.stage('decode').itemsIn, 10);
   });
 
   it('should begin the work in the order of arrival, and only for samples inside', async () => {

@@ -18,7 +18,7 @@ describe('meter', () => {
       meter('second'),
     );
     await lastValueFrom(out);
-    const counts = demand.meters.snapshot().map(({ name, itemsIn, itemsOut }) => [name, itemsIn, itemsOut]);
+    const counts = demand.meters.snapshot().stages.map(({ name, itemsIn, itemsOut }) => [name, itemsIn, itemsOut]);
     assert.deepEqual(counts, [
       ['first', 10, 10],
       ['decode', 10, 10],
@@ -34,7 +34,7 @@ describe('meter', () => {
       while (performance.now() < until);
     };
     await lastValueFrom(of(1, 2, 3).pipe(meter('slow', { meters }), tap(wait)));
-    const { itemsOut, busyMs } = meters.stage('slow');
+    const { itemsOut, busyMs } = meters.stage('slow').snapshot();
     assert.equal(itemsOut, 3);
     assert.ok(busyMs >= 9, `${busyMs} ms`);
   });

@@ -18,11 +18,12 @@ const numbered = (index: number): Batch => ({ ...fakeBatch(), first: { seed: 1, 
 describe('mixUp and cutMix', () => {
   it('should pair each sample with the one before it @smoke', async () => {
     const plain = numbered(0);
-    const { mixture, ...rest } = await through(plain, mixUp());
+    const { mixture, mixedBy, ...rest } = await through(plain, mixUp());
     assert.ok(mixture && !mixture.box);
     assert.deepEqual([...mixture.partners], [7, 0, 1, 2, 3, 4, 5, 6]);
     assert.equal(new Set(mixture.shares).size, 1);
     assert.deepEqual(rest, plain);
+    assert.equal(mixedBy, 'mixUp');
   });
 
   it('should take the share of what is left outside of the rectangle', async () => {

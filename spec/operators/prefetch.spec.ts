@@ -74,7 +74,7 @@ describe('prefetch', () => {
   it('should tell waiting for batches from waiting for the consumer', async () => {
     const demand = new Demand();
     await lastValueFrom(slowly(tinySource(60, { demand }).pipe(decode({ pool }), batch(4), prefetch(1)), 4));
-    const { waitDownstreamMs, waitUpstreamMs, depth, itemsOut } = demand.meters.stage('prefetch');
+    const { waitDownstreamMs, waitUpstreamMs, depth, itemsOut } = demand.meters.stage('prefetch').snapshot();
     assert.ok(waitDownstreamMs > 4 * waitUpstreamMs, `${waitDownstreamMs} ms and ${waitUpstreamMs} ms`);
     assert.deepEqual([depth, itemsOut], [0, 60]);
   });

@@ -120,7 +120,7 @@ export function itBehavesAsASource(
       });
     });
     await seen;
-    const meter = meters.stage('source');
+    const meter = meters.stage('source').snapshot();
     assert.ok(meter.waitDownstreamMs >= 20, `waited ${meter.waitDownstreamMs} ms`);
     assert.ok(meter.busyMs > 0);
   });

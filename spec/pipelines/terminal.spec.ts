@@ -114,8 +114,8 @@ describe('stageRows', () => {
   const meters = (stages: Record<string, { items: number; busyMs: number; parallel?: number }>) => {
     const set = new MeterSet();
     for (const [name, { items, busyMs, parallel = 1 }] of Object.entries(stages))
-      Object.assign(set.stage(name), { itemsIn: items, itemsOut: items, busyMs, parallel });
-    return set.snapshot();
+      Object.assign(set.stage(name), { itemsIn: items, itemsOut: items, busyMs, parallel, runs: 'alone' });
+    return set.snapshot().stages;
   };
 
   it('should say what each stage could do, how busy it was, and which one limits @smoke', () => {

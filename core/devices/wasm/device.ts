@@ -5,7 +5,7 @@ import { WasmCompiler } from '../../kernels/gpujsWasm.ts';
 import { wasmLibrary } from '../../kernels/wasmLibrary.ts';
 import { threadEntry } from '../../thread.ts';
 import { checkSegment, destroyed, LiveBuffers } from '../checks.ts';
-import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
+import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch, SegmentEnded } from '../device.ts';
 import { Ordered } from '../ordered.ts';
 import { Arena, type ArenaBuffer, MAXIMUM_PAGES } from './arena.ts';
 import { action, cell, type DoneMessage, firstClaims, type LoadedLaunch, type LoadMessage, type WorkerSetup } from './protocol.ts';
@@ -174,10 +174,14 @@ class WasmDevice implements Device {
     }
   }
 
-  async run(segment: CompiledSegment): Promise<void> {
+  async run(segment: CompiledSegment, ended?: SegmentEnded): Promise<void> {
     this.#check();
     checkSegment(this.#compiled, segment);
-    return this.#order.enqueue(() => this.#runSegment(segment as WasmSegment));
+    return this.#order.enqueue(async () => {
+      const began = performance.now();
+      await this.#runSegment(segment as WasmSegment);
+      ended?.(began, performance.now());
+    });
   }
 
   async #runSegment({ index, claims }: WasmSegment): Promise<void> {

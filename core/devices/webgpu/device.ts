@@ -1,7 +1,7 @@
 import { fail, MillraceError, show } from '../../errors.ts';
 import type { VariantLimits } from '../../kernels/variant.ts';
 import { checkSlice } from '../checks.ts';
-import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../device.ts';
+import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch, SegmentEnded } from '../device.ts';
 import { type BufferBinding, oneLine, Pipelines, Segment } from './pipelines.ts';
 import { requestWebgpu, type WebgpuAccess, type WebgpuOptions } from './provider.ts';
 import { Timer } from './timer.ts';
@@ -158,13 +158,18 @@ class WebgpuDevice implements Device {
     return segment;
   }
 
-  async run(segment: CompiledSegment): Promise<void> {
+  async run(segment: CompiledSegment, ended?: SegmentEnded): Promise<void> {
+    const asked = performance.now();
     const compiled = this.#segment(segment);
     const { queue } = this.#device;
     const encoder = this.#device.createCommandEncoder();
     compiled.encode(encoder);
     queue.submit([encoder.finish()]);
-    this.#inFlight.push(queue.onSubmittedWorkDone().catch(() => {}));
+    const done = queue.onSubmittedWorkDone().then(
+      () => ended?.(asked, performance.now()),
+      () => {},
+    );
+    this.#inFlight.push(done);
     if (this.#inFlight.length > IN_FLIGHT) {
       await this.#inFlight.shift();
       if (!this.#destroyed) this.#check();
