@@ -19,6 +19,7 @@ export { type FindSynset, Hierarchy, type Synset } from './data/imagenet/hierarc
 export { type FoundHierarchy, findHierarchy, type HierarchyPlace, openHierarchy } from './data/imagenet/openHierarchy.ts';
 export { readWordNet } from './data/imagenet/wordnet.ts';
 export { type PictureFacts, pictureFacts } from './data/pictureFacts.ts';
+export type { PipelineState } from './data/pipelineState.ts';
 export type {
   Bad,
   Batch,

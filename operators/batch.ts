@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
+import type { PipelineState } from '../core/data/pipelineState.ts';
 import type { Batch, Normalization, Pixels, Sample } from '../core/data/sample.ts';
 import { HeldLeases } from '../core/data/sharedLease.ts';
 import { fail, show } from '../core/errors.ts';
@@ -50,9 +51,9 @@ class Filling implements Delivery {
   #pixels: Pixels[] = [];
   /** When each of them came, for the meter. */
   #entered: number[] = [];
-  /** Position of the next batch within its epoch. */
-  #index = 0;
-  #consumed = 0;
+  /** Position of the next batch within its epoch; unknown before the epoch's first sample, since it may have been begun elsewhere. */
+  #index: number | undefined;
+  #state: PipelineState | undefined;
   #emitted = 0;
   #fruitlessEpochs = 0;
   #tooFew = 0;
@@ -65,26 +66,29 @@ class Filling implements Delivery {
     this.stage = `batch(${size})`;
   }
 
-  good(sample: Sample, pixels: Pixels, consumed: number, enteredMs: number): void {
+  good(sample: Sample, pixels: Pixels, state: PipelineState, enteredMs: number): void {
     this.#samples.push(sample);
     this.#pixels.push(pixels);
     this.#entered.push(enteredMs);
-    this.#consumed = consumed;
+    this.#state = state;
+    this.#index ??= state.batches ?? 0;
     this.#checkAlike(sample, pixels);
     if (this.#samples.length === this.size) this.#emit();
   }
 
-  epochEnd(consumed: number): void {
+  epochEnd(state: PipelineState, resumed: boolean): void {
+    this.#state = state;
     if (this.#samples.length > 0 && !this.dropLast) this.#emit();
     this.close();
-    this.#index = 0;
+    this.#index = undefined;
     if (this.#emitted > 0 || !this.dropLast) {
       this.#fruitlessEpochs = 0;
       return;
     }
-    // The first epoch of a resumed run may be but the rest of one, too short for a batch: not yet a mistake if another follows.
+    // the rest of an epoch may be too short for a batch
+    if (resumed) return;
     this.#fruitlessEpochs++;
-    this.#tooFew = consumed;
+    this.#tooFew = state.consumed ?? 0;
     if (this.#fruitlessEpochs > 1) throw this.#tooLarge();
   }
   /** No batch at all is a mistake that would otherwise look like an empty data set. */
@@ -132,6 +136,8 @@ class Filling implements Delivery {
   #emit(): void {
     const samples = this.#samples;
     const [{ height, width, channels }] = this.#pixels;
+    const index = this.#index ?? 0;
+    this.#index = index + 1;
     const { demand } = samples[0].lease;
     const meter = demand.meters.stage('batch');
     const lease = new HeldLeases(demand, () => {
@@ -147,8 +153,8 @@ class Filling implements Delivery {
       width,
       channels,
       epoch: samples[0].epoch,
-      index: this.#index++,
-      consumed: this.#consumed,
+      index,
+      state: { ...(this.#state as PipelineState), batches: index + 1 },
       normalization: samples[0].job?.normalization,
       first: { seed: samples[0].seed, epoch: samples[0].epoch, index: samples[0].index },
       lease,

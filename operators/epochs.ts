@@ -1,6 +1,7 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
 import { type EpochScope, withinEpoch } from '../core/data/epochScope.ts';
+import { type PipelineState, resumedIn } from '../core/data/pipelineState.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import { through } from './through.ts';
@@ -12,6 +13,7 @@ import { through } from './through.ts';
  *     out: --a--b--A--B|      a, b: epoch 0; A, B: epoch 1
  *
  * `count` epochs, Infinity allowed, numbered from `from`: a run of 30 that stopped after 12 goes on with `epochs(18, { seed, from: 12 })`.
+ * From a state (of a batch or a step) it goes on in the middle of one: `epochs(30 - state.epoch, { from: state })`.
  * The next epoch starts as soon as the source has completed; samples of the last one may still be inside.
  *
  *  Shapes: as they come.  Order: kept, epoch after epoch.  Holds: nothing.  Runs: main thread.
@@ -20,13 +22,20 @@ import { through } from './through.ts';
  *  demand and epoch 0; its samples are stamped here all the same.
  *  Errors: those of the source, at once; with Infinity also an epoch without a sample, which would go round for ever.
  *  See also: {@link shuffle}. */
-export function epochs(count: number, { seed = 0, from = 0 }: { seed?: number; from?: number } = {}): MonoTypeOperatorFunction<Sample> {
+export function epochs(
+  count: number,
+  { seed, from = 0 }: { readonly seed?: number; readonly from?: number | PipelineState } = {},
+): MonoTypeOperatorFunction<Sample> {
   if (!(count >= 0) || (count !== Number.POSITIVE_INFINITY && !Number.isInteger(count))) {
     throw fail('usage', 'epochs', 'a count from 0, or Infinity', String(count), 'Say how many times to go through the data.');
   }
+  const state = typeof from === 'number' ? undefined : from;
+  const first = typeof from === 'number' ? from : from.epoch;
+  const stamped = seed ?? state?.seed ?? 0;
+  resumedIn({ seed: stamped, epoch: first }, state);
   return source =>
     new Observable(subscriber => {
-      let epoch = from;
+      let epoch = first;
       let demand: Demand | undefined;
       let running = false;
       let again = false;
@@ -38,7 +47,7 @@ export function epochs(count: number, { seed = 0, from = 0 }: { seed?: number; f
         running = true;
         while (again && !subscriber.closed) {
           again = false;
-          if (epoch - from >= count) subscriber.complete();
+          if (epoch - first >= count) subscriber.complete();
           else start(epoch);
         }
         running = false;
@@ -46,15 +55,16 @@ export function epochs(count: number, { seed = 0, from = 0 }: { seed?: number; f
 
       const start = (current: number) => {
         let samples = 0;
-        const scope: EpochScope = { epoch: current, seed, demand };
+        const scope: EpochScope = { epoch: current, seed: stamped, demand, ...(state && current === first && { from: state }) };
         withinEpoch(scope, () =>
           through(source, subscriber, {
             next(sample) {
               samples++;
-              subscriber.next(sample.epoch === current && sample.seed === seed ? sample : { ...sample, epoch: current, seed });
+              subscriber.next(sample.epoch === current && sample.seed === stamped ? sample : { ...sample, epoch: current, seed: stamped });
             },
             complete() {
-              if (samples === 0 && count === Number.POSITIVE_INFINITY) {
+              // nothing may be left of the one that was resumed
+              if (samples === 0 && count === Number.POSITIVE_INFINITY && !scope.from) {
                 const fix = 'Check the data and the filters before epochs.';
                 throw fail('data', 'epochs(Infinity)', 'at least one sample an epoch', `none in epoch ${current}`, fix);
               }

@@ -24,35 +24,39 @@ export interface IdxOptions extends SourceOptions {
  *  Errors: wrong magic, type or dimensions; images and labels of different number; files cut off or damaged; a label out of range.
  *  See also: {@link imageFolder}, {@link webDataset}, {@link openDataSet}. */
 export function idx(images: string, { labels, classes, ...options }: IdxOptions): Observable<Sample> {
-  return pull(async function* (_scope, signal) {
-    const name = basename(images);
-    const opened: IdxFile[] = [];
-    try {
-      const pictures = await openIdx(images, [3, 4], signal);
-      opened.push(pictures);
-      const answers = await openIdx(labels, [1], signal);
-      opened.push(answers);
-      const [count, height, width, channels = 1] = pictures.header.dims;
-      checkChannels(images, channels);
-      if (answers.header.dims[0] !== count) {
-        const fix = 'Check that both files belong to the same split.';
-        throw fail('data', labels, `${count} labels, as ${name} has images`, String(answers.header.dims[0]), fix);
+  return pull(
+    async function* ({ start, wanted }, signal) {
+      const name = basename(images);
+      const opened: IdxFile[] = [];
+      try {
+        const pictures = await openIdx(images, [3, 4], signal);
+        opened.push(pictures);
+        const answers = await openIdx(labels, [1], signal);
+        opened.push(answers);
+        const [count, height, width, channels = 1] = pictures.header.dims;
+        checkChannels(images, channels);
+        if (answers.header.dims[0] !== count) {
+          const fix = 'Check that both files belong to the same split.';
+          throw fail('data', labels, `${count} labels, as ${name} has images`, String(answers.header.dims[0]), fix);
+        }
+        const answer = answers.items(start);
+        let index = start;
+        for await (const pixels of pictures.items(start)) {
+          const { value } = await answer.next();
+          const key = `${name}#${index}`;
+          const label = checkLabel(value?.[0] ?? 0, key, classes);
+          yield wanted(index) ? { key, label, index, picture: { kind: 'raw', pixels, height, width, channels } } : undefined;
+          index++;
+        }
+        // Reads on to the end, where a labels file that is too long is noticed.
+        await answer.next();
+      } finally {
+        for (const file of opened) file.close();
       }
-      const answer = answers.items();
-      let index = 0;
-      for await (const pixels of pictures.items()) {
-        const { value } = await answer.next();
-        const key = `${name}#${index}`;
-        const label = checkLabel(value?.[0] ?? 0, key, classes);
-        yield { key, label, index, picture: { kind: 'raw', pixels, height, width, channels } };
-        index++;
-      }
-      // Reads on to the end, where a labels file that is too long is noticed.
-      await answer.next();
-    } finally {
-      for (const file of opened) file.close();
-    }
-  }, options);
+    },
+    options,
+    { jumps: true },
+  );
 }
 
 function checkChannels(images: string, channels: number): void {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Observable } from 'rxjs';
 import type { Annotations } from '../core/data/annotations.ts';
 import { type ImageListing, listImages } from '../core/data/listing.ts';
-import { type Found, pull } from '../core/data/pull.ts';
+import { type Found, pull, type Reading } from '../core/data/pull.ts';
 import type { Sample, SourceOptions } from '../core/data/sample.ts';
 import { places, type Visit } from '../core/data/visit.ts';
 
@@ -22,10 +22,14 @@ import { places, type Visit } from '../core/data/visit.ts';
  *  See also: {@link webDataset}, {@link idx}, {@link openDataSet}. */
 export function imageFolder(dir: string, { order, keep, ...options }: SourceOptions = {}): Observable<Sample> {
   let listing: ImageListing | undefined;
-  return pull(async function* (scope) {
-    listing ??= await listImages(dir);
-    yield* visit(listing, { order, keep, ...scope });
-  }, options);
+  return pull(
+    async function* (scope) {
+      listing ??= await listImages(dir);
+      yield* visit(listing, { order, keep, ...scope });
+    },
+    options,
+    { jumps: true },
+  );
 }
 
 /** The same from a listing that was made before, with boxes if there are any; for the parts of a folder that `openDataSet` split. */
@@ -34,14 +38,23 @@ export function listedImages(
   { order, keep, ...options }: SourceOptions = {},
   annotations?: Annotations,
 ): Observable<Sample> {
-  return pull(scope => {
-    const found = visit(listing, { order, keep, ...scope });
-    return annotations && options.boxes !== false ? annotated(found, annotations) : found;
-  }, options);
+  return pull(
+    scope => {
+      const found = visit(listing, { order, keep, ...scope });
+      return annotations && options.boxes !== false ? annotated(found, annotations, scope) : found;
+    },
+    options,
+    { jumps: true },
+  );
 }
 
-async function* annotated(found: Iterable<Found>, annotations: Annotations): AsyncGenerator<Found> {
+async function* annotated(found: Iterable<Found>, annotations: Annotations, { start, wanted }: Reading): AsyncGenerator<Found | undefined> {
+  let position = start;
   for (const each of found) {
+    if (!wanted(position++)) {
+      yield undefined;
+      continue;
+    }
     const boxes = await annotations.of(each.index);
     yield boxes ? { ...each, boxes } : each;
   }

@@ -1,5 +1,6 @@
 import type { Subscriber } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
+import { isReplay, type PipelineState } from '../core/data/pipelineState.ts';
 import type { Bad, ImageJob, Pixels, Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
@@ -9,11 +10,11 @@ import { charge } from '../core/profile/mainThread.ts';
 export interface Delivery {
   /**
    * In the order of arrival. The stage now holds the sample's lease and has to release it, and lets the meter know that it leaves
-   * with `enteredMs`. `consumed` counts the samples of this epoch up to here, bad ones too.
+   * with `enteredMs`. `state` is where the pipeline stands behind it; its `consumed` counts the samples of this epoch up to here, bad ones too.
    */
-  good(sample: Sample, pixels: Pixels, consumed: number, enteredMs: number): void;
-  /** After the last sample of an epoch, also the last one of the stream. */
-  epochEnd?(consumed: number): void;
+  good(sample: Sample, pixels: Pixels, state: PipelineState, enteredMs: number): void;
+  /** After the last sample of an epoch, also the last one of the stream. An epoch that was `resumed` had been begun elsewhere. */
+  epochEnd?(state: PipelineState, resumed: boolean): void;
   /** Before the stream completes. */
   end?(): void;
 }
@@ -31,11 +32,12 @@ interface Entry {
  */
 export class InOrder {
   readonly #queue: Entry[] = [];
-  /** With `replace`: the nearest good sample so far, its lease held, and how many bad ones wait for a first good one. */
+  /** With `replace`: the nearest good sample so far, its lease held, and where bad ones stand that wait for a first good one. */
   #nearest: { sample: Sample; pixels: Pixels } | undefined;
-  #unreplaced = 0;
-  #epoch: number | undefined;
-  #consumed = 0;
+  #unreplaced: PipelineState[] = [];
+  /** Behind the sample taken last. */
+  #state: PipelineState | undefined;
+  #resumed = false;
   #draining = false;
   #completed = false;
   #closed = false;
@@ -101,11 +103,15 @@ export class InOrder {
   }
 
   #take({ sample, job, outcome, enteredMs }: Entry): void {
-    if (sample.epoch !== this.#epoch) {
-      this.#endEpoch();
-      this.#epoch = sample.epoch;
+    if (sample.epoch !== this.#state?.epoch) this.#endEpoch();
+    const before = this.#state ?? startOf(sample);
+    this.#resumed = sample.after !== undefined;
+    if (isReplay(sample)) {
+      this.#state = before;
+      this.#replay(sample, job, outcome, enteredMs);
+      return;
     }
-    this.#consumed++;
+    this.#state = stateBehind(sample, before);
     if (outcome?.ok) this.#good(sample, job, outcome, enteredMs);
     else if (outcome) this.#bad(sample, job, outcome);
   }
@@ -116,12 +122,20 @@ export class InOrder {
       this.#forgetNearest();
       sample.lease.hold();
       this.#nearest = { sample, pixels };
-      while (this.#unreplaced > 0) {
+      for (const state of this.#unreplaced.splice(0)) {
         sample.lease.hold();
-        this.delivery.good(sample, pixels, this.#consumed - this.#unreplaced--, this.#meter!.enter(1));
+        this.delivery.good(sample, pixels, state, this.#meter!.enter(1));
       }
+      this.#state = { ...(this.#state as PipelineState), good: sample.position };
     }
-    this.delivery.good(sample, pixels, this.#consumed, enteredMs);
+    this.delivery.good(sample, pixels, this.#state as PipelineState, enteredMs);
+  }
+
+  /** Delivered before the state that the epoch goes on from: it stands in for bad ones, and is nothing else. */
+  #replay(sample: Sample, job: ImageJob, outcome: Pixels | Bad | undefined, enteredMs: number): void {
+    if (outcome?.ok) this.#meter?.drop(1, enteredMs);
+    if (outcome?.ok && job.onError === 'replace') this.#nearest = { sample, pixels: outcome };
+    else sample.lease.release();
   }
 
   #bad(sample: Sample, job: ImageJob, bad: Bad): void {
@@ -138,21 +152,40 @@ export class InOrder {
       );
     }
     if (job.onError === 'skip') return;
-    if (!this.#nearest) this.#unreplaced++;
+    const state = this.#state as PipelineState;
+    if (!this.#nearest) this.#unreplaced.push(state);
     else {
       this.#nearest.sample.lease.hold();
-      this.delivery.good(this.#nearest.sample, this.#nearest.pixels, this.#consumed, this.#meter!.enter(1));
+      this.delivery.good(this.#nearest.sample, this.#nearest.pixels, state, this.#meter!.enter(1));
     }
   }
 
   #endEpoch(): void {
     this.#forgetNearest();
-    this.#unreplaced = 0;
-    if (this.#epoch !== undefined) this.delivery.epochEnd?.(this.#consumed);
-    this.#consumed = 0;
+    this.#unreplaced = [];
+    if (this.#state) this.delivery.epochEnd?.(this.#state, this.#resumed);
+    this.#state = undefined;
   }
   #forgetNearest(): void {
     this.#nearest?.sample.lease.release();
     this.#nearest = undefined;
   }
+}
+
+/** Where an epoch stands before its first sample. */
+function startOf({ seed, epoch, after }: Sample): PipelineState {
+  return after ?? { seed, epoch, position: -1 };
+}
+
+function stateBehind({ seed, epoch, position, buffer, turn }: Sample, { consumed = 0, batches = 0, good }: PipelineState): PipelineState {
+  return {
+    seed,
+    epoch,
+    position,
+    ...(buffer !== undefined && { buffer }),
+    ...(turn !== undefined && { turn }),
+    ...(good !== undefined && { good }),
+    consumed: consumed + 1,
+    batches,
+  };
 }

@@ -47,7 +47,8 @@ export function optimize(optimizer: Optimizer): OperatorFunction<Pass & { readon
           ...(scale !== undefined && { lossScale: scale, skipped: !moved }),
           seconds,
           imagesPerSecond: batch.count / seconds,
-          consumed: batch.consumed,
+          consumed: batch.state.consumed ?? 0,
+          state: batch.state,
         } satisfies Step;
       });
       return work(source).pipe(finalize(() => rates.close()));

@@ -1,24 +1,26 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
+import { isReplay, shuffleRank } from '../core/data/pipelineState.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import { charge } from '../core/profile/mainThread.ts';
-import { hash, purpose } from '../core/random.ts';
 import { handOn } from './charged.ts';
 import { through } from './through.ts';
 
-/** Shuffles with a buffer: keeps `buffer` samples and gives out one of them, drawn at random, for each that comes.
+/** Shuffles with a buffer: the source's positions in blocks of `buffer`, each block in an order drawn at random. While one block goes
+ * out, the next comes in: for each sample that comes, one goes.
  *
  *      in: --a--b--c--d|
  *   shuffle({ buffer: 2 })
  *     out: --------a--b(dc|)
  *
- * The draws are hashes of (seed, epoch, position), so an epoch's order depends on nothing else: not on timing, nor on what follows.
+ * A sample's rank in its block is a hash of (seed, epoch, position) and nothing else: not of timing, nor of what a filter left out or what
+ * follows. So the order can be resumed behind any sample (`from`) without the buffer's contents being kept.
  * A buffer as large as an epoch shuffles perfectly; a smaller one only nearby, so it needs shards that are mixed already.
  *
  *  Shapes: as they come.  Order: shuffled within an epoch; epochs never mix. A new epoch's samples wait until the old one's are
- *  out: each one that comes pushes one of the old out, so that nobody downstream is flooded.
+ *  out, so that nobody downstream is flooded.
  *  Holds: at most `buffer` samples, declared to the demand.  Runs: main thread.
  *  Owns: leases of what it keeps; gives them back on error and unsubscribe. When the source completes, the rest goes out as
  *  far as downstream has room.
@@ -35,16 +37,17 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
   }
   return source =>
     new Observable(subscriber => {
-      // Oldest epoch first; nearly always one, two while an epoch ends.
+      // Oldest block first; mostly two, one that goes out and one that comes in.
       const rounds: Round[] = [];
       let kept = 0;
       let demand: Demand | undefined;
       let meter: Meter | undefined;
 
       subscriber.add(() => {
-        for (const { samples, entered } of rounds) {
-          for (const [i, sample] of samples.entries()) {
-            meter?.drop(1, entered[i]);
+        for (const { samples } of rounds) {
+          while (samples.size > 0) {
+            const { sample, enteredMs } = samples.take();
+            meter?.drop(1, enteredMs);
             sample.lease.release();
           }
         }
@@ -54,34 +57,28 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
 
       const keep = (sample: Sample, enteredMs: number) => {
         sample.lease.hold();
+        const { seed, epoch, position } = sample;
+        const block = Math.floor(position / buffer);
         let round = rounds.at(-1);
-        if (round?.epoch !== sample.epoch || round.seed !== sample.seed) {
-          round = { epoch: sample.epoch, seed: sample.seed, samples: [], entered: [], given: 0 };
+        // a block that is over may come again where sources were merged: it goes out with the one that is coming in
+        if (round?.epoch !== epoch || round.seed !== seed || round.block < block) {
+          round = { epoch, seed, block, samples: new Ranked() };
           rounds.push(round);
         }
-        round.samples.push(sample);
-        round.entered.push(enteredMs);
+        // what may have to stand in for a bad sample goes before all that may be one
+        const rank = isReplay(sample) ? -1 : shuffleRank(seed, epoch, position);
+        round.samples.add({ rank, sample, enteredMs });
         kept++;
       };
 
       const give = () => {
-        // An epoch that is out is dropped only now: with a buffer of one it is empty between its own samples too.
-        while (rounds[0].samples.length === 0) rounds.shift();
-        const round = rounds[0];
-        const { samples, entered } = round;
-        const drawn = hash(round.seed, round.epoch, round.given++, purpose.shuffle) / 2 ** 32;
-        const place = Math.floor(drawn * samples.length);
-        const sample = samples[place];
-        meter!.leave(1, entered[place]);
-        const last = samples.pop()!;
-        const lastMs = entered.pop()!;
-        if (place < samples.length) {
-          samples[place] = last;
-          entered[place] = lastMs;
-        }
+        const [{ samples }] = rounds;
+        const { sample, enteredMs } = samples.take();
+        if (samples.size === 0) rounds.shift();
+        meter!.leave(1, enteredMs);
         kept--;
         try {
-          handOn(meter!, subscriber, sample);
+          handOn(meter!, subscriber, { ...sample, buffer });
         } finally {
           sample.lease.release();
         }
@@ -112,6 +109,7 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
           }
           const outer = charge(meter!.main);
           try {
+            checkState(sample, buffer);
             if (kept === buffer) give();
             const enteredMs = meter!.enter(1);
             if (subscriber.closed) meter!.drop(1, enteredMs);
@@ -125,12 +123,69 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
     });
 }
 
-/** The samples of one epoch that are kept, and how many of it went out. */
+/** The samples of one block that are kept. */
 interface Round {
   readonly epoch: number;
   readonly seed: number;
-  readonly samples: Sample[];
-  /** When each of them came, for the meter. */
-  readonly entered: number[];
-  given: number;
+  readonly block: number;
+  readonly samples: Ranked;
 }
+
+/** What was out depends on the buffer. */
+function checkState({ after }: Sample, buffer: number): void {
+  if (!after || after.position < 0 || after.buffer === buffer) return;
+  const got = after.buffer === undefined ? 'one that was taken before a shuffle, or without' : `one of a buffer of ${after.buffer}`;
+  throw fail(
+    'usage',
+    'shuffle',
+    `a state of a buffer of ${buffer}, to go on from`,
+    got,
+    'Resume with the stages that the state was taken with.',
+  );
+}
+
+interface Kept {
+  readonly rank: number;
+  readonly sample: Sample;
+  /** When it came, for the meter. */
+  readonly enteredMs: number;
+}
+
+/** Gives out the lowest rank first, of equal ones the lower position: a binary heap. */
+class Ranked {
+  readonly #heap: Kept[] = [];
+  get size(): number {
+    return this.#heap.length;
+  }
+  add(entry: Kept): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(entry);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(entry, heap[parent])) break;
+      heap[at] = heap[parent];
+      at = parent;
+    }
+    heap[at] = entry;
+  }
+  take(): Kept {
+    const heap = this.#heap;
+    const [first] = heap;
+    const last = heap.pop()!;
+    if (heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1], heap[child])) child++;
+      if (!before(heap[child], last)) break;
+      heap[at] = heap[child];
+      at = child;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+const before = (a: Kept, b: Kept): boolean => a.rank < b.rank || (a.rank === b.rank && a.sample.position < b.sample.position);

@@ -33,32 +33,51 @@ const mostBytes = { image: 2 ** 28, label: 64 } as const;
  *  Errors: no shards; a shard cut off or damaged; a sample without label or image, or with two; a label that is no integer or out of range.
  *  See also: {@link imageFolder}, {@link idx}, {@link openDataSet}. */
 export function webDataset(from: string | readonly string[], { classes, counts, ...options }: WebDatasetOptions = {}): Observable<Sample> {
-  return pull(async function* (_scope, signal) {
-    const shards = typeof from === 'string' ? await listShards(from) : from;
-    if (shards.length === 0)
-      throw fail('data', 'webDataset', 'at least one shard', 'an empty list', 'Name the .tar or .tar.gz files to read.');
-    let index = 0;
-    for (const shard of shards) {
-      const first = index;
-      for await (const sample of readShard(shard, classes, signal)) yield { ...sample, index: index++ };
-      const expected = counts?.get(shard);
-      if (expected !== undefined && index - first !== expected) {
-        const fix = 'The shard was cut off between two samples, or the index is of another version: fetch or make both again.';
-        throw fail('data', shard, `${expected} samples, as the index says`, String(index - first), fix);
+  return pull(
+    async function* ({ start, wanted }, signal) {
+      const shards = typeof from === 'string' ? await listShards(from) : from;
+      if (shards.length === 0)
+        throw fail('data', 'webDataset', 'at least one shard', 'an empty list', 'Name the .tar or .tar.gz files to read.');
+      let index = 0;
+      for (const shard of shards) {
+        const first = index;
+        const expected = counts?.get(shard);
+        // a shard that holds nothing that is wanted need not be opened if its number of samples is known
+        if (expected !== undefined && first + expected <= start) {
+          index += expected;
+          continue;
+        }
+        for await (const sample of readShard(shard, classes, () => index >= start && wanted(index), signal)) {
+          if (index >= start) yield sample && { ...sample, index };
+          index++;
+        }
+        if (expected !== undefined && index - first !== expected) {
+          const fix = 'The shard was cut off between two samples, or the index is of another version: fetch or make both again.';
+          throw fail('data', shard, `${expected} samples, as the index says`, String(index - first), fix);
+        }
       }
-    }
-  }, options);
+    },
+    options,
+    { jumps: true },
+  );
 }
 
-async function* readShard(shard: string, classes: number | undefined, signal: AbortSignal): AsyncGenerator<Omit<Found, 'index'>> {
+/** `wanted` is asked when a sample's first file is met; of others nothing is read, and undefined stands for them. */
+async function* readShard(
+  shard: string,
+  classes: number | undefined,
+  wanted: () => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<Omit<Found, 'index'> | undefined> {
   let group: Group | undefined;
   for await (const entry of readTar(shard, signal)) {
     const name = splitName(entry.name);
     if (!name) continue;
     if (group?.key !== name.key) {
       if (group) yield finish(group, classes);
-      group = { shard, key: name.key, extensions: [], label: undefined, image: undefined };
+      group = { shard, key: name.key, wanted: wanted(), extensions: [], label: undefined, image: undefined };
     }
+    if (!group.wanted) continue;
     group.extensions.push(name.extension);
     if (name.extension === 'cls') {
       if (group.label !== undefined) throw twice(group, 'label');
@@ -75,12 +94,14 @@ async function* readShard(shard: string, classes: number | undefined, signal: Ab
 interface Group {
   readonly shard: string;
   readonly key: string;
+  readonly wanted: boolean;
   readonly extensions: string[];
   label: string | undefined;
   image: Uint8Array | undefined;
 }
 
-function finish(group: Group, classes: number | undefined): Omit<Found, 'index'> {
+function finish(group: Group, classes: number | undefined): Omit<Found, 'index'> | undefined {
+  if (!group.wanted) return undefined;
   const { shard, label, image } = group;
   if (label === undefined) throw missing(group, 'a label (.cls)');
   if (!image) throw missing(group, 'an image (.png, .jpg or another that sharp reads)');

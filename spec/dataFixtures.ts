@@ -81,7 +81,8 @@ export function admitted(
         subscriber.next({
           key: letter,
           label: 0,
-          index: index++,
+          index,
+          position: index++,
           epoch,
           seed: stamp.seed ?? 0,
           picture: { kind: 'encoded', bytes: new Uint8Array(1) },

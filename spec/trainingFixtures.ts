@@ -43,7 +43,7 @@ export function fakeBatch({
     channels,
     epoch,
     index,
-    consumed: (index + 1) * count,
+    state: { seed: 0, epoch, position: (index + 1) * count - 1, consumed: (index + 1) * count, batches: index + 1 },
     normalization,
     first: { seed: 0, epoch: 0, index: 0 },
     lease: new HeldLeases(demand, () => {

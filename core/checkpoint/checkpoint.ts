@@ -3,6 +3,7 @@
  * (OIHW, [out,in]), so that other programs read it; what it takes to run it again stands in the file's metadata.
  */
 import { readFile } from 'node:fs/promises';
+import type { PipelineState } from '../data/pipelineState.ts';
 import type { Normalization } from '../data/sample.ts';
 import { fail, show } from '../errors.ts';
 import { readSafetensors, safetensorsMetadata, type WritableTensor, writeSafetensors } from '../formats/safetensors.ts';
@@ -20,8 +21,10 @@ export interface Position {
   readonly epoch: number;
   /** Updates done. */
   readonly step: number;
-  /** Samples of that epoch that have been used up: where a resumed run goes on. */
+  /** Samples of that epoch that have been used up. */
   readonly consumed: number;
+  /** Of the data: a source with `from: state` goes on behind what has been used up. */
+  readonly state: PipelineState;
 }
 
 /** What a checkpoint says beside its tensors. */
@@ -39,12 +42,13 @@ export interface Checkpoint extends CheckpointFacts {
 }
 
 export function checkpointBytes(facts: CheckpointFacts, tensors: ReadonlyMap<string, TensorData>): Uint8Array {
-  const { graph, classes, normalization, ...rest } = facts;
+  const { graph, classes, normalization, state, ...rest } = facts;
   return writeSafetensors(asFloat32(tensors), {
     format,
     graph: JSON.stringify(graph),
     classes: JSON.stringify(classes),
     normalization: JSON.stringify(normalization),
+    state: JSON.stringify(state),
     ...Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, String(value)])),
   });
 }
@@ -75,6 +79,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     epoch: count(metadata, 'epoch', path),
     step: count(metadata, 'step', path),
     consumed: count(metadata, 'consumed', path),
+    state: json<PipelineState>(metadata, 'state', path),
     seed: count(metadata, 'seed', path),
     device: text(metadata, 'device', path),
     tensors: tensorData(bytes, path),

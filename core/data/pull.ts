@@ -1,18 +1,30 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Observable, type Subscriber } from 'rxjs';
+import { fail } from '../errors.ts';
 import { charge } from '../profile/mainThread.ts';
 import { Demand } from './demand.ts';
 import { currentEpoch } from './epochScope.ts';
+import { type Rest, restBehind, resumedIn, wholeEpoch } from './pipelineState.ts';
 import type { Sample, SourceOptions } from './sample.ts';
 
 /** What a source finds; `pull` adds the place in the pipeline, the epoch and the seed. */
 export type Found = Pick<Sample, 'key' | 'label' | 'index' | 'picture' | 'boxes'>;
 
-/** How one reading goes: told its counters, and stopped by the signal (close files, throw or return, as is easiest). */
-export type Reader = (
-  scope: { readonly epoch: number; readonly seed: number },
-  signal: AbortSignal,
-) => Iterable<Found> | AsyncIterable<Found>;
+/**
+ * How one reading goes: told its counters and what is wanted, and stopped by the signal (close files, throw or return, as is
+ * easiest). Undefined stands for a sample that is not wanted and was passed over.
+ */
+export type Reader = (scope: Reading, signal: AbortSignal) => FoundOnes;
+type FoundOnes = Iterable<Found | undefined> | AsyncIterable<Found | undefined>;
+type Finding = Iterator<Found | undefined> | AsyncIterator<Found | undefined>;
+export interface Reading extends Rest {
+  readonly epoch: number;
+  readonly seed: number;
+}
+export interface PullOptions {
+  /** The reader begins at `start` when asked to; others read the epoch from its beginning, and what is not wanted is dropped here. */
+  readonly jumps?: boolean;
+}
 
 /** How long samples may flow before timers and input get their turn, in milliseconds. */
 const turnMs = 8;
@@ -27,12 +39,20 @@ const turnMs = 8;
  *
  * Meters itself as stage `source`: samples out, time spent reading, time without room.
  */
-export function pull(read: Reader, options: SourceOptions = {}): Observable<Sample> {
+export function pull(read: Reader, options: SourceOptions = {}, { jumps = false }: PullOptions = {}): Observable<Sample> {
   return new Observable<Sample>(subscriber => {
     const scope = currentEpoch();
     const demand = options.demand ?? scope?.demand ?? new Demand(options.meters, options.bound);
     if (scope) scope.demand ??= demand;
-    const counters = { epoch: scope?.epoch ?? options.epoch ?? 0, seed: scope?.seed ?? options.seed ?? 0 };
+    if (scope && options.from) throw fail('usage', 'from', 'it to be given to epochs', 'a source below epochs with it', 'Move it there.');
+    const from = scope ? scope.from : options.from;
+    const counters = {
+      epoch: scope?.epoch ?? options.epoch ?? from?.epoch ?? 0,
+      seed: scope?.seed ?? options.seed ?? from?.seed ?? 0,
+    };
+    const after = resumedIn(counters, from);
+    const rest = after ? restBehind(after) : wholeEpoch;
+    const stamp: Stamp = { ...counters, ...(after && { after }) };
     const gate = new Gate(demand);
     const stop = new AbortController();
     // Registered before the loop starts: the sample that makes a `take` unsubscribe may be the first one.
@@ -40,21 +60,25 @@ export function pull(read: Reader, options: SourceOptions = {}): Observable<Samp
       stop.abort();
       gate.open();
     });
-    void flow(() => read(counters, stop.signal), counters, demand, gate, subscriber);
+    const reading = { ...counters, ...rest, start: jumps ? rest.start : 0 };
+    void flow(() => read(reading, stop.signal), { stamp, rest, first: reading.start }, demand, gate, subscriber);
   });
 }
 
+type Stamp = Pick<Sample, 'epoch' | 'seed' | 'after'>;
+
 async function flow(
-  start: () => Iterable<Found> | AsyncIterable<Found>,
-  { epoch, seed }: { epoch: number; seed: number },
+  start: () => FoundOnes,
+  { stamp, rest, first }: { readonly stamp: Stamp; readonly rest: Rest; readonly first: number },
   demand: Demand,
   gate: Gate,
   subscriber: Subscriber<Sample>,
 ): Promise<void> {
   const meter = demand.meters.stage('source');
   meter.runs = 'alone';
-  let iterator: Iterator<Found> | AsyncIterator<Found> | undefined;
+  let iterator: Finding | undefined;
   let turnEnds = performance.now() + turnMs;
+  let next = first;
   try {
     await null;
     while (!subscriber.closed) {
@@ -88,12 +112,14 @@ async function flow(
           iterator = undefined;
           break;
         }
+        const position = next++;
+        if (!result.value || !rest.wanted(position)) continue;
         const { key, label, index, picture, boxes } = result.value;
         meter.pass(1, tookMs);
         meter.bytes += bytesIn(picture);
         const own = charge(meter.behind);
         try {
-          subscriber.next({ key, label, index, epoch, seed, picture, ...(boxes && { boxes }), lease });
+          subscriber.next({ key, label, index, ...stamp, position, picture, ...(boxes && { boxes }), lease });
         } finally {
           charge(own);
         }
@@ -110,7 +136,7 @@ async function flow(
   }
 }
 
-function begin(found: Iterable<Found> | AsyncIterable<Found>): Iterator<Found> | AsyncIterator<Found> {
+function begin(found: FoundOnes): Finding {
   return Symbol.asyncIterator in found ? found[Symbol.asyncIterator]() : found[Symbol.iterator]();
 }
 

@@ -3,6 +3,7 @@ import type { EraseDraw, Fill } from './augment/erase.ts';
 import type { PixelOp } from './augment/pixelOp.ts';
 import type { Lease } from './demand.ts';
 import type { Mixture } from './mixture.ts';
+import type { PipelineState } from './pipelineState.ts';
 
 /** Where a sample's picture comes from. Bytes are read in the worker where that is possible. */
 export type Picture =
@@ -34,6 +35,13 @@ export interface Sample {
   readonly index: number;
   readonly epoch: number;
   readonly seed: number;
+  /** Place in the order in which the source visits this epoch. With it a sample is a `PipelineState` too, one without counts. */
+  readonly position: number;
+  /** Set by `shuffle` and `shard`, as in `PipelineState`. */
+  readonly buffer?: number;
+  readonly turn?: number;
+  /** In an epoch that was resumed: where. */
+  readonly after?: PipelineState;
   readonly picture: Picture;
   /** Objects in the picture, where the data set knows them; in pixels of the upright picture, before any transform. */
   readonly boxes?: readonly Box[];
@@ -153,8 +161,8 @@ export interface Batch {
   readonly epoch: number;
   /** Position within the epoch. */
   readonly index: number;
-  /** Samples of this epoch that had arrived when the batch was full, bad ones too: where a resumed run goes on. */
-  readonly consumed: number;
+  /** Where the pipeline stood when the batch was full: a source with `from: state` goes on behind it. */
+  readonly state: PipelineState;
   readonly normalization: Normalization | undefined;
   /** Of its first sample: all randomness of the batch depends on these alone, so that a resumed run draws the same. */
   readonly first: { readonly seed: number; readonly epoch: number; readonly index: number };
@@ -189,6 +197,11 @@ export interface DataSet {
 export interface SourceOptions {
   readonly seed?: number;
   readonly epoch?: number;
+  /**
+   * Goes on behind this state, in its epoch; others are visited whole. Seed and epoch are the state's unless they are given. Order, filters
+   * and shuffle must be those that it was taken with. Nothing that had come out is decoded again; of what was shuffled one buffer is visited again.
+   */
+  readonly from?: PipelineState;
   /** Most samples that may be inside the pipeline; by default what its stages declare. */
   readonly bound?: number;
   readonly meters?: import('../meter.ts').MeterSet;

@@ -7,6 +7,8 @@ export interface Visit {
   readonly keep: SourceOptions['keep'];
   readonly seed: number;
   readonly epoch: number;
+  /** The first position that is visited. */
+  readonly start?: number;
 }
 
 /**
@@ -14,11 +16,11 @@ export interface Visit {
  * anything is drawn or read: an epoch over a tenth of the classes takes a tenth of the time. Indices alone are permuted; four
  * bytes a sample, nothing for a whole pass in the natural order.
  */
-export function* places(labels: ArrayLike<number>, { order, keep, seed, epoch }: Visit): Generator<number> {
+export function* places(labels: ArrayLike<number>, { order, keep, seed, epoch, start = 0 }: Visit): Generator<number> {
   const kept = keep && keptOf(labels, keep);
   const count = kept ? kept.length : labels.length;
   const drawn = order === 'random' ? permutation(count, seed, epoch) : undefined;
-  for (let at = 0; at < count; at++) {
+  for (let at = start; at < count; at++) {
     const place = drawn ? drawn[at] : at;
     yield kept ? kept[place] : place;
   }

@@ -21,9 +21,9 @@ export interface ByteStream {
 
 /**
  * Opens a file for streaming. Gzip is recognised by its first bytes; a file named .gz or .tgz without them is an error.
- * The signal closes it. Throws a plain error if the file cannot be opened or is empty.
+ * The signal closes it. Throws a plain error if the file cannot be opened or is empty. A plain file may be begun at byte `start`.
  */
-export async function openBytes(path: string, signal?: AbortSignal): Promise<ByteStream> {
+export async function openBytes(path: string, signal?: AbortSignal, start = 0): Promise<ByteStream> {
   const handle = await open(path, 'r').catch(error => {
     throw unreadable(path, 'a file that can be read', error);
   });
@@ -48,7 +48,7 @@ export async function openBytes(path: string, signal?: AbortSignal): Promise<Byt
     );
   }
 
-  const file = handle.createReadStream({ start: 0, highWaterMark: chunkBytes });
+  const file = handle.createReadStream({ start, highWaterMark: chunkBytes });
   const stream = gzipped
     ? // A failure of the file or of zlib destroys the returned stream with that failure: whoever reads it gets it there.
       pipeline(file, createGunzip({ chunkSize: chunkBytes }), () => {})

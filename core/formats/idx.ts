@@ -20,8 +20,11 @@ const types: Readonly<Record<number, IdxType>> = { 8: 'uint8', 9: 'int8', 11: 'i
 /** An open IDX file of uint8 items, .gz or not. */
 export interface IdxFile {
   readonly header: IdxHeader;
-  /** Its items in order, each in memory of its own. A file that is too short or too long is an error at its end. */
-  items(): AsyncGenerator<Uint8Array, void, undefined>;
+  /**
+   * Its items in order from item `first` on, each in memory of its own: a plain file is begun there, a packed one unpacked up to there.
+   * A file that is too short or too long is an error at its end.
+   */
+  items(first?: number): AsyncGenerator<Uint8Array, void, undefined>;
   /** For a file whose items are not read to the end. */
   close(): void;
 }
@@ -35,7 +38,7 @@ export async function openIdx(path: string, dimensions: readonly number[], signa
   const input = new Cursor(bytes);
   try {
     const header = await readHeader(path, input, dimensions);
-    return { header, items: () => readItems(path, input, header), close: () => bytes.stream.destroy() };
+    return { header, items: (first = 0) => readItems(path, input, header, first, signal), close: () => input.bytes.stream.destroy() };
   } catch (error) {
     bytes.stream.destroy();
     throw bytes.trouble(error, 'in the header');
@@ -92,9 +95,16 @@ async function readHeader(path: string, input: Cursor, dimensions: readonly numb
   return { dtype, dims, itemBytes };
 }
 
-async function* readItems(path: string, input: Cursor, { dims, itemBytes }: IdxHeader): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readItems(
+  path: string,
+  input: Cursor,
+  { dims, itemBytes }: IdxHeader,
+  first: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    for (let i = 0; i < dims[0]; i++) {
+    if (first > 0) await input.skip(path, first * itemBytes, signal);
+    for (let i = first; i < dims[0]; i++) {
       // Awaiting only when a chunk is used up: most items cost no turn of the microtask queue.
       const item = input.takeNow(itemBytes) ?? (await input.take(itemBytes));
       if (!item) throw cutOff(path, `${dims[0]} items of ${itemBytes} bytes`, input.position, `, in item ${i}`);
@@ -121,13 +131,13 @@ function hex(bytes: Uint8Array): string {
 
 /** Takes exact lengths out of a stream of chunks. */
 class Cursor {
-  readonly #chunks: AsyncIterator<Buffer>;
+  #chunks: AsyncIterator<Buffer>;
   #chunk: Uint8Array = new Uint8Array(0);
   #used = 0;
   /** Bytes there were so far, in the unpacked file. */
   position = 0;
 
-  constructor(readonly bytes: ByteStream) {
+  constructor(public bytes: ByteStream) {
     this.#chunks = bytes.stream[Symbol.asyncIterator]();
   }
 
@@ -139,6 +149,28 @@ class Cursor {
     this.#used += length;
     this.position += length;
     return taken;
+  }
+
+  /** Goes on `length` bytes further on; what a packed file holds before is unpacked and forgotten. */
+  async skip(path: string, length: number, signal: AbortSignal | undefined): Promise<void> {
+    this.position += length;
+    if (!this.bytes.gzipped) {
+      this.bytes.stream.destroy();
+      this.bytes = await openBytes(path, signal, this.position);
+      this.#chunks = this.bytes.stream[Symbol.asyncIterator]();
+      this.#used = this.#chunk.length;
+      return;
+    }
+    let left = length;
+    while (left > this.#chunk.length - this.#used) {
+      left -= this.#chunk.length - this.#used;
+      const { done, value } = await this.#chunks.next();
+      this.#chunk = done ? new Uint8Array(0) : value;
+      this.#used = 0;
+      // told as cut off by whoever takes the next item
+      if (done) return;
+    }
+    this.#used += left;
   }
 
   /** The same, reading on as needed; undefined when the file ends before. */

@@ -1,3 +1,4 @@
+import type { PipelineState } from '../data/pipelineState.ts';
 import type { Batch, SharedLease } from '../data/sample.ts';
 import type { CompiledModel } from './compiledModel.ts';
 
@@ -34,8 +35,10 @@ export interface Step {
   /** Since the step before (or since its batch arrived, for the first). */
   readonly seconds: number;
   readonly imagesPerSecond: number;
-  /** Samples of the epoch that had arrived when this batch was full: where a resumed run goes on. */
+  /** Samples of the epoch that had arrived when this batch was full, bad ones too. */
   readonly consumed: number;
+  /** Where the pipeline stood then: a source or `epochs` with `from: state` goes on behind this step. */
+  readonly state: PipelineState;
 }
 
 export interface Evaluation {

@@ -15,7 +15,7 @@ export function syntheticBatch(model: CompiledModel): Batch {
     channels,
     epoch: 0,
     index: 0,
-    consumed: model.batch,
+    state: { seed: 0, epoch: 0, position: model.batch - 1 },
     normalization: { mean: Array(channels).fill(0.5), std: Array(channels).fill(0.25) },
     first: { seed: 0, epoch: 0, index: 0 },
     lease: new HeldLeases(new Demand(), () => undefined),

@@ -147,7 +147,7 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     );
     await model.ready();
 
-    const start: Position = resumed?.start ?? { epoch: 0, step: 0, consumed: 0 };
+    const start: Position = resumed?.start ?? { epoch: 0, step: 0, consumed: 0, state: { seed: options.seed, epoch: 0, position: -1 } };
     const stepsPerEpoch = Math.floor(trainSize / options.batch);
     const totalSteps = Math.min(options.epochs * stepsPerEpoch, options.steps ?? Number.POSITIVE_INFINITY);
     const out = resumed?.folder ?? resolve(options.out ?? join('runs', `${stamp(new Date())}-${graph.name}`));
@@ -237,9 +237,9 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
 async function readRun(dir: string, pipeline: Pipeline, given: Readonly<Record<string, unknown>>) {
   const folder = resolve(dir);
   const { options, started } = await resumedOptions(folder, pipeline, given);
-  const { graph, normalization, tensors, epoch, step, consumed } = await readCheckpoint(join(folder, files.checkpoint));
+  const { graph, normalization, tensors, epoch, step, consumed, state } = await readCheckpoint(join(folder, files.checkpoint));
   const optimizer = step > 0 ? await readOptimizer(join(folder, files.optimizer), step) : new Map<string, TensorData>();
-  return { folder, options, started, graph, normalization, tensors, optimizer, start: { epoch, step, consumed } };
+  return { folder, options, started, graph, normalization, tensors, optimizer, start: { epoch, step, consumed, state } };
 }
 
 /** A builder is asked for the data's size and classes; without --model, by the size of the images. */

@@ -219,9 +219,8 @@ class Run {
 
   #step(step: Step): void {
     const { context, folder } = this.prepared;
-    const { start, options, stepsPerEpoch } = context;
-    const consumed = step.consumed + (step.epoch === start.epoch ? start.consumed : 0);
-    this.#position = { epoch: step.epoch, step: step.step, consumed };
+    const { options, stepsPerEpoch } = context;
+    this.#position = { epoch: step.epoch, step: step.step, consumed: step.consumed, state: step.state };
     this.#newSteps++;
     this.#images += step.images;
     this.#trainingSeconds += step.seconds;
@@ -232,7 +231,7 @@ class Run {
     }
     this.#lossSum += step.loss;
     this.#lossSteps++;
-    folder.log({ event: 'step', ...step, consumed });
+    folder.log({ event: 'step', ...step });
     this.listener.step(step);
     if (step.step % options.checkpointEvery === 0) this.#save();
     if (step.step % stepsPerEpoch === 0 || step.step === context.totalSteps) this.listener.evaluating(step.epoch);
@@ -245,7 +244,10 @@ class Run {
     const { epoch, step, consumed } = this.#position;
     // with --steps an epoch may be evaluated in its middle: a resumed run goes on there
     const inside = epoch === evaluation.epoch && consumed + context.options.batch <= trainSize && step >= context.totalSteps;
-    if (!inside) this.#position = { epoch: evaluation.epoch + 1, step, consumed: 0 };
+    if (!inside) {
+      const next = evaluation.epoch + 1;
+      this.#position = { epoch: next, step, consumed: 0, state: { seed: context.options.seed, epoch: next, position: -1 } };
+    }
     folder.log({ event: 'epoch', step, ...evaluation });
     folder.flush();
     this.listener.evaluation(evaluation);

@@ -38,7 +38,7 @@ describe('batch', () => {
       source.pipe(decode({ pool, channels: 1 }), augment([normalize(normalization)]), batch(2), toArray()),
     );
     assert.deepEqual(
-      batches.map(each => [each.epoch, each.index, each.count, each.consumed, each.keys.join(' ')]),
+      batches.map(each => [each.epoch, each.index, each.count, each.state.consumed, each.keys.join(' ')]),
       [
         [0, 0, 2, 2, 's0 s1'],
         [0, 1, 2, 4, 's2 s3'],
@@ -237,7 +237,9 @@ describe('batch', () => {
     }
     it('should count bad samples as consumed', async () => {
       const consumed = async (onError: 'skip' | 'replace', bad: number[]) =>
-        (await lastValueFrom(source(new Demand(), bad).pipe(decode({ pool, onError }), batch(3), toArray()))).map(each => each.consumed);
+        (await lastValueFrom(source(new Demand(), bad).pipe(decode({ pool, onError }), batch(3), toArray()))).map(
+          each => each.state.consumed,
+        );
       assert.deepEqual(await consumed('skip', [0, 3]), [5, 8]);
       assert.deepEqual(await consumed('replace', [0, 3]), [3, 6, 8]);
     });

@@ -23,7 +23,7 @@ export function sampleOf(
   demand: Demand,
   { picture = flat(index), epoch = 0, seed = 1 }: { picture?: Picture; epoch?: number; seed?: number } = {},
 ): Sample {
-  return { key: `s${index}`, label: index, index, epoch, seed, picture, lease: demand.enter() };
+  return { key: `s${index}`, label: index, index, position: index, epoch, seed, picture, lease: demand.enter() };
 }
 
 /** A cold, pulled source as core/data/demand.ts asks for: it lets samples in one by one while there is room. */

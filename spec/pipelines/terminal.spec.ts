@@ -33,6 +33,7 @@ const step = (n: number, seconds = 0.1) => ({
   seconds,
   imagesPerSecond: 32 / seconds,
   consumed: 32 * n,
+  state: { seed: 1, epoch: 0, position: 32 * n - 1 },
 });
 
 describe('format', () => {

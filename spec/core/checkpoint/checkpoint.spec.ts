@@ -28,6 +28,7 @@ describe('checkpoints', () => {
     epoch: 3,
     step: 40,
     consumed: 16,
+    state: { seed: 7, epoch: 3, position: 15, buffer: 8, consumed: 16, batches: 2 },
     seed: 7,
     device: 'wasm, 1 thread',
   };
