@@ -11,8 +11,9 @@
  * The input's gradient is the same with the output's gradient as input and the filters turned and transposed.
  */
 import { transformFilters } from './winogradFilters';
+import { begins, columns, cut, ends, find, image, kindOf, left, rows, takeRanges, top } from './winogradOrder';
 import { SIX_RUNS, tileProduct } from './winogradProducts';
-import { clearZeros, SQUARE, takeBias, transformInput, transformOutput, WORK } from './winogradTiles';
+import { clearZeros, ORDER, SQUARE, takeBias, transformInput, transformOutput, WORK } from './winogradTiles';
 
 /** Bytes of a place's weights [depths][8], and 64 more: see `planeOf`. */
 function weightsOf(depths: i32): usize {
@@ -58,27 +59,33 @@ export function winogradFilters(
 }
 
 /**
- * sums[p][place][tile][8] (+)= V[place] U[p][place] for `panels` panels of 8 filters, 36 places and `sixes` times six tiles.
+ * sums[p][place][tile][8] (+)= V[place] U[p][place] for `panels` panels of 8 filters, 36 places and the tiles of the block that
+ * have the place: their ranges are in the order's table. Sums of other tiles get anything.
  *
  * @param v channels of the first six tiles, `runs` bytes to the next six, `plane` to the next place
  * @param u weights of the first panel, `weights` bytes to the next place, 36 of them to the next panel
+ * @param sums of tile `first`; in whole sixes from wherever a range begins
  */
 function multiply(
   depth: i32,
   v: usize,
   runs: usize,
   plane: usize,
-  sixes: i32,
   u: usize,
   weights: usize,
   panels: i32,
   sums: usize,
   sumPlane: usize,
+  first: i32,
   accumulate: bool,
+  work: usize,
 ): void {
   for (let place: usize = 0; place < 36; place++) {
+    const kind = kindOf(<i32>place);
+    const begin = begins(work + ORDER, kind);
+    const sixes = (ends(work + ORDER, kind) - begin + 5) / 6;
     let from = v + place * plane;
-    let to = sums + place * sumPlane;
+    let to = sums + place * sumPlane + ((<usize>(begin - first)) << 5);
     for (let six = 0; six < sixes; six++) {
       let by = u + place * weights;
       let at = to;
@@ -91,6 +98,10 @@ function multiply(
       to += 192;
     }
   }
+}
+/** Bytes of the sums of a place for a block of so many tiles: `multiply` may begin anywhere in it and ends after six. */
+function sumsOf(block: i32): usize {
+  return (<usize>(block + 5)) << 5;
 }
 
 /** The output transform of `count` tiles from the `first` on, for the panels that begin with filter `filter`. */
@@ -110,23 +121,40 @@ function finish(
   floor: f32,
   work: usize,
 ): void {
-  const down = (height + size - 1) / size;
-  const across = (width + size - 1) / size;
   const pixel = (<usize>filters) << 2;
   const line = pixel * width;
   const some = min(panels * 8, filters - filter);
+  const at = work + ORDER;
   takeBias(bias, filter, filters, work);
   for (let tile = first; tile < first + count; tile++) {
-    const row = tile / across;
-    const top = (row % down) * size;
-    const left = (tile % across) * size;
-    const to = y + <usize>(row / down) * line * height + ((<usize>filter) << 2);
-    transformOutput(sums, sumPlane, 36 * sumPlane, to, line, pixel, height, width, some, size, top, left, floor, work);
+    find(at, tile);
+    const to = y + <usize>image(at) * line * height + ((<usize>filter) << 2);
+    transformOutput(
+      sums,
+      sumPlane,
+      36 * sumPlane,
+      to,
+      line,
+      pixel,
+      height,
+      width,
+      some,
+      size,
+      rows(at),
+      columns(at),
+      top(at),
+      left(at),
+      floor,
+      work,
+    );
     sums += 32;
   }
 }
 
-/** The input transform of a tile of a convolution whose output is outHeight × outWidth: into run `tile` of `v`. */
+/**
+ * The input transform of a tile: into its runs of `v`, where the runs of a place begin with the first tile of the block that has
+ * the place.
+ */
 function begin(
   tile: i32,
   x: usize,
@@ -134,19 +162,30 @@ function begin(
   width: i32,
   depths: i32,
   padding: i32,
-  outHeight: i32,
-  outWidth: i32,
   size: i32,
-  to: usize,
+  v: usize,
   plane: usize,
   work: usize,
 ): void {
-  const down = (outHeight + size - 1) / size;
-  const across = (outWidth + size - 1) / size;
-  const row = tile / across;
-  const image = x + <usize>(row / down) * ((<usize>(height * width * depths)) << 2);
-  const left = (tile % across) * size - padding;
-  transformInput(image, height, width, depths, (row % down) * size - padding, left, to, plane, SIX_RUNS, work);
+  const at = work + ORDER;
+  find(at, tile);
+  const long = columns(at) === size;
+  const high = rows(at) === size;
+  transformInput(
+    x + <usize>image(at) * ((<usize>(height * width * depths)) << 2),
+    height,
+    width,
+    depths,
+    top(at) - padding,
+    left(at) - padding,
+    v + runOf(tile - begins(at, 0), depths),
+    long ? v + runOf(tile - begins(at, 1), depths) : 0,
+    high ? v + runOf(tile - begins(at, 2), depths) : 0,
+    long && high ? v + runOf(tile - begins(at, 3), depths) : 0,
+    plane,
+    SIX_RUNS,
+    work,
+  );
 }
 
 /** Where six tiles' runs begin: [tiles / 6][depths / 16][6][16]. */
@@ -187,29 +226,31 @@ export function winogradTiles(
   floor: f32,
 ): void {
   const plane = planeOf(block, depths);
-  const sumPlane = (<usize>block) << 5;
+  const sumPlane = sumsOf(block);
   const weights = weightsOf(depths);
   const panels = (filters + 7) >> 3;
   const v = scratch + WORK;
   const sums = v + 36 * plane;
   clearZeros(scratch);
+  cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let unit = start; unit < end; unit++) {
     const first = unit * block;
     const count = min(block, tiles - first);
-    for (let t = 0; t < count; t++) {
-      const to = v + runOf(t, depths);
-      begin(first + t, x, height, width, depths, padding, outHeight, outWidth, size, to, plane, scratch);
-    }
+    takeRanges(scratch + ORDER, first, count);
+    for (let t = 0; t < count; t++) begin(first + t, x, height, width, depths, padding, size, v, plane, scratch);
     for (let panel = 0; panel < panels; panel += group) {
       const some = min(group, panels - panel);
       const by = u + <usize>(panel * 36) * weights;
-      multiply(depths, v, runsOf(depths), plane, (count + 5) / 6, by, weights, some, sums, sumPlane, false);
+      multiply(depths, v, runsOf(depths), plane, by, weights, some, sums, sumPlane, first, false, scratch);
       finish(sums, sumPlane, first, count, panel * 8, some, bias, y, outHeight, outWidth, filters, size, floor, scratch);
     }
   }
 }
 
-/** The input's transform V [36][tiles / 6][depths / 16][6][16], 64 bytes between planes. Units are tiles. */
+/**
+ * The input's transform V [36][tiles / 6][depths / 16][6][16], 64 bytes between planes. Units are tiles; the runs of a place begin
+ * anew in each block of `block` tiles, a multiple of six.
+ */
 export function winogradInput(
   start: i32,
   end: i32,
@@ -224,12 +265,15 @@ export function winogradInput(
   outWidth: i32,
   size: i32,
   tiles: i32,
+  block: i32,
 ): void {
   const plane = planeOf(tiles, depths);
   clearZeros(scratch);
+  cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let tile = start; tile < end; tile++) {
-    const to = v + runOf(tile, depths);
-    begin(tile, x, height, width, depths, padding, outHeight, outWidth, size, to, plane, scratch);
+    const first = tile - (tile % block);
+    takeRanges(scratch + ORDER, first, min(block, tiles - first));
+    begin(tile, x, height, width, depths, padding, size, v + runOf(first, depths), plane, scratch);
   }
 }
 
@@ -259,23 +303,25 @@ export function winogradPanels(
   floor: f32,
 ): void {
   const plane = planeOf(tiles, depths);
-  const sumPlane = (<usize>block) << 5;
+  const sumPlane = sumsOf(block);
   const weights = weightsOf(chunk);
   const panels = (filters + 7) >> 3;
   const blocks = (tiles + block - 1) / block;
   const sums = scratch + WORK;
   const u = sums + <usize>(group * 36) * sumPlane;
   const turning = turned ? u + <usize>(group * 36) * weights : 0;
+  cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let unit = start; unit < end; unit++) {
     const panel = (unit / blocks) * group;
     const first = (unit % blocks) * block;
     const some = min(group, panels - panel);
     const count = min(block, tiles - first);
+    takeRanges(scratch + ORDER, first, count);
     for (let depth = 0; depth < depths; depth += chunk) {
       const deep = min(chunk, depths - depth);
       transformFilters(weight, taps, depths, filters, depth, deep, panel * 8, some, u, weights, 36 * weights, scratch + SQUARE, turning);
       const from = v + runOf(first, depths) + <usize>(depth >> 4) * SIX_RUNS;
-      multiply(deep, from, runsOf(depths), plane, (count + 5) / 6, u, weights, some, sums, sumPlane, depth > 0);
+      multiply(deep, from, runsOf(depths), plane, u, weights, some, sums, sumPlane, first, depth > 0, scratch);
     }
     finish(sums, sumPlane, first, count, panel * 8, some, bias, y, outHeight, outWidth, filters, size, floor, scratch);
   }

@@ -12,7 +12,8 @@
  */
 import { block } from './block';
 import { tapColumn3, tapColumn5, tapLine3, tapLine5 } from './winogradGradients';
-import { clearZeros, SQUARE, transformGradient, transformInput, WORK } from './winogradTiles';
+import { begins, columns, cut, ends, find, image, kindOf, left, rows, takeRanges, top } from './winogradOrder';
+import { clearZeros, ORDER, SQUARE, transformGradient, transformInput, WORK } from './winogradTiles';
 import { LINE, PLACE } from './winogradTransforms';
 
 /** Bytes of a tile's channels in V: 64 more than whole runs of 16, or tiles would share the cache's sets. */
@@ -32,19 +33,18 @@ function transformRow(
   width: i32,
   channels: i32,
   padding: i32,
-  outHeight: i32,
-  outWidth: i32,
   size: i32,
   to: usize,
   plane: usize,
   work: usize,
 ): void {
-  const down = (outHeight + size - 1) / size;
-  const across = (outWidth + size - 1) / size;
-  const line = tile / across;
-  const image = x + <usize>(line / down) * ((<usize>(height * width * channels)) << 2);
-  const left = (tile % across) * size - padding;
-  transformInput(image, height, width, channels, (line % down) * size - padding, left, to, plane, 64, work);
+  const at = work + ORDER;
+  find(at, tile);
+  const from = x + <usize>image(at) * ((<usize>(height * width * channels)) << 2);
+  const right = columns(at) === size ? to : 0;
+  const below = rows(at) === size ? to : 0;
+  const corner = right && below;
+  transformInput(from, height, width, channels, top(at) - padding, left(at) - padding, to, right, below, corner, plane, 64, work);
 }
 
 /** D of a tile whose first 8 filters of the first plane are at `to`. */
@@ -60,20 +60,20 @@ function transformPanels(
   panel: usize,
   work: usize,
 ): void {
-  const down = (outHeight + size - 1) / size;
-  const across = (outWidth + size - 1) / size;
-  const line = tile / across;
-  const image = dy + <usize>(line / down) * ((<usize>(outHeight * outWidth * filters)) << 2);
-  transformGradient(image, outHeight, outWidth, filters, size, (line % down) * size, (tile % across) * size, to, plane, panel, work);
+  const at = work + ORDER;
+  find(at, tile);
+  const from = dy + <usize>image(at) * ((<usize>(outHeight * outWidth * filters)) << 2);
+  transformGradient(from, outHeight, outWidth, filters, size, rows(at), columns(at), top(at), left(at), to, plane, panel, work);
 }
 
 /**
- * sums[p][place][c][0..7] (+)= Σ_tiles V[place][tile][c] · D[place][p][tile][0..7] for `channels` channels and `panels` panels.
+ * sums[p][place][c][0..7] (+)= Σ_tiles V[place][tile][c] · D[place][p][tile][0..7] for `channels` channels and `panels` panels,
+ * over the tiles that have the place: their ranges are in the order's table.
  *
- * @param table where six addresses may be kept
+ * @param v of tile `first`, as `d`
  */
 function multiplySums(
-  tiles: i32,
+  first: i32,
   v: usize,
   row: usize,
   plane: usize,
@@ -85,15 +85,22 @@ function multiplySums(
   sums: usize,
   sumPlane: usize,
   accumulate: bool,
-  table: usize,
+  work: usize,
 ): void {
+  const table = work + WORK;
   for (let i: usize = 0; i < 6; i++) store<u32>(table + (i << 2), <u32>(sums + (i << 5)));
   const sixes = (channels + 5) / 6;
   for (let place: usize = 0; place < 36; place++) {
-    let from = v + place * plane;
+    const kind = kindOf(<i32>place);
+    const begin = begins(work + ORDER, kind);
+    const tiles = ends(work + ORDER, kind) - begin;
+    // nothing to add; where nothing is there yet, no tiles make zeros
+    if (tiles === 0 && accumulate) continue;
+    const skip = <usize>(begin - first);
+    let from = v + place * plane + skip * row;
     let offset = place * sumPlane;
     for (let six = 0; six < sixes; six++) {
-      let by = d + place * gradientPlane;
+      let by = d + place * gradientPlane + (skip << 5);
       let to = offset;
       for (let p = 0; p < panels; p++) {
         block(tiles, from, row, by, table, to, accumulate);
@@ -178,6 +185,7 @@ export function winogradParts(
   const v = scratch + WORK + 64;
   const d = v + 36 * plane;
   clearZeros(scratch);
+  cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let unit = start; unit < end; unit++) {
     const first = unit * part;
     const last = min(first + part, tiles);
@@ -186,12 +194,12 @@ export function winogradParts(
       const count = min(step, last - tile);
       for (let t = 0; t < count; t++) {
         const at = v + <usize>t * row;
-        transformRow(tile + t, x, height, width, channels, padding, outHeight, outWidth, size, at, plane, scratch);
+        transformRow(tile + t, x, height, width, channels, padding, size, at, plane, scratch);
         const by = d + ((<usize>t) << 5);
         transformPanels(tile + t, dy, outHeight, outWidth, filters, size, by, gradientPlane, panel, scratch);
       }
-      const table = scratch + WORK;
-      multiplySums(count, v, row, plane, channels, d, panel, panels, gradientPlane, to, sumPlane, tile > first, table);
+      takeRanges(scratch + ORDER, tile, count);
+      multiplySums(tile, v, row, plane, channels, d, panel, panels, gradientPlane, to, sumPlane, tile > first, scratch);
     }
   }
 }
@@ -252,9 +260,10 @@ export function winogradRows(
 ): void {
   const row = rowOf(channels);
   clearZeros(scratch);
+  cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let tile = start; tile < end; tile++) {
     const to = v + <usize>tile * row;
-    transformRow(tile, x, height, width, channels, padding, outHeight, outWidth, size, to, row * tiles + 64, scratch);
+    transformRow(tile, x, height, width, channels, padding, size, to, row * tiles + 64, scratch);
   }
 }
 
@@ -274,6 +283,7 @@ export function winogradGradients(
   const panel = (<usize>tiles) << 5;
   const plane = panel * ((filters + 7) >> 3) + 64;
   clearZeros(scratch);
+  cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let tile = start; tile < end; tile++) {
     transformPanels(tile, dy, outHeight, outWidth, filters, size, d + ((<usize>tile) << 5), plane, panel, scratch);
   }
@@ -292,7 +302,10 @@ export function winogradSums(
   dw: usize,
   taps: i32,
   channels: i32,
+  outHeight: i32,
+  outWidth: i32,
   filters: i32,
+  size: i32,
   tiles: i32,
   step: i32,
   group: i32,
@@ -304,14 +317,16 @@ export function winogradSums(
   const slices = (channels + slice - 1) / slice;
   const sumPlane = sumsOf(slice);
   const sums = scratch + WORK + 64;
+  cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let unit = start; unit < end; unit++) {
     const panel = (unit / slices) * group;
     const channel = (unit % slices) * slice;
     const some = min(group, panels - panel);
     const deep = min(slice, channels - channel);
     for (let tile = 0; tile < tiles; tile += step) {
+      takeRanges(scratch + ORDER, tile, min(step, tiles - tile));
       multiplySums(
-        min(step, tiles - tile),
+        tile,
         v + <usize>tile * row + ((<usize>channel) << 2),
         row,
         row * tiles + 64,
@@ -323,7 +338,7 @@ export function winogradSums(
         sums,
         sumPlane,
         tile > 0,
-        scratch + WORK,
+        scratch,
       );
     }
     transformSums(sums, sumPlane, dw, taps, channels, filters, channel, deep, panel * 8, some, scratch);

@@ -117,7 +117,7 @@ function finish(
     const top = (row % down) << 2;
     const left = (tile % across) << 2;
     const to = y + <usize>(row / down) * line * height + ((<usize>filter) << 2);
-    transformOutput(sums, sumPlane, 36 * sumPlane, to, line, pixel, height, width, some, 4, top, left, floor, work);
+    transformOutput(sums, sumPlane, 36 * sumPlane, to, line, pixel, height, width, some, 4, 4, 4, top, left, floor, work);
     sums += 32;
   }
 }

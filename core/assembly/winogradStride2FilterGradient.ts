@@ -7,8 +7,9 @@
  */
 import { block } from './block';
 import { madd } from './vector';
+import { cut, find, image, left, top } from './winogradOrder';
 import { PLACES, transformKind, twoAcross, twoDown } from './winogradStride2Tiles';
-import { clearZeros, SQUARE, WORK } from './winogradTiles';
+import { clearZeros, ORDER, SQUARE, WORK } from './winogradTiles';
 import { A, B, LINE, P, PLACE, Q } from './winogradTransforms';
 
 /** Bytes of a tile's channels in V: 64 more than whole runs of 16, or tiles would share the cache's sets. */
@@ -39,22 +40,20 @@ export function stride2Rows(
   outWidth: i32,
   tiles: i32,
 ): void {
-  const down = (outHeight + 3) >> 2;
-  const across = (outWidth + 3) >> 2;
   const row = rowOf(channels);
   const plane = row * tiles + 64;
+  const at = scratch + ORDER;
   clearZeros(scratch);
+  cut(at, tiles, outHeight, outWidth, 4);
   for (let tile = start; tile < end; tile++) {
-    const line = tile / across;
-    const image = x + <usize>(line / down) * ((<usize>(height * width * channels)) << 2);
-    const top = 8 * (line % down) - padding;
-    const left = 8 * (tile % across) - padding;
+    find(at, tile);
+    const from = x + <usize>image(at) * ((<usize>(height * width * channels)) << 2);
     for (let kind = 0; kind < 4; kind++) {
       // a single tap is in the middle of three: tap 1 sees the pixel after the window's first
-      const above = top - (twoDown(kind) ? 0 : 1);
-      const before = left - (twoAcross(kind) ? 0 : 1);
+      const above = 2 * top(at) - padding - (twoDown(kind) ? 0 : 1);
+      const before = 2 * left(at) - padding - (twoAcross(kind) ? 0 : 1);
       const to = v + <usize>kind * kindOf(tiles, channels) + <usize>tile * row;
-      transformKind(kind, image, height, width, channels, above, before, 2, to, plane, 64, scratch);
+      transformKind(kind, from, height, width, channels, above, before, 2, to, plane, 64, scratch);
     }
   }
 }

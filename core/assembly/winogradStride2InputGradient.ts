@@ -163,7 +163,7 @@ function finish(
     const left = (tile % across) << 2;
     const to = pixels + <usize>(row / down) * line * height;
     if (left < columns) {
-      transformOutput(sums, sumPlane, 36 * sumPlane, to, 2 * line, 2 * pixel, rows, columns, some, 4, top, left, -Infinity, work);
+      transformOutput(sums, sumPlane, 36 * sumPlane, to, 2 * line, 2 * pixel, rows, columns, some, 4, 4, 4, top, left, -Infinity, work);
     }
     sums += 32;
   }

@@ -1,14 +1,19 @@
 /** A tile from an image into the 36 planes of its transform, and from the 36 planes of sums into an image. */
 import { gradientColumn2, gradientColumn4, gradientLine2, gradientLine4 } from './winogradGradients';
+import { ORDER_BYTES } from './winogradOrder';
 import { inputColumn, inputLine, LINE, outputColumn2, outputColumn4, outputLine2, outputLine4, PLACE, SWEEP } from './winogradTransforms';
 
-/** A thread's scratch begins with a run of zeros, a run of the bias, runs for what falls beside the image, and a square of runs. */
+/**
+ * A thread's scratch begins with a run of zeros, a run of the bias, runs for what falls beside the image, a square of runs, and the
+ * table of `winogradOrder.ts`.
+ */
 export const ZEROS: i32 = 0;
 const BIAS: i32 = PLACE;
 const BESIDE: i32 = 2 * PLACE;
 export const SQUARE: i32 = 6 * PLACE;
+export const ORDER: i32 = SQUARE + 6 * LINE;
 /** Bytes of all that. */
-export const WORK: i32 = SQUARE + 6 * LINE;
+export const WORK: i32 = ORDER + ORDER_BYTES;
 
 export function clearZeros(work: usize): void {
   memory.fill(work + ZEROS, 0, PLACE);
@@ -19,6 +24,9 @@ export function clearZeros(work: usize): void {
  *
  * @param image address of pixel (0, 0)
  * @param to where the first plane gets channel 0: its channels lie in runs of 16, `jump` bytes apart
+ * @param right the same for places in the last column, as if the first plane had one; 0 if the tile is short across
+ * @param below the same for places in the last line, 0 if the tile is short down
+ * @param corner for the place in both, 0 if the tile is short at all
  * @param plane bytes from one plane to the next
  */
 export function transformInput(
@@ -29,6 +37,9 @@ export function transformInput(
   top: i32,
   left: i32,
   to: usize,
+  right: usize,
+  below: usize,
+  corner: usize,
   plane: usize,
   jump: usize,
   work: usize,
@@ -56,12 +67,14 @@ export function transformInput(
       const x5 = inside && <u32>(top + 5) < <u32>height ? at : zeros;
       inputColumn(x0, x1, x2, x3, x4, x5, vectors, square + <usize>(j * PLACE));
     }
-    let first = to;
-    for (let i = 0; i < 6; i++) {
-      inputLine(square + <usize>(i * LINE), vectors, first, plane, jump);
-      first += 6 * plane;
+    const done = <usize>(c >> 4) * jump;
+    for (let i: usize = 0; i < 6; i++) {
+      const line = i < 5 ? to : below;
+      const last = i < 5 ? right : corner;
+      if (line === 0) break;
+      const start = i * 6 * plane + done;
+      inputLine(square + i * LINE, vectors, line + start, last !== 0 ? last + start + 5 * plane : 0, plane, jump);
     }
-    to += 4 * jump;
   }
 }
 
@@ -77,7 +90,7 @@ export function takeBias(bias: usize, filter: i32, filters: i32, work: usize): v
  * @param sums where plane 0 has the tile's first 8 filters; `plane` and `panel` bytes to the next plane and the next 8 filters
  * @param image address of pixel (0, 0), first of these filters; `line` and `pixel` bytes to the next line and pixel
  * @param count how many filters
- * @param size outputs along a side of the tile
+ * @param size outputs along a side of a long tile, this one has rows × columns
  */
 export function transformOutput(
   sums: usize,
@@ -90,6 +103,8 @@ export function transformOutput(
   width: i32,
   count: i32,
   size: i32,
+  rows: i32,
+  columns: i32,
   top: i32,
   left: i32,
   floor: f32,
@@ -106,8 +121,8 @@ export function transformOutput(
   const bias = work + BIAS;
   const beside = work + BESIDE;
   const vectors = (count + 3) >> 2;
-  const right = min(size, width - left);
-  const bottom = min(size, height - top);
+  const right = min(columns, width - left);
+  const bottom = min(rows, height - top);
   // a run that ends within a vector is written beside first
   const whole = (count & 3) === 0;
   for (let i = 0; i < bottom; i++) {
@@ -126,8 +141,10 @@ export function transformOutput(
 }
 
 /**
- * A dY Aᵀ of the size × size pixels whose first is (top, left), zero beside the image, for all filters.
+ * A dY Aᵀ of the rows × columns pixels whose first is (top, left), zero beside the image, for all filters. Planes of places that
+ * a short tile does not have get zeros.
  *
+ * @param size pixels along a side of a long tile
  * @param to where the first plane gets the first 8 filters; `plane` and `panel` bytes to the next plane and the next 8 filters
  */
 export function transformGradient(
@@ -136,6 +153,8 @@ export function transformGradient(
   width: i32,
   filters: i32,
   size: i32,
+  rows: i32,
+  columns: i32,
   top: i32,
   left: i32,
   to: usize,
@@ -143,6 +162,8 @@ export function transformGradient(
   panel: usize,
   work: usize,
 ): void {
+  const right = min(width, left + columns);
+  const bottom = min(height, top + rows);
   const zeros = work + ZEROS;
   const square = work + SQUARE;
   const pixel = (<usize>filters) << 2;
@@ -150,14 +171,14 @@ export function transformGradient(
   for (let f = 0; f < filters; f += SWEEP) {
     const panels = (min(SWEEP, filters - f) + 7) >> 3;
     for (let j = 0; j < size; j++) {
-      const inside = left + j < width;
+      const inside = left + j < right;
       const at = image + <usize>(top * width + left + j) * pixel + ((<usize>f) << 2);
       const column = square + <usize>(j * PLACE);
       const y0 = inside ? at : zeros;
-      const y1 = inside && top + 1 < height ? at + line : zeros;
+      const y1 = inside && top + 1 < bottom ? at + line : zeros;
       if (size === 4) {
-        const y2 = inside && top + 2 < height ? at + 2 * line : zeros;
-        const y3 = inside && top + 3 < height ? at + 3 * line : zeros;
+        const y2 = inside && top + 2 < bottom ? at + 2 * line : zeros;
+        const y3 = inside && top + 3 < bottom ? at + 3 * line : zeros;
         gradientColumn4(y0, y1, y2, y3, panels << 1, column);
       } else gradientColumn2(y0, y1, panels << 1, column);
     }

@@ -71,8 +71,8 @@ export function inputColumn(x0: usize, x1: usize, x2: usize, x3: usize, x4: usiz
   }
 }
 
-/** Bᵀ along a line, to six planes; every 16 channels `to` advances by `jump` bytes. */
-export function inputLine(from: usize, vectors: i32, to: usize, plane: usize, jump: usize): void {
+/** Bᵀ along a line, to five planes, and a sixth at `last` if that is not 0; every 16 channels both advance by `jump` bytes. */
+export function inputLine(from: usize, vectors: i32, to: usize, last: usize, plane: usize, jump: usize): void {
   const a = f32x4.splat(A);
   const b = f32x4.splat(B);
   const a2 = f32x4.splat(-A2);
@@ -100,12 +100,12 @@ export function inputLine(from: usize, vectors: i32, to: usize, plane: usize, ju
       v128.store(at, f32x4.add(evenB, oddB));
       at += plane;
       v128.store(at, f32x4.sub(evenB, oddB));
-      at += plane;
-      v128.store(at, madd(s, d3, f32x4.add(d1, v128.load(from, 5 * PLACE))));
+      if (last !== 0) v128.store(last + (place - to), madd(s, d3, f32x4.add(d1, v128.load(from, 5 * PLACE))));
       from += 16;
       place += 16;
     }
     to += jump;
+    if (last !== 0) last += jump;
     vectors -= 4;
   }
 }

@@ -12,7 +12,7 @@ import type { Fused } from '../fusion.ts';
 import type { Tensor } from '../op.ts';
 
 /** Bytes of a thread's scratch before the planes: `WORK` of `winogradTiles.ts`. */
-export const WORK = 6 * 256 + 6 * 1536;
+export const WORK = 6 * 256 + 6 * 1536 + 128;
 /** One of the two directions that are a convolution: what plays which part. */
 interface Correlation {
   readonly name: string;
@@ -29,6 +29,12 @@ interface Correlation {
 
 /** Outputs along a side of a tile. */
 export const tileSize = (kernel: number): number => 7 - kernel;
+
+/** Places of the tiles along so many outputs: six, or five of a tile of one output less (`core/assembly/winogradOrder.ts`). */
+function placesAlong(length: number, size: number): number {
+  const tiles = Math.ceil(length / size);
+  return 5 * tiles + Math.max(0, length - tiles * (size - 1));
+}
 
 /** The shapes as the routines want them. */
 function sizes({ x, weight, y }: Correlation) {
@@ -71,7 +77,7 @@ function throughTiles(all: Correlation, scratch: (shape: Shape) => Tensor): Vari
         language: 'wasm',
         routine: 'winogradTiles',
         units: Math.ceil(tiles / block),
-        scratch: WORK + 36 * planeBytes(block, depths) + 36 * block * 32 * group,
+        scratch: WORK + 36 * planeBytes(block, depths) + 36 * (block + 5) * 32 * group,
         arguments: ({ inputs: [from, weights, biasAt = 0], output }) => [
           ...[from!, weights!, biasAt, output, height, width, depths, padding, P, Q, filters],
           ...[size, tiles, block, group, least(relu)],
@@ -99,7 +105,7 @@ function throughPanels(all: Correlation, scratch: (shape: Shape) => Tensor): Var
         routine: 'winogradInput',
         units: tiles,
         scratch: WORK,
-        arguments: ({ inputs: [from], output }) => [from!, output, height, width, depths, padding, P, Q, size, tiles],
+        arguments: ({ inputs: [from], output }) => [from!, output, height, width, depths, padding, P, Q, size, tiles, block],
       },
     },
     {
@@ -110,7 +116,7 @@ function throughPanels(all: Correlation, scratch: (shape: Shape) => Tensor): Var
         language: 'wasm',
         routine: 'winogradPanels',
         units: Math.ceil(panels / group) * Math.ceil(tiles / block),
-        scratch: WORK + 36 * 32 * group * (block + chunk + 2) + (turned ? turnedBytes(kernel, chunk, group) : 0),
+        scratch: WORK + 36 * 32 * group * (block + 5 + chunk + 2) + (turned ? turnedBytes(kernel, chunk, group) : 0),
         arguments: ({ inputs: [from, weights, biasAt = 0], output }) => [
           ...[from!, weights!, biasAt, output, kernel ** 2, depths, P, Q, filters],
           ...[size, tiles, block, group, chunk, Number(turned), least(relu)],
@@ -149,7 +155,7 @@ export function winogradApplies(
 ): boolean {
   if (exact || stride !== 1 || dilation !== 1 || groups !== 1 || R !== S || R !== 7 - tile) return false;
   const [, P, Q] = four(output);
-  const products = (P * Q * R ** 2) / (36 * Math.ceil(P / tile) * Math.ceil(Q / tile));
+  const products = (P * Q * R ** 2) / (placesAlong(P, tile) * placesAlong(Q, tile));
   // one or two channels leave the transforms nothing to share; the least saving is a choice, not a measurement
   return channels! >= 3 && products >= 1.5;
 }

@@ -108,7 +108,7 @@ function throughBlocks(all: Operands, scratch: Scratch): VariantLaunch[] {
         routine: 'winogradSums',
         units: Math.ceil(panels / group) * Math.ceil(channels / slice),
         scratch: WORK + 64 + 36 * group * sumBytes(slice),
-        arguments: ({ inputs, output }) => [...inputs, output, taps, channels, filters, tiles, step, group, slice],
+        arguments: ({ inputs, output }) => [...inputs, output, taps, channels, P, Q, filters, size, tiles, step, group, slice],
       },
     },
   ];
