@@ -34,6 +34,8 @@ export class Meter {
   depth = 0;
   peakDepth = 0;
   readonly latency = new Histogram();
+  /** How many items went which way, where there are several: what decoded them. */
+  readonly ways = new Map<string, number>();
   #workers: WorkerMeter | undefined;
   #waits = { upstream: 0, downstream: 0 };
   /** Why its servers stand still when they do. */
@@ -80,6 +82,11 @@ export class Meter {
   drop(count: number, enteredMs: number): void {
     this.dropped += count;
     this.#gone(count, enteredMs);
+  }
+
+  /** One more item went this way. */
+  went(way: string): void {
+    this.ways.set(way, (this.ways.get(way) ?? 0) + 1);
   }
 
   /** In and out at once, or after a time that is known only now: `tookMs` ago they came in. */
@@ -162,6 +169,7 @@ export class Meter {
       latency: this.latency.read(),
       depthOverTime: since => this.#timeline.read(now, since),
       workers: this.#workers?.read(),
+      ways: Object.fromEntries(this.ways),
     };
   }
 }

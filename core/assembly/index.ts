@@ -26,6 +26,11 @@ export { convolve } from './convolve';
 export { packFilters, packTurned, padImages } from './convPack';
 export { dropout } from './dropout';
 export { add, copy, relu, reluGradient } from './elementwise';
+export { decodeBlock, jpegIntervals, jpegTable } from './jpegBits';
+export { jpegColor } from './jpegColor';
+export { jpegScan } from './jpegScan';
+// exported so that they stay functions of their own, with registers to themselves
+export { inverseTransform, inverseTransformOfMean } from './jpegTransform';
 export { copyLimit, productLimit } from './limits';
 export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';

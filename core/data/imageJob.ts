@@ -230,12 +230,13 @@ class PictureJob implements ImageJob {
   #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot, upright: Size | undefined): Pixels | Bad {
     if (!end.ok) return end.kind === 'broken' ? { ...this.#bad(end.reason), fatal: true } : this.#bad(end.reason);
     if (!end.value.ok) return this.#bad(end.value.reason);
-    const { height, width, channels, larger, warning = this.parent?.warning } = end.value;
+    const { height, width, channels, larger, decoder, warning = this.parent?.warning } = end.value;
     this.warning = warning;
     this.upright = upright ?? end.value.upright;
     const boxes = this.#boxes();
     const data = slot.view(height * width * channels, larger);
     this.sample.meter.bytes += data.length;
+    if (decoder) this.sample.meter.went(decoder);
     return { ok: true, data, height, width, channels, ...(boxes && { boxes }), ...(warning && { warning }) };
   }
   #settle(outcome: Pixels | Bad): void {

@@ -2,6 +2,7 @@ import { affine } from './augment/affine.ts';
 import { erase } from './augment/erase.ts';
 import { applyPixelOp } from './augment/pixelOp.ts';
 import { planSteps, type Step } from './geometry.ts';
+import type { ImageMemory } from './imageMemory.ts';
 import { resampleFast } from './resampleWasm.ts';
 import type { Transform } from './sample.ts';
 
@@ -11,6 +12,8 @@ export interface RawPixels {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
+  /** Where in the thread's `ImageMemory` they lie, if they do: then until its next image only. */
+  readonly address?: number;
 }
 
 /** A part of the image; whatever lies outside of it is zero. */
@@ -52,19 +55,27 @@ export function applyTransforms(image: RawPixels, transforms: readonly Transform
   return applySteps(image, planSteps(transforms, image.height, image.width).steps, channels);
 }
 
-/** Steps that change values see the image in `channels` channels: a grey picture that was asked for in colour is colour to them. */
-export function applySteps(image: RawPixels, steps: readonly Step[], channels?: 1 | 3): RawPixels {
+/**
+ * Steps that change values see the image in `channels` channels: a grey picture that was asked for in colour is colour to them. With a
+ * memory given the result may lie there, until its next `reset`.
+ */
+export function applySteps(image: RawPixels, steps: readonly Step[], channels?: 1 | 3, memory?: ImageMemory): RawPixels {
   let now = image;
-  for (const step of steps) now = applyStep(now, step, channels);
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i];
+    if (step.kind === 'resize') {
+      const mirrored = steps[i + 1]?.kind === 'flip';
+      now = resampleFast(now, step.height, step.width, mirrored, memory);
+      if (mirrored) i++;
+    } else now = applyStep(now, step, channels);
+  }
   return now;
 }
 
-function applyStep(image: RawPixels, step: Step, channels: 1 | 3 | undefined): RawPixels {
+function applyStep(image: RawPixels, step: Exclude<Step, { kind: 'resize' }>, channels: 1 | 3 | undefined): RawPixels {
   switch (step.kind) {
     case 'crop':
       return crop(image, step);
-    case 'resize':
-      return resampleFast(image, step.height, step.width);
     case 'flip':
       return flip(image);
     case 'affine':
@@ -85,7 +96,11 @@ export function withChannels(image: RawPixels, channels: 1 | 3): RawPixels {
   const { data, height, width } = image;
   const out = new Uint8Array(height * width * channels);
   if (channels === 3) {
-    for (let i = 0; i < data.length; i++) out.fill(data[i], 3 * i, 3 * i + 3);
+    for (let i = 0, to = 0; i < data.length; i++, to += 3) {
+      out[to] = data[i];
+      out[to + 1] = data[i];
+      out[to + 2] = data[i];
+    }
   } else {
     for (let i = 0; i < out.length; i++) out[i] = (data[3 * i] * 19595 + data[3 * i + 1] * 38470 + data[3 * i + 2] * 7471 + 0x8000) >> 16;
   }

@@ -10,37 +10,53 @@ const open = new Map<string, number>();
 const mostOpen = 16;
 
 /** The encoded bytes of a picture that has any. Reads synchronously: for worker threads. Errors are reasons in plain words. */
-export function encodedBytes(picture: Exclude<Picture, { kind: 'raw' }>): Uint8Array {
-  if (picture.kind === 'encoded') return limited(picture.bytes, picture.bytes.length);
+export function encodedBytes(picture: Exclude<Picture, { kind: 'raw' }>, allocate: Allocate = Buffer.allocUnsafe): Uint8Array {
+  if (picture.kind === 'encoded') return limited(picture.bytes.length, () => picture.bytes);
   try {
-    return picture.kind === 'file' ? fileBytes(picture.path) : rangeBytes(picture);
+    return picture.kind === 'file' ? fileBytes(picture.path, allocate) : rangeBytes(picture, allocate);
   } catch (error) {
     throw plainly(error, picture);
   }
 }
 
-function fileBytes(path: string): Uint8Array {
+type Allocate = (bytes: number) => Uint8Array;
+
+/** Pictures are read into it one after the other: fresh memory for each would cost more than the reading. */
+let shelf = Buffer.alloc(0);
+/** Longer ones do not stay in memory behind their task. */
+const mostKept = 2 ** 24;
+
+/** As `encodedBytes`, but valid only until the next call in this thread. */
+export function borrowedBytes(picture: Exclude<Picture, { kind: 'raw' }>): Uint8Array {
+  return encodedBytes(picture, bytes => {
+    if (bytes > mostKept) return Buffer.allocUnsafe(bytes);
+    if (bytes > shelf.length) shelf = Buffer.allocUnsafeSlow(Math.min(mostKept, 2 * bytes));
+    return shelf.subarray(0, bytes);
+  });
+}
+
+function fileBytes(path: string, allocate: Allocate): Uint8Array {
   // not to wait for what a pipe may never bring
   const fd = openSync(systemPath(path), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const facts = fstatSync(fd);
     if (facts.isDirectory()) throw new Error('it is a folder');
     if (!facts.isFile()) throw new Error('it is a pipe or a device, not a file');
-    return filled(limited(undefined, facts.size), fd, 0).content;
+    return filled(limited(facts.size, allocate), fd, 0).content;
   } finally {
     closeSync(fd);
   }
 }
 
-function rangeBytes({ path, offset, bytes }: Picture & { kind: 'range' }): Uint8Array {
-  const { content, whole, length } = filled(limited(undefined, bytes), openOnce(path), offset);
+function rangeBytes({ path, offset, bytes }: Picture & { kind: 'range' }, allocate: Allocate): Uint8Array {
+  const { content, whole, length } = filled(limited(bytes, allocate), openOnce(path), offset);
   if (whole) return content;
   throw new Error(`the archive ends at byte ${offset + length}, before the image does: it changed since it was indexed`);
 }
 
-/** The given bytes, or room for so many, unless there are too many. */
-function limited(content: Uint8Array | undefined, bytes: number): Uint8Array {
-  if (bytes <= mostFileBytes) return content ?? Buffer.allocUnsafe(bytes);
+/** Room for so many bytes, unless they are too many. */
+function limited(bytes: number, allocate: Allocate): Uint8Array {
+  if (bytes <= mostFileBytes) return allocate(bytes);
   throw new Error(`it has ${bytes} bytes, more than a picture may have (${mostFileBytes})`);
 }
 

@@ -1,87 +1,68 @@
-import { wasmLibrary } from '../kernels/wasmLibrary.ts';
-import type { RawPixels } from './rawPixels.ts';
+import { ImageMemory } from './imageMemory.ts';
+import { flip, type RawPixels } from './rawPixels.ts';
 import { resample, type Taps, tapsOf } from './resample.ts';
 
-const PAGE = 65536;
-/** Memory that is kept for it, at most: larger images take the slow way, as they are rare and would hold it for ever. */
-const MOST_BYTES = 64 * 2 ** 20;
-/** Vector loads may reach this far past an image. */
-const SLACK = 64;
+/** One a thread, for callers that have none of their own; made at first use. */
+let ownMemory: ImageMemory | undefined;
 
-type Routine = (start: number, end: number, scratch: number, ...rest: number[]) => void;
-interface Workplace {
-  readonly memory: WebAssembly.Memory;
-  readonly routines: Readonly<Record<'resampleRows1' | 'resampleRows3' | 'resampleColumns', Routine>>;
-}
-/** One a thread, made at first use. */
-let workplace: Workplace | undefined;
-
-/** As `resample`, byte for byte, in WebAssembly SIMD (`core/assembly/resample.ts`). */
-export function resampleFast(image: RawPixels, height: number, width: number): RawPixels {
+/**
+ * As `resample`, byte for byte, in WebAssembly SIMD (`core/assembly/resample.ts`); `mirrored` exchanges left and right on the way,
+ * which costs nothing. With a memory given the result may lie there, until its next `reset`.
+ */
+export function resampleFast(image: RawPixels, height: number, width: number, mirrored = false, given?: ImageMemory): RawPixels {
   const { channels } = image;
-  if (height === image.height && width === image.width) return image;
   const across = width === image.width ? undefined : tapsOf(image.width, width);
   const down = height === image.height ? undefined : tapsOf(image.height, height);
+  if (!across && !down) return mirrored ? flip(image) : image;
+  const memory = given ?? freshMemory();
   const sizes = [image.data.length, across ? image.height * width * channels : 0, down ? height * width * channels : 0];
-  const tables = bytesOf(across) + bytesOf(down);
-  const need = PAGE + tables + sizes.reduce((sum, bytes) => sum + aligned(bytes + SLACK), 0);
-  if (need > MOST_BYTES || (channels !== 1 && channels !== 3)) return resample(image, height, width);
+  const need = bytesOf(across) + bytesOf(down) + sizes.reduce((sum, bytes) => sum + bytes, 0);
+  if (!memory.hasRoom(need, 9) || (channels !== 1 && channels !== 3)) {
+    const slow = resample(image, height, width);
+    return mirrored ? flip(slow) : slow;
+  }
 
-  workplace ??= open();
-  const { memory, routines } = workplace;
-  if (need > memory.buffer.byteLength) memory.grow(Math.ceil((need - memory.buffer.byteLength) / PAGE));
-  // the first page holds the library's constants
-  let end = PAGE;
-  const take = (bytes: number) => {
-    const at = end;
-    end += aligned(bytes);
-    return at;
+  const { routines } = memory;
+  const put = (taps: Taps, backwards: boolean) => {
+    const first = backwards ? taps.first.toReversed() : taps.first;
+    const count = backwards ? taps.count.toReversed() : taps.count;
+    return [memory.put(first), memory.put(count), memory.put(pairs(taps, backwards)), evenMost(taps)];
   };
-  const put = (taps: Taps) => {
-    const tables = [taps.first, taps.count, pairs(taps)];
-    const addresses = tables.map(table => {
-      const at = take(table.byteLength);
-      new Uint8Array(memory.buffer, at, table.byteLength).set(new Uint8Array(table.buffer));
-      return at;
-    });
-    return [...addresses, evenMost(taps)];
-  };
-  let now = take(image.data.length + SLACK);
-  new Uint8Array(memory.buffer, now, image.data.length).set(image.data);
+  let now = (given && image.address) ?? memory.put(image.data);
   if (across) {
-    const to = take(image.height * width * channels + SLACK);
+    const to = memory.take(sizes[1]);
     const rows = channels === 3 ? routines.resampleRows3 : routines.resampleRows1;
-    rows(0, image.height, 0, now, image.width, to, width, ...put(across));
+    rows(0, image.height, 0, now, image.width, to, width, ...put(across, mirrored));
     now = to;
   }
   if (down) {
-    const to = take(height * width * channels + SLACK);
-    routines.resampleColumns(0, height, 0, now, to, width * channels, ...put(down));
+    const to = memory.take(sizes[2]);
+    routines.resampleColumns(0, height, 0, now, to, width * channels, ...put(down, false));
     now = to;
   }
-  const data = new Uint8Array(memory.buffer, now, height * width * channels).slice();
-  return { data, height, width, channels };
+  const out = memory.pixels(now, height, width, channels);
+  if (mirrored && !across) return flip(out);
+  return given ? out : { data: out.data.slice(), height, width, channels };
 }
 
-function open(): Workplace {
-  const { module } = wasmLibrary();
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: PAGE, shared: true });
-  const { exports } = new WebAssembly.Instance(module, { env: { memory, abort } });
-  return { memory, routines: exports as unknown as Workplace['routines'] };
-}
-function abort(): never {
-  throw new Error('a routine of core/assembly gave up');
+function freshMemory(): ImageMemory {
+  ownMemory ??= new ImageMemory();
+  ownMemory.reset();
+  return ownMemory;
 }
 
 const LOW_BITS = 11;
 const evenMost = ({ most }: Taps): number => most + (most & 1);
 
-/** The weights as `core/assembly/resample.ts` wants them: for two taps both high parts, then both low parts. */
-function pairs(taps: Taps): Int16Array {
+/**
+ * The weights as `core/assembly/resample.ts` wants them: for two taps both high parts, then both low parts. Backwards: of the last
+ * position first.
+ */
+function pairs(taps: Taps, backwards: boolean): Int16Array {
   const { count, weights, most } = taps;
   const out = new Int16Array(2 * count.length * evenMost(taps));
   for (let position = 0; position < count.length; position++) {
-    const to = 2 * position * evenMost(taps);
+    const to = 2 * (backwards ? count.length - 1 - position : position) * evenMost(taps);
     for (let k = 0; k < count[position]; k++) {
       const weight = weights[position * most + k];
       const at = to + 4 * (k >> 1) + (k & 1);
@@ -92,6 +73,5 @@ function pairs(taps: Taps): Int16Array {
   return out;
 }
 
-const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 const bytesOf = (taps: Taps | undefined): number =>
-  taps ? aligned(taps.first.byteLength) + aligned(taps.count.byteLength) + aligned(4 * taps.count.length * evenMost(taps)) : 0;
+  taps ? taps.first.byteLength + taps.count.byteLength + 4 * taps.count.length * evenMost(taps) : 0;

@@ -18,6 +18,7 @@ export interface MeterReading
   readonly latency: HistogramReading;
   readonly depthOverTime: (sinceMs: number) => DepthOverTime;
   readonly workers: WorkersReading | undefined;
+  readonly ways: Readonly<Record<string, number>>;
 }
 
 export interface PipelineReading {
@@ -126,7 +127,13 @@ export function stageSnapshot(now: MeterReading, elapsedMs: number, fromMs: numb
     latency: durations(now.latency, since?.latency),
     bytes: of('bytes'),
     ...(workers && { workers }),
+    ...(Object.keys(now.ways).length > 0 && { ways: waysSince(now.ways, since?.ways) }),
   };
+}
+
+function waysSince(now: Readonly<Record<string, number>>, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const counts = Object.entries(now).map(([way, count]) => [way, count - (before[way] ?? 0)] as const);
+  return Object.fromEntries(counts.filter(([, count]) => count > 0));
 }
 type NumberKeys = {
   [K in keyof MeterReading]: MeterReading[K] extends number ? K : never;

@@ -77,6 +77,8 @@ export interface StageSnapshot {
   readonly bytes: number;
   /** Of stages that worker threads run. */
   readonly workers?: WorkersSnapshot;
+  /** How many items went which way, where there are several: what decoded them. */
+  readonly ways?: Readonly<Record<string, number>>;
 }
 
 export interface WorkersSnapshot {

@@ -15,6 +15,8 @@ export interface StageRow {
   readonly queue_bound: number | null;
   /** Whether it is the one that sets the pace. */
   readonly limits: boolean;
+  /** How many samples went which way, where there are several: what decoded them. */
+  readonly ways?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -36,6 +38,7 @@ export function stageRows(stages: readonly StageSnapshot[], seconds: number): St
     queue: stage.meanDepth,
     queue_bound: stage.bound ?? null,
     limits: stage === slowest,
+    ...(stage.ways && { ways: stage.ways }),
   }));
 }
 
@@ -57,5 +60,11 @@ export function stageTable(rows: readonly StageRow[]): string {
       limits ? color.yellow('limits') : '',
     ]);
   }
-  return table.toString();
+  return [table.toString(), ...rows.flatMap(waysLine)].join('\n');
+}
+
+/** Under the table: who did the work, most first. */
+function waysLine({ stage, ways = {} }: StageRow): string[] {
+  const list = Object.entries(ways).toSorted(([, a], [, b]) => b - a);
+  return list.length > 0 ? [`${stage} by ${list.map(([way, count]) => `${way}: ${count.toLocaleString('en-US')}`).join(', ')}`] : [];
 }

@@ -46,6 +46,17 @@ describe('Meter', () => {
     );
   });
 
+  it('should count which way items went, from the start and since a reading', () => {
+    const meters = new MeterSet();
+    const meter = meters.stage('decode');
+    assert.equal('ways' in meter.snapshot(), false);
+    for (const way of ['one', 'other', 'one']) meter.went(way);
+    const before = meters.read();
+    meter.went('other');
+    assert.deepEqual(meter.snapshot().ways, { one: 2, other: 2 });
+    assert.deepEqual(meters.snapshot(before).stages[0].ways, { other: 1 });
+  });
+
   it('should never show more than all of its time as busy, nor a finite capacity without work', () => {
     const meter = new Meter('stage');
     assert.equal(meter.snapshot().capacityPerSecond, Number.POSITIVE_INFINITY);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { ImageMemory } from '../../../core/data/imageMemory.ts';
+import { flip } from '../../../core/data/rawPixels.ts';
 import { resample } from '../../../core/data/resample.ts';
 import { resampleFast } from '../../../core/data/resampleWasm.ts';
 import { hash } from '../../../core/random.ts';
@@ -61,6 +63,22 @@ describe('resampleFast', () => {
       const image = { data: noise(height * width * channels), height, width, channels };
       const [outHeight, outWidth] = i % 7 === 0 ? [height, draw(2, 60)] : i % 7 === 1 ? [draw(3, 60), width] : [draw(3, 60), draw(2, 60)];
       assert.deepEqual(resampleFast(image, outHeight, outWidth), resample(image, outHeight, outWidth), `${i}`);
+    }
+  });
+
+  it('should exchange left and right on the way, and stay in a memory that is given', () => {
+    const memory = new ImageMemory();
+    for (let i = 0; i < 30; i++) {
+      const draw = (purpose: number, below: number) => 1 + (hash(6, i, purpose) % below);
+      const [height, width, channels] = [draw(0, 40), draw(1, 40), i % 3 === 0 ? 1 : 3];
+      const image = { data: noise(height * width * channels), height, width, channels };
+      const [outHeight, outWidth] = [i % 5 === 0 ? height : draw(2, 60), i % 4 === 0 ? width : draw(3, 60)];
+      const expected = flip(resample(image, outHeight, outWidth));
+      assert.deepEqual(resampleFast(image, outHeight, outWidth, true), expected, `${i}`);
+      memory.reset();
+      const lying = memory.pixels(memory.put(image.data), height, width, channels);
+      const { data } = resampleFast(lying, outHeight, outWidth, true, memory);
+      assert.deepEqual(Uint8Array.from(data), expected.data, `${i}`);
     }
   });
 

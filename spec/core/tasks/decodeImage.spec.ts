@@ -71,6 +71,33 @@ describe('decodeImage', () => {
     }
   });
 
+  it('should say what decoded a picture', async () => {
+    const decoder = async (picture: Picture) => {
+      const out = await decodeImage({ picture, transforms: [], channels: 3, pixelLimit: 1e6, cell: new SharedArrayBuffer(0) });
+      return out.ok && out.decoder;
+    };
+    const jpeg = await uniform('jpeg');
+    assert.equal(await decoder(encoded(jpeg)), 'built-in JPEG');
+    assert.equal(await decoder(encoded(await uniform('png'))), 'built-in PNG');
+    assert.equal(await decoder(encoded(await sharp(jpeg).jpeg({ progressive: true }).toBuffer())), 'sharp (progressive)');
+    assert.equal(await decoder(encoded(jpeg.subarray(0, jpeg.length - 9))), 'sharp (damaged)');
+    assert.equal(await decoder(encoded(await sharp(jpeg).webp().toBuffer())), 'sharp (not a JPEG)');
+    assert.equal(await decoder(rawGrey([1, 2], 2)), undefined);
+  });
+
+  it('should keep apart pictures that are decoded at the same time', async () => {
+    const pictures = await Promise.all(
+      Array.from({ length: 12 }, (_, i) =>
+        sharp(ramp(40 * 30 * 3, i + 1), rawInput(40, 30, 3))
+          .jpeg({ progressive: i % 3 === 0 })
+          .toBuffer(),
+      ),
+    );
+    const transforms: Transform[] = [{ kind: 'resize', height: 17, width: 23 }, { kind: 'horizontalFlip' }];
+    const together = await Promise.all(pictures.map(bytes => decoded(encoded(bytes), { transforms })));
+    for (const [i, bytes] of pictures.entries()) assert.deepEqual(await decoded(encoded(bytes), { transforms }), together[i]);
+  });
+
   describe('odd images', () => {
     it('should turn grey into RGB and back without a change', async () => {
       const png = await sharp(ramp(4, 60), rawInput(2, 2, 1))
