@@ -4,12 +4,14 @@ import { benchData } from './commands/benchData.ts';
 import { benchGemm } from './commands/benchGemm.ts';
 import { benchKernels } from './commands/benchKernels.ts';
 import { benchStep } from './commands/benchStep.ts';
+import { dashboard } from './commands/dashboard.ts';
 import { data, dataActions, dataOptions } from './commands/data/index.ts';
 import { devices } from './commands/devices.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { golden } from './commands/golden.ts';
 import { models } from './commands/models.ts';
 import { train } from './commands/train.ts';
+import { defaultPort } from './dashboard/server.ts';
 import type { Pipeline } from './definePipeline.ts';
 import { flagsOf } from './run/flags.ts';
 import { loadDefault } from './run/loadModule.ts';
@@ -53,10 +55,18 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     'a file that default-exports definePipeline({ … })',
   );
   for (const flag of flagsOf(pipeline.options)) training.addOption(flag);
+  training.addOption(port('--dashboard [PORT]', `a page in the browser to watch and steer the run (default port: ${defaultPort})`));
   training.action(async (_file: string | undefined, options: Record<string, unknown>) => {
-    const { json: _, verbose: __, ...given } = options;
-    finish(await train(pipeline, given, output));
+    const { json: _, verbose: __, dashboard: page, ...given } = options;
+    finish(await train(pipeline, given, output, { ...(page !== undefined && { dashboard: page as number | true }) }));
   });
+
+  command(program, 'dashboard', 'Shows a run in the browser, finished or still going on, from its folder.')
+    .argument('<run>', 'the folder that the run printed when it began')
+    .addOption(port('--port <PORT>', `the first that is tried (default: ${defaultPort})`))
+    .action(async (dir: string, options) => {
+      finish(await dashboard(dir, options, output));
+    });
 
   command(program, 'evaluate', 'Measures a checkpoint on the held-out images.')
     .argument('<checkpoint>', 'a run folder, or a checkpoint.safetensors')
@@ -237,6 +247,11 @@ const whole = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(text => {
     if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);
     throw new InvalidArgumentError('It must be a whole number of 1 or more.');
+  });
+const port = (flags: string, description: string): Option =>
+  new Option(flags, description).argParser(text => {
+    if (/^\d+$/.test(text) && Number(text) <= 65535) return Number(text);
+    throw new InvalidArgumentError('It must be a port, 1 to 65535 (0: any free one).');
   });
 const positive = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(text => {

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** A pause shorter than this is part of the run: a source that gives way to timers between two samples. */
 const shortMs = 20;
 /** CPU time is asked for at most this often when a pause begins, since the question takes microseconds. */

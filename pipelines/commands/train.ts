@@ -1,23 +1,42 @@
 import type { Pipeline } from '../definePipeline.ts';
-import { type Listener, type Result, runPipeline } from '../run/runPipeline.ts';
+import { type Listener, type Result, runPipeline, together } from '../run/runPipeline.ts';
 import { color } from '../terminal/color.ts';
 import { duration, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 import { TrainingProgress } from '../terminal/progress.ts';
 import { stageRows, stageTable } from '../terminal/stageTable.ts';
 import { onInterrupt } from './interrupt.ts';
+import { LiveDashboard } from './liveDashboard.ts';
+
+export interface TrainOptions {
+  /** Serves the dashboard while the run goes: from this port on, or true for the usual one. */
+  readonly dashboard?: number | true;
+}
 
 /** Runs a pipeline and tells people or programs about it. Returns the exit status. */
-export async function train(pipeline: Pipeline, given: Readonly<Record<string, unknown>>, output: Output): Promise<number> {
+export async function train(
+  pipeline: Pipeline,
+  given: Readonly<Record<string, unknown>>,
+  output: Output,
+  options: TrainOptions = {},
+): Promise<number> {
   const interrupt = onInterrupt(output, 'Finishing this step and writing a checkpoint; Ctrl-C again stops at once.');
   const teller = new Teller(output);
+  let dashboard: LiveDashboard | undefined;
   try {
-    const result = await runPipeline({ pipeline, given, listener: teller, signal: interrupt.signal });
+    if (options.dashboard !== undefined) dashboard = await LiveDashboard.open(options.dashboard, output);
+    const listener = dashboard ? together([teller, dashboard.feed]) : teller;
+    const result = await runPipeline({ pipeline, given, listener, signal: interrupt.signal });
     output.clear();
     teller.conclude(result);
+    dashboard?.end({ outcome: result.interrupted ? 'interrupted' : 'done', text: `step ${result.steps}` });
     return result.interrupted ? 130 : 0;
+  } catch (error) {
+    dashboard?.end({ outcome: 'failed', text: (error as Error).message });
+    throw error;
   } finally {
     output.clear();
+    await dashboard?.close();
     interrupt.close();
   }
 }

@@ -47,6 +47,9 @@ export interface Prepared {
   close(): Promise<void>;
 }
 export interface Introduction {
+  readonly pipeline: string;
+  /** ISO 8601; of a resumed run, when it was first started. */
+  readonly started: string;
   readonly device: string;
   readonly device_kind: string;
   readonly data: string;
@@ -211,6 +214,8 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
       classes,
       optimizer: resumed?.optimizer ?? new Map(),
       introduction: {
+        pipeline: pipeline.name,
+        started: config.started,
         device: device.description,
         device_kind: device.kind,
         data: data.train.description,

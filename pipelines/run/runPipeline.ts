@@ -37,6 +37,21 @@ export interface Result {
   readonly kept: boolean;
 }
 
+/** Tells several listeners, one after the other. */
+export function together(listeners: readonly Listener[]): Listener {
+  const each = (tell: (listener: Listener) => void) => {
+    for (const listener of listeners) tell(listener);
+  };
+  return {
+    introduce: (what, text) => each(listener => listener.introduce(what, text)),
+    begin: (prepared, controls) => each(listener => listener.begin(prepared, controls)),
+    step: step => each(listener => listener.step(step)),
+    evaluating: epoch => each(listener => listener.evaluating(epoch)),
+    evaluation: evaluation => each(listener => listener.evaluation(evaluation)),
+    bad: bad => each(listener => listener.bad(bad)),
+  };
+}
+
 /** Keys of bad samples that are remembered, so that each is told once and not every epoch. */
 const rememberedBad = 10_000;
 
@@ -130,6 +145,8 @@ class Run {
     await this.#consume(signal);
     this.#save();
     await this.#writing;
+    const outcome = signal.aborted ? 'interrupted' : 'done';
+    folder.log({ event: 'end', outcome, step: this.#position.step, epoch: this.#position.epoch });
     folder.close();
     const kept = context.model.updates > 0;
     if (!kept) await folder.discard();

@@ -1,0 +1,90 @@
+import type { Events } from '../protocol.ts';
+import type { StepColumns } from '../stepHistory.ts';
+import { axis, draw } from './charts.ts';
+import { figure, share } from './format.ts';
+
+/** Weight of the newest row in the smoothed curve. */
+const newest = 0.05;
+
+/** Loss, accuracy and learning rate over the steps; held-out values stand at the last step of their epoch. */
+export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][]): void {
+  const at = (values: readonly number[]) => steps.step.map((step, i) => [step, finite(values[i])]);
+  const ends = epochEnds(steps);
+  const heldOut = (value: (epoch: Events['epoch']) => number) =>
+    epochs.flatMap(epoch => {
+      const step = ends.get(epoch.epoch);
+      return step === undefined ? [] : [[step, finite(value(epoch))]];
+    });
+  const few = { symbol: 'circle', symbolSize: 7, showSymbol: true } as const;
+  const many = { showSymbol: false, sampling: 'lttb' } as const;
+  const x = {
+    ...axis(),
+    type: 'value',
+    name: 'step',
+    nameLocation: 'middle',
+    nameGap: 24,
+    min: 'dataMin',
+    max: 'dataMax',
+    splitLine: { show: false },
+  } as const;
+  draw('loss', {
+    xAxis: x,
+    yAxis: { ...axis(), type: 'value', scale: true },
+    tooltip: { trigger: 'axis', confine: true, valueFormatter: value => figure(value as number) },
+    grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
+    series: [
+      {
+        ...many,
+        type: 'line',
+        name: 'each step',
+        data: at(steps.loss),
+        lineStyle: { width: 1, opacity: 0.35 },
+        itemStyle: { opacity: 0.35 },
+      },
+      { ...many, type: 'line', name: 'smoothed', data: at(smoothed(steps.loss)), lineStyle: { width: 2 } },
+      { ...few, type: 'line', name: 'held-out', data: heldOut(({ loss }) => loss), lineStyle: { width: 2 } },
+    ],
+  });
+  draw('accuracy', {
+    xAxis: x,
+    yAxis: {
+      ...axis(),
+      type: 'value',
+      min: 0,
+      max: 1,
+      axisLabel: { ...axis().axisLabel, formatter: (value: number) => `${100 * value} %` },
+    },
+    tooltip: { trigger: 'axis', confine: true, valueFormatter: value => share(value as number) },
+    grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
+    series: [
+      { ...many, type: 'line', name: 'top-1 in training', data: at(smoothed(steps.top1)), lineStyle: { width: 2 } },
+      { ...few, type: 'line', name: 'held-out top-1', data: heldOut(({ top1 }) => top1), lineStyle: { width: 2 } },
+      { ...few, type: 'line', name: 'held-out top-5', data: heldOut(({ top5 }) => top5), lineStyle: { width: 1, type: 'dashed' } },
+    ],
+  });
+  draw('rate', {
+    xAxis: x,
+    yAxis: { ...axis(), type: 'value', min: 0, axisLabel: { ...axis().axisLabel, formatter: (value: number) => figure(value) } },
+    tooltip: { trigger: 'axis', confine: true, valueFormatter: value => figure(value as number) },
+    grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
+    series: [{ ...many, type: 'line', name: 'learning rate', data: at(steps.lr), step: 'end', lineStyle: { width: 2 } }],
+  });
+}
+
+const finite = (value: number | undefined): number | null => (value !== undefined && Number.isFinite(value) ? value : null);
+
+function smoothed(values: readonly number[]): number[] {
+  let mean = Number.NaN;
+  return values.map((value, i) => {
+    if (!Number.isFinite(value)) return mean;
+    mean = Number.isNaN(mean) ? value : mean + Math.max(newest, 1 / (i + 1)) * (value - mean);
+    return mean;
+  });
+}
+
+/** Epoch → its last step so far. */
+function epochEnds({ step, epoch }: StepColumns): Map<number, number> {
+  const ends = new Map<number, number>();
+  for (const [i, each] of epoch.entries()) ends.set(each, step[i]!);
+  return ends;
+}

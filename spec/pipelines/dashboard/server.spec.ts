@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Subject } from 'rxjs';
+import { Lock } from '../../../core/training/lock.ts';
+import { Hub } from '../../../pipelines/dashboard/hub.ts';
+import type { Events } from '../../../pipelines/dashboard/protocol.ts';
+import { type Dashboard, serveDashboard } from '../../../pipelines/dashboard/server.ts';
+import { Controls } from '../../../pipelines/run/controls.ts';
+
+const step = (n: number) =>
+  ({ step: n, epoch: 0, loss: 1 / n, top1: 0.5, top5: 1, lr: 0.1, images: 8, seconds: 0.01 }) as unknown as Events['steps'][number];
+
+describe('serveDashboard', () => {
+  const open: Dashboard[] = [];
+  const serve = async (steered = false) => {
+    const hub = new Hub();
+    const log: (number | undefined)[] = [];
+    const lr$ = new Subject<number | undefined>();
+    lr$.subscribe(rate => log.push(rate));
+    const controls = new Controls({ lock: new Lock(), lr$, stop: () => undefined });
+    const served = await serveDashboard({ hub, port: 0, ...(steered && { controls: () => controls }) });
+    open.push(served);
+    const base = `http://127.0.0.1:${served.port}`;
+    return { hub, controls, log, served, base, token: new URL(served.url).hash.replace('#token=', '') };
+  };
+  afterEach(async () => {
+    for (const each of open.splice(0)) await each.close();
+  });
+
+  it('should serve the page, which loads nothing from elsewhere @smoke', async () => {
+    const { base } = await serve();
+    for (const [path, type] of [
+      ['/', 'text/html'],
+      ['/page.js', 'text/javascript'],
+      ['/page.css', 'text/css'],
+    ]) {
+      const response = await fetch(base + path);
+      assert.equal(response.status, 200, path);
+      assert.ok(response.headers.get('content-type')!.startsWith(type!));
+      assert.match(response.headers.get('content-security-policy')!, /^default-src 'none'/);
+    }
+    assert.doesNotMatch(await (await fetch(base)).text(), /https?:\/\//);
+    assert.equal((await fetch(`${base}/../package.json`)).status, 404);
+  });
+
+  it('should answer to its own name alone: a name that another site points here is refused', async () => {
+    const { served } = await serve();
+    const status = await new Promise(resolve => {
+      const asked = request({ host: '127.0.0.1', port: served.port, path: '/', headers: { Host: 'evil.example' } }, response => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      asked.end();
+    });
+    assert.equal(status, 403);
+  });
+
+  it('should send a page what was and then what comes', async () => {
+    const { hub, base } = await serve();
+    hub.tell('steps', [step(1), step(2)]);
+    hub.tell('control', { paused: false, lr: null, stopping: false });
+    assert.equal(hub.pages, 0);
+    const reader = (await fetch(`${base}/events`)).body!.getReader();
+    let text = '';
+    const until = async (part: string) => {
+      while (!text.includes(part)) text += new TextDecoder().decode((await reader.read()).value);
+    };
+    await until('event: control');
+    assert.match(text, /event: history\ndata: \{"steps":\{"step":\[1,2\]/);
+    assert.equal(hub.pages, 1);
+    hub.tell('steps', [step(3)]);
+    await until('"step":3');
+    await reader.cancel();
+    for (let i = 0; hub.pages > 0 && i < 100; i++) await new Promise(resolve => setTimeout(resolve, 10));
+    assert.equal(hub.pages, 0, 'a page that was closed is forgotten');
+  });
+
+  it('should let only those steer who have the token, and no other site', async () => {
+    const { base, token, controls, log } = await serve(true);
+    const post = (body: unknown, headers: Record<string, string> = {}) =>
+      fetch(`${base}/control`, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json', ...headers } });
+    const mine = { Authorization: `Bearer ${token}` };
+    assert.equal((await post({ control: 'lr', lr: 0.5 })).status, 401);
+    assert.equal((await post({ control: 'lr', lr: 0.5 }, { Authorization: 'Bearer guess' })).status, 401);
+    assert.equal((await post({ control: 'lr', lr: 0.5 }, { ...mine, Origin: 'http://evil.example' })).status, 403);
+    assert.deepEqual(log, []);
+    for (const wrong of [
+      {},
+      { control: 'explode' },
+      { control: 'lr', lr: 'x' },
+      { control: 'pause', more: 1 },
+      { control: 'lr', lr: -1 },
+    ]) {
+      const response = await post(wrong, mine);
+      assert.equal(response.status, 400, JSON.stringify(wrong));
+      assert.match(
+        ((await response.json()) as { error: string }).error,
+        /^Send \{"control":"pause"\}|learning rate: expected a positive number/,
+      );
+    }
+    const response = await post({ control: 'lr', lr: 0.5 }, { ...mine, Origin: base });
+    assert.deepEqual([response.status, await response.json()], [200, { paused: false, lr: 0.5, stopping: false }]);
+    assert.deepEqual(log, [0.5]);
+    controls.act({ control: 'stop' });
+    assert.equal((await post({ control: 'pause' }, mine)).status, 409);
+    assert.equal((await post({ padding: 'x'.repeat(5000) }, mine)).status, 413);
+  });
+
+  it('should take the next free port and say so, and refuse with a plain error when there is none', async () => {
+    const taken = createServer();
+    await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    try {
+      const served = await serveDashboard({ hub: new Hub(), port });
+      open.push(served);
+      assert.ok(served.moved && served.port > port && served.port < port + 20);
+    } finally {
+      taken.close();
+    }
+  });
+
+  it('should give metrics that OpenMetrics readers take', async () => {
+    const { hub, base } = await serve();
+    assert.equal(await (await fetch(`${base}/metrics`)).text(), '# EOF\n');
+    hub.tell('run', { model: 'a "b"\\c\nd', device: 'wasm', pipeline: 'train' } as Events['run']);
+    hub.tell('steps', [step(1), step(7)]);
+    const response = await fetch(`${base}/metrics`);
+    assert.match(response.headers.get('content-type')!, /^application\/openmetrics-text; version=1\.0\.0/);
+    const lines = (await response.text()).split('\n');
+    assert.ok(lines.includes('millrace_run_info{model="a \\"b\\"\\\\c\\nd",device="wasm",pipeline="train"} 1'));
+    assert.ok(lines.includes('# TYPE millrace_steps counter') && lines.includes('millrace_steps_total 7'));
+    assert.deepEqual(lines.slice(-2), ['# EOF', '']);
+    for (const line of lines.slice(0, -1)) assert.match(line, /^(# (TYPE|HELP|UNIT|EOF).*|[a-z0-9_]+(\{.*\})? (-?[\d.e+-]+|NaN|[+-]Inf))$/);
+  });
+});
