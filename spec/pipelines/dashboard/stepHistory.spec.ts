@@ -15,6 +15,7 @@ const stepOf = (step: number, loss: number): Step => ({
   seconds: 0.01,
   imagesPerSecond: 3200,
   consumed: 32,
+  state: { seed: 1, epoch: 0, consumed: 32 } as Step['state'],
 });
 
 describe('StepHistory', () => {
