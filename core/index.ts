@@ -19,6 +19,7 @@ export { type FindSynset, Hierarchy, type Synset } from './data/imagenet/hierarc
 export { type FoundHierarchy, findHierarchy, type HierarchyPlace, openHierarchy } from './data/imagenet/openHierarchy.ts';
 export { readWordNet } from './data/imagenet/wordnet.ts';
 export { type PictureFacts, pictureFacts } from './data/pictureFacts.ts';
+export { type PictureFile, pictureFile } from './data/pictureFile.ts';
 export type { PipelineState } from './data/pipelineState.ts';
 export type {
   Bad,
@@ -34,6 +35,7 @@ export type {
   SourceOptions,
   Transform,
 } from './data/sample.ts';
+export { draftSuffix, type ShardSample, ShardWriter, shardLists, type WrittenShard } from './data/shardWriter.ts';
 export { HeldLeases } from './data/sharedLease.ts';
 export { SlotPool } from './data/slots.ts';
 export type { Augmentation } from './data/transforms.ts';

@@ -1,18 +1,17 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { lastValueFrom, reduce } from 'rxjs';
 import { type Annotations, annotationsFolder, vocAnnotations } from '../core/data/annotations.ts';
 import { type IdxPair, type Layout, partOf, recognise, type Split } from '../core/data/layout.ts';
 import { type ImageListing, listFolder, listImages } from '../core/data/listing.ts';
 import type { DataSet } from '../core/data/sample.ts';
-import { readClassNames, readShardCounts } from '../core/data/shards.ts';
+import { readClassNames } from '../core/data/shards.ts';
 import { fail } from '../core/errors.ts';
 import { openIdx, readIdxHeader } from '../core/formats/idx.ts';
 import { hash } from '../core/random.ts';
 import { idx } from './idx.ts';
 import { listedImages } from './imageFolder.ts';
 import { layouts } from './layouts/index.ts';
-import { webDataset } from './webDataset.ts';
+import { numbered, openShards } from './openShards.ts';
 
 /** Of a folder without a split, one in this many images of each class is held out. */
 const heldOutShare = 10;
@@ -29,7 +28,8 @@ const heldOutShare = 10;
  *
  * Class names come from class folders or from `classes.txt` (one a line, in the order of the labels) beside shards or IDX
  * files; without it the training labels are read once and the classes are called "0", "1", …. Shards tell their size if an
- * `index.json` (`{ "shards": { "train-000.tar.gz": 1500 } }`) lies beside them.
+ * `index.json` (`{ "shards": { "train-000.tar.gz": 1500 } }`) lies beside them, and can be read in any order if each has an
+ * index (`train-00000.tar.index`, as `millrace data DIR shard OUT` writes it).
  *
  * `Annotations` beside `train/` or beside a folder without a split holds boxes as PASCAL VOC files, named as the images are
  * (`Annotations/train/cat/1.xml`, or without the `train`).
@@ -87,47 +87,6 @@ async function largestIdxLabel(path: string): Promise<number> {
   let largest = 0;
   for await (const [label] of file.items()) largest = Math.max(largest, label);
   return largest;
-}
-
-async function openShards({ dir, parts }: Layout & { kind: 'shards' }, split: Split): Promise<DataSet> {
-  const shards = partOf(parts[split], dir, split, name => `${name}/*.tar[.gz] or ${name}-*.tar[.gz]`);
-  const beside = dirname(shards[0]);
-  const counts = (await readShardCounts(dir)) ?? (await readShardCounts(beside));
-  const sizes = shards.map(shard => counts?.get(shard));
-  const size = sizes.every(count => count !== undefined) ? sizes.reduce((sum, count) => sum + count, 0) : undefined;
-  const named = (await readClassNames(dir)) ?? (await readClassNames(beside));
-  const classes = named ?? (await countShardClasses(dir, parts.train));
-  const images = size === undefined ? '' : `, ${number(size)} images`;
-  const origin = named ? 'from classes.txt' : 'counted by reading all training labels; a classes.txt would spare that';
-  return {
-    description: `WebDataset, ${split} split: ${shards.length} shard${shards.length === 1 ? '' : 's'}${images}, ${classes.length} classes (${origin})`,
-    classes,
-    size,
-    samples: options => webDataset(shards, { ...options, classes: classes.length, counts }),
-  };
-}
-
-async function countShardClasses(dir: string, part: readonly string[] | undefined): Promise<string[]> {
-  const shards = partOf(part, dir, 'train', name => `${name}/*.tar[.gz] or ${name}-*.tar[.gz]`);
-  const largest = await lastValueFrom(webDataset(shards).pipe(reduce((max, sample) => Math.max(max, sample.label), 0)));
-  return numbered(largest, dir);
-}
-
-/** "0" to `largest`; errors where that is a single class, or so many that a label must be wrong. */
-function numbered(largest: number, where: string): string[] {
-  if (largest === 0) {
-    throw fail(
-      'data',
-      where,
-      'labels of at least two classes',
-      'only 0',
-      'A classifier needs two classes: check the labels, or name the classes in classes.txt.',
-    );
-  }
-  if (largest >= 1_000_000) {
-    throw fail('data', where, 'labels below 1,000,000', String(largest), 'Number the classes from 0 without gaps.');
-  }
-  return Array.from({ length: largest + 1 }, (_, label) => String(label));
 }
 
 async function openSplitFolders({ dir, parts }: Layout & { kind: 'folders' }, split: Split): Promise<DataSet> {
@@ -211,6 +170,7 @@ function fromListing(listing: ImageListing, description: string, annotations?: A
     classes: listing.classes,
     size: listing.files.length,
     counts: countsOf(listing),
+    indexed: true,
     samples: options => listedImages(listing, options, annotations),
   };
 }

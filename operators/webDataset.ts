@@ -4,6 +4,8 @@ import { isImageExtension } from '../core/data/imageFiles.ts';
 import { parseLabel } from '../core/data/label.ts';
 import { type Found, pull } from '../core/data/pull.ts';
 import type { Sample, SourceOptions } from '../core/data/sample.ts';
+import { parseBoxes } from '../core/data/shardBoxes.ts';
+import { boxesExtension, missingImage, missingLabel, mostBytes, type ShardGroup, splitName, twice } from '../core/data/shardGroup.ts';
 import { listShards } from '../core/data/shards.ts';
 import { fail } from '../core/errors.ts';
 import { readTar } from '../core/formats/tar.ts';
@@ -15,9 +17,6 @@ export interface WebDatasetOptions extends SourceOptions {
   readonly counts?: ReadonlyMap<string, number>;
 }
 
-/** A longer picture or label is taken for a mistake rather than into memory. */
-const mostBytes = { image: 2 ** 28, label: 64 } as const;
-
 /** WebDataset shards: .tar, .tar.gz or .tgz archives in which the files of one sample share their name up to the first dot
  * (`0001.png`, `0001.cls`) and stand one after the other. Source: https://github.com/webdataset/webdataset (the format).
  *
@@ -25,13 +24,13 @@ const mostBytes = { image: 2 ** 28, label: 64 } as const;
  *     out: --a--b----c--|      pulled: each as soon as there is room; c waited for it
  *
  * `from` is a folder (all its shards, sorted by name) or a list of shards in the order wanted. A sample needs a `.cls` file
- * holding the label as an integer, and one image; other files of a sample are skipped.
+ * holding the label as an integer, and one image; boxes may lie in a `.boxes.json`; other files of a sample are skipped.
  *
  *  Shapes: picture kind `encoded`, the bytes of the image file in memory of their own.  Order: as in the shards, one shard after the other.
  *  Holds: one sample and a few chunks of 64 KiB; shards are streamed.  Runs: main thread, gzip on libuv's threads.
  *  Owns: one open shard; closed at its end, on error and at once on unsubscribe.
  *  Errors: no shards; a shard cut off or damaged; a sample without label or image, or with two; a label that is no integer or out of range.
- *  See also: {@link imageFolder}, {@link idx}, {@link openDataSet}. */
+ *  See also: {@link imageFolder}, {@link idx}, {@link openDataSet}, which uses the indexes of `data DIR shard` to reach any sample. */
 export function webDataset(from: string | readonly string[], { classes, counts, ...options }: WebDatasetOptions = {}): Observable<Sample> {
   return pull(
     async function* ({ start, wanted }, signal) {
@@ -47,7 +46,7 @@ export function webDataset(from: string | readonly string[], { classes, counts, 
           index += expected;
           continue;
         }
-        for await (const sample of readShard(shard, classes, () => index >= start && wanted(index), signal)) {
+        for await (const sample of readShard(shard, { classes, ...options }, () => index >= start && wanted(index), signal)) {
           if (index >= start) yield sample && { ...sample, index };
           index++;
         }
@@ -65,7 +64,7 @@ export function webDataset(from: string | readonly string[], { classes, counts, 
 /** `wanted` is asked when a sample's first file is met; of others nothing is read, and undefined stands for them. */
 async function* readShard(
   shard: string,
-  classes: number | undefined,
+  { classes, boxes = true }: Pick<WebDatasetOptions, 'classes' | 'boxes'>,
   wanted: () => boolean,
   signal: AbortSignal,
 ): AsyncGenerator<Omit<Found, 'index'> | undefined> {
@@ -75,7 +74,7 @@ async function* readShard(
     if (!name) continue;
     if (group?.key !== name.key) {
       if (group) yield finish(group, classes);
-      group = { shard, key: name.key, wanted: wanted(), extensions: [], label: undefined, image: undefined };
+      group = { shard, key: name.key, wanted: wanted(), extensions: [], label: undefined, image: undefined, boxes: undefined };
     }
     if (!group.wanted) continue;
     group.extensions.push(name.extension);
@@ -85,45 +84,31 @@ async function* readShard(
     } else if (isImageExtension(name.extension)) {
       if (group.image) throw twice(group, 'image');
       group.image = await entry.read(mostBytes.image);
+    } else if (name.extension === boxesExtension && boxes) {
+      group.boxes = new TextDecoder().decode(await entry.read(mostBytes.boxes));
     }
   }
   if (group) yield finish(group, classes);
 }
 
 /** The files of one sample while they are collected. */
-interface Group {
-  readonly shard: string;
-  readonly key: string;
+interface Group extends ShardGroup {
   readonly wanted: boolean;
-  readonly extensions: string[];
   label: string | undefined;
   image: Uint8Array | undefined;
+  boxes: string | undefined;
 }
 
 function finish(group: Group, classes: number | undefined): Omit<Found, 'index'> | undefined {
   if (!group.wanted) return undefined;
-  const { shard, label, image } = group;
-  if (label === undefined) throw missing(group, 'a label (.cls)');
-  if (!image) throw missing(group, 'an image (.png, .jpg or another that sharp reads)');
+  const { shard, label, image, boxes } = group;
+  if (label === undefined) throw missingLabel(group);
+  if (!image) throw missingImage(group);
   const key = `${basename(shard)}/${group.key}`;
-  return { key, label: parseLabel(label, key, classes), picture: { kind: 'encoded', bytes: image } };
-}
-
-function missing({ shard, key, extensions }: Group, what: string) {
-  const got = `only ${extensions.map(extension => `.${extension}`).join(', ')}`;
-  const fix = 'Put the files of one sample next to each other, with the same name up to the first dot.';
-  return fail('data', `${shard}, sample ${JSON.stringify(key)}`, what, got, fix);
-}
-
-function twice({ shard, key, extensions }: Group, what: string) {
-  const got = `two (${extensions.map(extension => `.${extension}`).join(', ')})`;
-  return fail('data', `${shard}, sample ${JSON.stringify(key)}`, `one ${what}`, got, 'Give every sample a name of its own.');
-}
-
-/** The path up to the first dot of the file name, and the rest in lower case; undefined for dot files and names without one. */
-function splitName(path: string): { key: string; extension: string } | undefined {
-  const file = path.lastIndexOf('/') + 1;
-  const dot = path.indexOf('.', file);
-  if (dot <= file) return undefined;
-  return { key: path.slice(0, dot).replace(/^\.\//, ''), extension: path.slice(dot + 1).toLowerCase() };
+  return {
+    key,
+    label: parseLabel(label, key, classes),
+    picture: { kind: 'encoded', bytes: image },
+    ...(boxes !== undefined && { boxes: parseBoxes(boxes, key, classes) }),
+  };
 }

@@ -23,6 +23,7 @@ export function relabel(set: DataSet, { classes, names, labels, description }: N
     ...(names && { names }),
     ...(counts && { counts }),
     size,
+    ...(set.indexed && { indexed: true }),
     samples: options =>
       // sources that know their labels never come to what is left out; for the others there is the filter
       set.samples({ ...options, keep: label => labels[label] >= 0 && (options?.keep?.(labels[label]) ?? true) }).pipe(

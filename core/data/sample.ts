@@ -191,6 +191,8 @@ export interface DataSet {
   readonly counts?: readonly number[];
   /** Number of samples, when known without a scan. */
   readonly size: number | undefined;
+  /** Any sample can be reached at no cost: `order: 'random'` and `keep` are honoured. */
+  readonly indexed?: boolean;
   /** One cold pass over it in its natural order. */
   samples(options?: SourceOptions): import('rxjs').Observable<Sample>;
 }

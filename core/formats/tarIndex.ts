@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fail } from '../errors.ts';
+import { type TarPlace, tarPlaces } from './tarPlaces.ts';
 import { unreadable } from './unreadable.ts';
 
 /**
@@ -35,35 +36,25 @@ export interface TarIndexOptions {
   readonly progress?: (state: { readonly files: number; readonly bytes: number; readonly of: number }) => void;
 }
 
-const BLOCK = 512;
 /** How long headers are read before other work of the thread gets its turn. */
 const turnMs = 8;
 const mostGroups = 65_536;
-/** Names and records of headers are shorter by far: more is no header. */
-const mostHeaderBytes = 2 ** 20;
 
 /**
- * Reads the headers of an uncompressed tar archive, not its contents: ustar names with prefixes, GNU's and POSIX's long
- * names, sizes beyond 8 GB. Source: POSIX.1-2017, "pax Interchange Format"; GNU tar manual, "Basic Tar Format".
- * Errors name the archive and the byte: empty, cut off, no tar, compressed, a header whose checksum is wrong, two archives of one name.
+ * Finds all files of an uncompressed tar archive, or of the archives inside it.
+ * Errors: an empty file; two archives of one name inside; those of `tarPlaces`.
  */
 export async function indexTar(path: string, { nested, signal, progress }: TarIndexOptions): Promise<TarIndex> {
   const total = sizeOf(path);
   if (total === 0) throw fail('data', path, 'a tar archive', 'an empty file', 'Fetch or make it again.');
   const found = new Collector();
-  let fd: number;
+  const fd = openToRead(path);
   try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    throw unreadable(path, 'a file that can be read', error);
-  }
-  try {
-    const walk = walkTar(path, fd, { start: 0, end: total, within: '' }, nested, found);
     let turnEnds = performance.now() + turnMs;
-    for (const at of walk) {
+    for (const { offset } of walk(path, fd, total, nested, found)) {
       if (performance.now() < turnEnds) continue;
       signal?.throwIfAborted();
-      progress?.({ files: found.count, bytes: at, of: total });
+      progress?.({ files: found.count, bytes: offset, of: total });
       await nextTurn();
       turnEnds = performance.now() + turnMs;
     }
@@ -73,56 +64,41 @@ export async function indexTar(path: string, { nested, signal, progress }: TarIn
   return found.finish();
 }
 
+function* walk(path: string, fd: number, end: number, nested: boolean, found: Collector): Generator<TarPlace> {
+  const collect = function* (start: number, end: number, within: string): Generator<TarPlace> {
+    const places = tarPlaces(path, fd, { start, end, within });
+    for (let next = places.next(); ; next = places.next()) {
+      if (next.done) {
+        if (!next.value) found.unended.push(within ? groupName(within) : '');
+        return;
+      }
+      const { name, file, offset, size } = next.value;
+      yield next.value;
+      if (!file) continue;
+      if (within || !nested) found.add(name, offset, size);
+      else if (name.endsWith('.tar')) {
+        found.enter(path, groupName(name));
+        yield* collect(offset, offset + size, name);
+      }
+    }
+  };
+  yield* collect(0, end, '');
+}
+
+function openToRead(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw unreadable(path, 'a file that can be read', error);
+  }
+}
+
 function sizeOf(path: string): number {
   try {
     return statSync(path).size;
   } catch (error) {
     throw unreadable(path, 'a file that can be read', error);
   }
-}
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
-  /** Name of the archive inside, for errors. */
-  readonly within: string;
-}
-
-/** Yields the byte at which each header was read. */
-function* walkTar(path: string, fd: number, { start, end, within }: Range, nested: boolean, found: Collector): Generator<number> {
-  const where = within ? `${path}, archive ${JSON.stringify(within)} in it` : path;
-  const header = Buffer.alloc(BLOCK);
-  let longName: string | undefined;
-  let longSize: number | undefined;
-  for (let at = start; at < end; ) {
-    const whole = read(fd, header, at) === BLOCK && at + BLOCK <= end;
-    if (!whole) throw at === start ? noHeader(where, at, header) : cutOff(where, at);
-    yield at;
-    // two blocks of zeros end an archive; one is enough to know
-    if (header.every(byte => byte === 0)) return;
-    if (!checksumHolds(header)) throw noHeader(where, at, header);
-    const type = String.fromCharCode(header[156]);
-    const size = longSize ?? numberAt(header, 124, 12);
-    const content = at + BLOCK;
-    const extended = type === 'L' || type === 'x';
-    if (!(size >= 0) || (extended && size > mostHeaderBytes)) throw noHeader(where, at, header);
-    if (content + size > end) throw cutOff(where, at, longName ?? nameOf(header));
-    if (type === 'L') longName = textAt(readAll(fd, content, size));
-    else if (type === 'x') ({ name: longName = longName, size: longSize = longSize } = paxRecords(readAll(fd, content, size)));
-    else {
-      const name = longName ?? nameOf(header);
-      if (type === '0' || type === '\0' || type === '7') {
-        if (nested && name.endsWith('.tar')) {
-          found.enter(where, groupName(name));
-          yield* walkTar(path, fd, { start: content, end: content + size, within: name }, false, found);
-        } else if (!nested) found.add(name, content, size);
-      }
-      longName = undefined;
-      longSize = undefined;
-    }
-    at = content + Math.ceil(size / BLOCK) * BLOCK;
-  }
-  found.unended.push(within ? groupName(within) : '');
 }
 
 /** Files as they are found, in arrays that grow. */
@@ -238,69 +214,5 @@ function grown<A extends Uint16Array | Uint32Array | Float64Array>(array: A): A 
   return larger;
 }
 
-function read(fd: number, into: Buffer, at: number): number {
-  let filled = 0;
-  while (filled < into.length) {
-    const bytes = readSync(fd, into, filled, into.length - filled, at + filled);
-    if (bytes === 0) break;
-    filled += bytes;
-  }
-  return filled;
-}
-function readAll(fd: number, at: number, size: number): Buffer {
-  const buffer = Buffer.alloc(size);
-  read(fd, buffer, at);
-  return buffer;
-}
-
-/** The sum of the header's bytes with its own field taken for spaces. */
-function checksumHolds(header: Buffer): boolean {
-  let sum = 0;
-  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 32 : header[i];
-  return sum === numberAt(header, 148, 8);
-}
-/** Octal digits, or GNU's base 256 where the first bit is set. */
-function numberAt(header: Buffer, start: number, length: number): number {
-  if (header[start] & 0x80) {
-    let value = header[start] & 0x7f;
-    for (let i = 1; i < length; i++) value = value * 256 + header[start + i];
-    return value;
-  }
-  return Number.parseInt(textAt(header.subarray(start, start + length)).trim() || '0', 8);
-}
-function textAt(bytes: Buffer): string {
-  const end = bytes.indexOf(0);
-  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
-}
-function nameOf(header: Buffer): string {
-  const name = textAt(header.subarray(0, 100));
-  const prefix = header.toString('latin1', 257, 262) === 'ustar' && header[263] === 0x30 ? textAt(header.subarray(345, 500)) : '';
-  return prefix ? `${prefix}/${name}` : name;
-}
-/** Records of `<length> <key>=<value>\n`. */
-function paxRecords(bytes: Buffer): { name?: string; size?: number } {
-  const records: { name?: string; size?: number } = {};
-  for (let at = 0; at < bytes.length; ) {
-    const space = bytes.indexOf(0x20, at);
-    const length = Number(bytes.toString('latin1', at, space));
-    if (!(length > 0)) break;
-    const [key, value] = bytes.toString('utf8', space + 1, at + length - 1).split(/=(.*)/s);
-    if (key === 'path') records.name = value;
-    if (key === 'size') records.size = Number(value);
-    at += length;
-  }
-  return records;
-}
 /** `train/n01440764.tar` → `n01440764`. */
 const groupName = (name: string): string => name.slice(name.lastIndexOf('/') + 1, -'.tar'.length);
-
-function cutOff(where: string, at: number, name?: string) {
-  const got = `its end ${name === undefined ? 'in a header' : `inside entry ${JSON.stringify(name)}`}, which begins at byte ${at}`;
-  return fail('data', where, 'a complete tar archive', got, 'It was cut off: fetch or make it again.');
-}
-function noHeader(where: string, at: number, header: Buffer) {
-  const packed = at === 0 && header[0] === 0x1f && header[1] === 0x8b;
-  const got = packed ? 'gzip data, in which nothing can be found without unpacking all before it' : `no valid header at byte ${at}`;
-  const fix = packed ? 'Unpack it with gunzip.' : 'It is damaged or no tar file: fetch or make it again.';
-  return fail('data', where, 'a plain tar archive', got, fix);
-}

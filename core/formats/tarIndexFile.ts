@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fail } from '../errors.ts';
+import { readArrays, writeArrays } from './arrayFile.ts';
 import { indexTar, type TarIndex, type TarIndexOptions } from './tarIndex.ts';
 
 /** Raised when the format changes: files of another version are made anew. */
 const VERSION = 2;
 const MAGIC = 'millrace tar index';
-/** Names of 65,536 archives inside fit in. */
-const mostHeadBytes = 2 ** 24;
 
 /** How an index came about. */
 export interface OpenedIndex {
@@ -68,80 +67,31 @@ async function factsOf(path: string): Promise<{ bytes: number; modifiedMs: numbe
   return { bytes: size, modifiedMs: mtimeMs };
 }
 
-/** A line of JSON, padded with spaces to a multiple of 8, then the arrays. Whole or not at all: whoever reads meanwhile sees the old file or none. */
-async function save(place: string, index: TarIndex, header: Header): Promise<boolean> {
-  const { groups, unended, offsets, sizes, nameEnds, groupOf, names } = index;
-  const text = Buffer.from(JSON.stringify({ ...header, groups, unended, files: offsets.length, nameBytes: names.length }));
-  const draft = `${place}.${process.pid}.tmp`;
+async function save(
+  place: string,
+  { groups, unended, offsets, sizes, nameEnds, groupOf, names }: TarIndex,
+  header: Header,
+): Promise<boolean> {
   try {
     await mkdir(dirname(place), { recursive: true });
-    const file = await open(draft, 'w');
-    try {
-      await file.writeFile(text);
-      await file.writeFile(`${' '.repeat(7 - (text.length % 8))}\n`);
-      for (const array of [offsets, sizes, nameEnds, groupOf, names]) await file.writeFile(bytesOf(array));
-    } finally {
-      await file.close();
-    }
-    await rename(draft, place);
+    const head = { ...header, groups, unended, files: offsets.length, nameBytes: names.length };
+    await writeArrays(place, head, [offsets, sizes, nameEnds, groupOf, names]);
     return true;
   } catch {
-    await rm(draft, { force: true }).catch(() => undefined);
     return false;
   }
 }
 
 /** Undefined for anything but a whole index of this version for this very archive. */
 async function load(place: string, wanted: Header): Promise<TarIndex | undefined> {
-  const file = await open(place, 'r').catch(() => undefined);
-  if (!file) return undefined;
-  try {
-    const head = await lineOf(file);
-    if (head === undefined) return undefined;
-    const { groups, unended, files, nameBytes, ...header } = JSON.parse(head);
+  const index = await readArrays(place, ({ groups, unended, files, nameBytes, ...header }) => {
     if (JSON.stringify(header) !== JSON.stringify(wanted)) return undefined;
-    let at = Buffer.byteLength(head) + 1;
-    if ((await file.stat()).size !== at + 18 * files + nameBytes) return undefined;
-    // read where it stays: a copy of 50 MB would count
-    const fill = async <A extends NodeJS.ArrayBufferView>(array: A): Promise<A> => {
-      const bytes = bytesOf(array);
-      for (let filled = 0; filled < bytes.length; ) {
-        const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, at + filled);
-        if (bytesRead === 0) throw new RangeError('cut off');
-        filled += bytesRead;
-      }
-      at += array.byteLength;
-      return array;
-    };
-    const index: TarIndex = {
-      groups,
-      unended,
-      offsets: await fill(new Float64Array(files)),
-      sizes: await fill(new Uint32Array(files)),
-      nameEnds: await fill(new Uint32Array(files)),
-      groupOf: await fill(new Uint16Array(files)),
-      names: await fill(new Uint8Array(nameBytes)),
-    };
-    return isSound(index, wanted.bytes) ? index : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    await file.close();
-  }
-}
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
-
-/** The first line; undefined if there is none that could be one. */
-async function lineOf(file: FileHandle): Promise<string | undefined> {
-  for (let size = 2 ** 16; size <= mostHeadBytes; size *= 16) {
-    const start = Buffer.alloc(size);
-    const { bytesRead } = await file.read(start, 0, size, 0);
-    const end = start.subarray(0, bytesRead).indexOf(0x0a);
-    if (end >= 0) return start.toString('utf8', 0, end);
-    if (bytesRead < size) return undefined;
-  }
-  return undefined;
+    const [offsets, sizes, nameEnds] = [new Float64Array(files), new Uint32Array(files), new Uint32Array(files)];
+    const [groupOf, names] = [new Uint16Array(files), new Uint8Array(nameBytes)];
+    const value: TarIndex = { groups, unended, offsets, sizes, nameEnds, groupOf, names };
+    return { value, arrays: [offsets, sizes, nameEnds, groupOf, names] };
+  });
+  return index && isSound(index, wanted.bytes) ? index : undefined;
 }
 
 /** Nothing in it points beyond the archive, the groups or the names. */

@@ -96,6 +96,7 @@ function dataSet(listing: ImageListing, split: string, names: readonly string[],
     names,
     counts,
     size: files.length,
+    indexed: true,
     samples: options => listedImages(listing, options, annotations),
   };
 }

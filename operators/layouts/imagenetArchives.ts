@@ -103,6 +103,7 @@ function dataSet(
     names,
     counts,
     size: labels.length,
+    indexed: true,
     samples: options => archivedImages(path, index, labels, options),
   };
 }

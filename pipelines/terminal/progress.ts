@@ -72,7 +72,7 @@ export class TrainingProgress {
   }
 }
 
-function bar(done: number, width: number): string {
+export function bar(done: number, width: number): string {
   const full = Math.round(Math.min(1, Math.max(0, done)) * width);
   return color.cyan('█'.repeat(full)) + color.dim('░'.repeat(width - full));
 }

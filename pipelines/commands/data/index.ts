@@ -4,10 +4,11 @@ import type { Output } from '../../terminal/output.ts';
 import type { DataAction } from './action.ts';
 import { describeData } from './describe.ts';
 import { preview } from './preview.ts';
+import { shard } from './shard.ts';
 import { tree } from './tree.ts';
 
 /** What `millrace data DIR` can do besides telling what the folder is. One file each. */
-export const dataActions: readonly DataAction[] = [preview, tree];
+export const dataActions: readonly DataAction[] = [preview, shard, tree];
 
 export const dataOptions = (): readonly Option[] => dataActions.flatMap(action => action.options?.() ?? []);
 
