@@ -29,6 +29,7 @@ import { chooseClasses } from './chooseClasses.ts';
 import { chooseImages } from './chooseImages.ts';
 import { chooseModel, type ModelChoice } from './chooseModel.ts';
 import { parseOptions } from './flags.ts';
+import { finishInterruptedWrite } from './interruptedWrite.ts';
 import { resumedOptions } from './resumedOptions.ts';
 import { files, type RunConfig, RunFolder } from './runFolder.ts';
 import { versions } from './versions.ts';
@@ -154,7 +155,7 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     const stepsPerEpoch = Math.floor(trainSize / options.batch);
     const totalSteps = Math.min(options.epochs * stepsPerEpoch, options.steps ?? Number.POSITIVE_INFINITY);
     const out = resumed?.folder ?? resolve(options.out ?? join('runs', `${stamp(new Date())}-${graph.name}`));
-    const folder = resumed ? await RunFolder.resume(out, start.step) : await RunFolder.create(out);
+    const folder = resumed ? await RunFolder.resume(out, start) : await RunFolder.create(out);
     closing.push(() => folder.close());
     // replayed, so that what is only begun later ends at once
     const stop$ = new ReplaySubject<void>(1);
@@ -242,6 +243,7 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
 async function readRun(dir: string, pipeline: Pipeline, given: Readonly<Record<string, unknown>>) {
   const folder = resolve(dir);
   const { options, started } = await resumedOptions(folder, pipeline, given);
+  await finishInterruptedWrite(folder);
   const { graph, normalization, tensors, epoch, step, consumed, state } = await readCheckpoint(join(folder, files.checkpoint));
   const optimizer = step > 0 ? await readOptimizer(join(folder, files.optimizer), step) : new Map<string, TensorData>();
   return { folder, options, started, graph, normalization, tensors, optimizer, start: { epoch, step, consumed, state } };

@@ -18,6 +18,7 @@ import {
   fail,
   graphToJson,
   optimizerBytes,
+  type Position,
   type TensorData,
   unwritable,
   writeAtomically,
@@ -47,6 +48,8 @@ export class RunFolder {
   readonly #made: string[];
   #log: number | undefined;
   #lines: string[] = [];
+  /** Keys of bad samples that the metrics of a resumed run tell already. */
+  readonly #told = new Set<string>();
 
   private constructor(
     readonly path: string,
@@ -87,24 +90,29 @@ export class RunFolder {
     throw fail('usage', '--out', 'a new or an empty folder', `${path}, which holds ${entries.slice(0, 3).join(', ')}`, fix);
   }
 
-  /** Opens a run to go on with it. What its metrics say of later steps than the checkpoint's is taken back. */
-  static async resume(path: string, step: number): Promise<RunFolder> {
+  /** Opens a run to go on with it. What its metrics say of later steps or epochs than the checkpoint's is taken back. */
+  static async resume(path: string, { step, epoch }: Pick<Position, 'step' | 'epoch'>): Promise<RunFolder> {
+    const folder = new RunFolder(path, []);
     const metrics = join(path, files.metrics);
     const text = await readFile(metrics, 'utf8').catch(() => '');
     let length = 0;
     for (const line of text.split('\n').slice(0, -1)) {
-      if (stepOf(line) > step) break;
+      const record = parse(line);
+      // an epoch may have been evaluated after the checkpoint of its last step
+      if (!record || (record.step ?? 0) > step || (record.event === 'epoch' && (record.epoch ?? 0) >= epoch)) break;
+      if (record.event === 'bad' && record.key !== undefined) folder.#told.add(record.key);
       length += Buffer.byteLength(line) + 1;
     }
     if (text !== '') await truncate(metrics, length);
-    return new RunFolder(path, []);
+    return folder;
   }
 
   async begin(config: RunConfig, facts: CheckpointFacts, tensors: ReadonlyMap<string, TensorData>): Promise<void> {
+    // in this order: a folder with a config is whole
     await writeAtomically([
-      [join(this.path, files.config), `${JSON.stringify(config, null, 2)}\n`],
       [join(this.path, files.model), graphToJson(facts.graph)],
       [join(this.path, files.checkpoint), checkpointBytes(facts, tensors)],
+      [join(this.path, files.config), `${JSON.stringify(config, null, 2)}\n`],
     ]);
   }
 
@@ -120,8 +128,9 @@ export class RunFolder {
     ]);
   }
 
-  /** Adds a line to the metrics; they reach the disk with `flush`. */
+  /** Adds a line to the metrics; they reach the disk with `flush`. A bad sample that they tell already is not told again. */
   log(record: Readonly<Record<string, unknown>>): void {
+    if (record.event === 'bad' && this.#told.has(String(record.key))) return;
     this.#lines.push(`${JSON.stringify(record)}\n`);
     if (this.#lines.length >= 256) this.flush();
   }
@@ -189,12 +198,18 @@ export async function readConfig(dir: string): Promise<RunConfig> {
   }
 }
 
-function stepOf(line: string): number {
+interface LoggedRecord {
+  readonly event?: string;
+  readonly step?: number;
+  readonly epoch?: number;
+  readonly key?: string;
+}
+
+/** Undefined for a line that a crash cut off. */
+function parse(line: string): LoggedRecord | undefined {
   try {
-    const { step } = JSON.parse(line) as { step?: number };
-    return step ?? 0;
+    return JSON.parse(line) as LoggedRecord;
   } catch {
-    // a line that a crash cut off
-    return Number.POSITIVE_INFINITY;
+    return undefined;
   }
 }
