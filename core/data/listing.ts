@@ -88,8 +88,9 @@ export async function listImages(dir: string): Promise<ImageListing> {
   const files: string[] = [];
   const labels: number[] = [];
   const odd: OddLinks = { lost: [], loops: [] };
+  const root = idOf(await reach(dir));
   for (const [label, name] of classes.entries()) {
-    const all = await listDeep(dir, name, [], odd);
+    const all = await listDeep(dir, name, [root], odd);
     const images = all.filter(file => isImageExtension(extensionOf(file))).sort();
     if (images.length === 0) {
       const expected = `images (${imageExtensions.join(', ')})`;
@@ -117,16 +118,16 @@ async function listDeep(dir: string, below: string, above: readonly string[], od
   for (const name of lostLinks) if (!files.includes(name)) odd.lost.push(join(path, name));
   const found = files.map(file => `${below}/${file}`);
   if (folders.length === 0) return found;
-  const { dev, ino } = await reach(path);
-  const inside = [...above, `${dev}:${ino}`];
+  const inside = [...above, idOf(await reach(path))];
   for (const folder of folders) {
-    const next = await reach(join(path, folder));
     // a folder that links lead into again and again has no end
-    if (inside.includes(`${next.dev}:${next.ino}`)) odd.loops.push(join(path, folder));
+    if (inside.includes(idOf(await reach(join(path, folder))))) odd.loops.push(join(path, folder));
     else for (const file of await listDeep(dir, `${below}/${folder}`, inside, odd)) found.push(file);
   }
   return found;
 }
+
+const idOf = ({ dev, ino }: { readonly dev: number; readonly ino: number }): string => `${dev}:${ino}`;
 
 async function reach(path: string): Promise<{ readonly dev: number; readonly ino: number }> {
   return stat(systemPath(path)).catch(error => {

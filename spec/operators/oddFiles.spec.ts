@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { lastValueFrom, map, tap } from 'rxjs';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { lastValueFrom, map, tap, toArray } from 'rxjs';
 import sharp from 'sharp';
 import type { Bad, Box, Sample } from '../../core/data/sample.ts';
 import { WorkerPool } from '../../core/pool/workerPool.ts';
@@ -239,5 +241,132 @@ describe('files as they are', () => {
         near(flipped.data, upright[box.top].slice(box.left).reverse());
       }
     }
+  });
+
+  describe('names and links', () => {
+    let png: Buffer;
+    before(async () => {
+      png = await sharp(Buffer.from([1, 2, 3]), { raw: { width: 1, height: 1, channels: 3 } })
+        .png()
+        .toBuffer();
+    });
+    /** By the path below the folder. */
+    async function taken(): Promise<Map<string, string>> {
+      const found = new Map<string, string>();
+      const below = (key: string) => key.slice(folder.path().length + 1);
+      const out = imageFolder(folder.path()).pipe(
+        decode({ pool, onError: 'skip', bad: ({ key, reason }) => found.set(below(key), reason) }),
+        pixels(),
+        tap(({ key }) => found.set(below(key), 'taken')),
+      );
+      await lastValueFrom(out, { defaultValue: undefined });
+      return found;
+    }
+    const write = (...names: string[]) => writeFiles(folder.path(), Object.fromEntries(names.map(name => [name, png])));
+
+    it('should read files with names in any encoding', async function () {
+      if (process.platform !== 'linux') this.skip();
+      await write('a/1.png', 'b/na\u00efve \u{1f33b}.png', 'b/it\'s "50%" #1?.png', 'b/ leading.png', 'b/\ufffd.png');
+      const strange = [
+        Buffer.concat([Buffer.from(folder.path('a/caf')), Buffer.of(0xe9), Buffer.from('.JPG')]), // ISO 8859-1
+        Buffer.concat([Buffer.from(folder.path('a/')), Buffer.of(0x93, 0xfa, 0x96, 0x7b), Buffer.from('.png')]), // Shift JIS
+        Buffer.concat([Buffer.from(folder.path('a/')), Buffer.of(0xed, 0xb2, 0x80), Buffer.from('.png')]), // a surrogate as UTF-8
+      ];
+      for (const name of strange) await writeFile(name, png);
+      const klass = Buffer.concat([Buffer.from(folder.path()), Buffer.of(0x2f, 0xff, 0xfe)]);
+      await mkdir(klass);
+      await writeFile(Buffer.concat([klass, Buffer.from('/deep.png')]), png);
+      const found = await taken();
+      assert.equal(found.size, 9);
+      assert.deepEqual(new Set(found.values()), new Set(['taken']), JSON.stringify([...found]));
+      assert.ok(found.has('a/caf\udce9.JPG'), 'as Python would call it');
+    });
+
+    it('should follow links, and say which lead nowhere or in a circle', async () => {
+      await write('a/1.png', 'b/2.png', 'elsewhere/3.png');
+      await rename(folder.path('elsewhere'), `${folder.path()}-elsewhere`);
+      try {
+        await symlink(`${folder.path()}-elsewhere/3.png`, folder.path('a/link.png'));
+        await symlink(`${folder.path()}-elsewhere`, folder.path('a/folder'));
+        await symlink('gone.png', folder.path('a/lost.png'));
+        await symlink('self.png', folder.path('a/self.png'));
+        await symlink('gone', folder.path('a/lost'));
+        await symlink('..', folder.path('a/circle'));
+        await symlink('.', folder.path('b/here'));
+        await symlink('../b', folder.path('a/other'));
+        assert.deepEqual(Object.fromEntries(await taken()), {
+          'a/1.png': 'taken',
+          'a/link.png': 'taken',
+          'a/folder/3.png': 'taken',
+          'a/other/2.png': 'taken',
+          'a/lost.png': 'it is a link to nothing',
+          'a/self.png': 'it is a link that leads back to itself',
+          'b/2.png': 'taken',
+        });
+      } finally {
+        await rm(`${folder.path()}-elsewhere`, { recursive: true });
+      }
+    });
+
+    it('should not lose a class to a link that leads nowhere', async () => {
+      await write('a/1.png', 'b/2.png');
+      await symlink('/nowhere/at/all', folder.path('c'));
+      await assert.rejects(taken(), {
+        message: `class folder ${folder.path('c')}: expected a link to a folder, got a link to nothing. Mount what it leads to, or remove the link.`,
+      });
+    });
+
+    it('should not wait for pipes, nor read devices or folders that have taken the place of a file', async () => {
+      await write('a/1.png', 'a/2.png', 'a/3.png', 'b/1.png');
+      const samples = await lastValueFrom(imageFolder(folder.path()).pipe(toArray()));
+      await rm(folder.path('a/1.png'));
+      execFileSync('mkfifo', [folder.path('a/1.png')]);
+      await rm(folder.path('a/2.png'));
+      await mkdir(folder.path('a/2.png'));
+      await rm(folder.path('a/3.png'));
+      await symlink('/dev/zero', folder.path('a/3.png'));
+      const reasons = await Promise.all(
+        samples.slice(0, 3).map(async ({ picture }) => {
+          const out = await decodeImage({ picture, transforms: [], channels: 3, pixelLimit: 1e8, cell: new SharedArrayBuffer(0) });
+          return out.ok ? 'taken' : out.reason;
+        }),
+      );
+      assert.deepEqual(reasons, ['it is a pipe or a device, not a file', 'it is a folder', 'it is a pipe or a device, not a file']);
+    });
+
+    it('should say that permission was denied', async function () {
+      // nothing is denied to root
+      if (process.getuid?.() === 0) this.skip();
+      await write('a/1.png', 'b/1.png');
+      await chmod(folder.path('a/1.png'), 0);
+      assert.deepEqual(Object.fromEntries(await taken()), { 'a/1.png': 'permission to read the file is denied', 'b/1.png': 'taken' });
+    });
+
+    it('should go on when files go, come, grow and change while they are read', async () => {
+      await write(...Array.from({ length: 40 }, (_, i) => `${i % 2 ? 'b' : 'a'}/${String(i).padStart(2, '0')}.png`));
+      const other = await sharp(Buffer.alloc(4 * 3, 9), { raw: { width: 2, height: 2, channels: 3 } })
+        .png()
+        .toBuffer();
+      const source = imageFolder(folder.path());
+      // the first epoch lists them
+      await lastValueFrom(source);
+      await rm(folder.path('b/39.png'));
+      await writeFile(folder.path('b/37.png'), other);
+      await writeFile(folder.path('b/35.png'), Buffer.concat([png, Buffer.alloc(1000)]));
+      await write('b/99.png', 'c/1.png');
+      const found: string[] = [];
+      const out = source.pipe(
+        decode({ pool, onError: 'skip', bad: ({ key, reason }) => found.push(`${key.slice(-6)} ${reason}`) }),
+        pixels(),
+        map(({ key, label, pixels: { width } }) => {
+          if (key.endsWith('b/37.png')) found.push(`37.png ${width}`);
+          return label;
+        }),
+        toArray(),
+      );
+      const labels = await lastValueFrom(out);
+      assert.equal(labels.length, 39);
+      assert.deepEqual(found.sort(), ['37.png 2', '39.png the file does not exist']);
+    });
   });
 });
