@@ -56,7 +56,8 @@ class Filling implements Delivery {
   #state: PipelineState | undefined;
   #emitted = 0;
   #fruitlessEpochs = 0;
-  #tooFew = 0;
+  #usable = 0;
+  #tooFew = { usable: 0, consumed: 0 };
 
   constructor(
     private readonly size: number,
@@ -72,6 +73,7 @@ class Filling implements Delivery {
     this.#entered.push(enteredMs);
     this.#state = state;
     this.#index ??= state.batches ?? 0;
+    this.#usable++;
     this.#checkAlike(sample, pixels);
     if (this.#samples.length === this.size) this.#emit();
   }
@@ -81,6 +83,8 @@ class Filling implements Delivery {
     if (this.#samples.length > 0 && !this.dropLast) this.#emit();
     this.close();
     this.#index = undefined;
+    const usable = this.#usable;
+    this.#usable = 0;
     if (this.#emitted > 0 || !this.dropLast) {
       this.#fruitlessEpochs = 0;
       return;
@@ -88,7 +92,7 @@ class Filling implements Delivery {
     // the rest of an epoch may be too short for a batch
     if (resumed) return;
     this.#fruitlessEpochs++;
-    this.#tooFew = state.consumed ?? 0;
+    this.#tooFew = { usable, consumed: state.consumed ?? 0 };
     if (this.#fruitlessEpochs > 1) throw this.#tooLarge();
   }
   /** No batch at all is a mistake that would otherwise look like an empty data set. */
@@ -96,8 +100,14 @@ class Filling implements Delivery {
     if (this.#fruitlessEpochs > 0) throw this.#tooLarge();
   }
   #tooLarge(): Error {
-    const fix = `Use a batch of ${this.#tooFew} or fewer, more data, or dropLast: false.`;
-    return fail('data', this.stage, `at least ${this.size} samples an epoch`, String(this.#tooFew), fix);
+    const { usable, consumed } = this.#tooFew;
+    const bad = consumed - usable;
+    const got = bad > 0 ? `${usable} and ${bad} bad one${bad === 1 ? '' : 's'}` : String(usable);
+    const fix =
+      usable > 0
+        ? `Use a batch of ${usable} or fewer, more data, or dropLast: false.`
+        : 'See what is wrong with the samples that were reported.';
+    return fail('data', this.stage, `at least ${this.size} samples an epoch`, got, fix);
   }
 
   close(): void {

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import type { Observable } from 'rxjs';
-import type { Annotations } from '../core/data/annotations.ts';
+import { type Annotations, faultOf } from '../core/data/annotations.ts';
 import { type ImageListing, listImages } from '../core/data/listing.ts';
 import { type Found, pull, type Reading } from '../core/data/pull.ts';
 import type { Sample, SourceOptions } from '../core/data/sample.ts';
 import { places, type Visit } from '../core/data/visit.ts';
+import { MillraceError } from '../core/errors.ts';
 
 /** The images of a folder with one folder per class: `photos/train/cat/1.jpg`, `photos/train/dog/2.jpg`.
  *
@@ -18,7 +19,8 @@ import { places, type Visit } from '../core/data/visit.ts';
  *  `order: 'random'` a permutation of all of them drawn from (seed, epoch), which suits a folder sorted by class better than a shuffle buffer.
  *  Holds: a path and a label for every image, listed once when first subscribed to; with 'random' also four bytes each.
  *  Runs: main thread.  Owns: nothing open between samples.
- *  Errors: a missing, unreadable or empty folder; fewer than two classes; a class without images.
+ *  Errors: a missing, unreadable or empty folder; fewer than two classes; a class without images. Links that lead nowhere are
+ *  bad samples, and folders that links lead into in a circle are passed over.
  *  See also: {@link webDataset}, {@link idx}, {@link openDataSet}. */
 export function imageFolder(dir: string, { order, keep, ...options }: SourceOptions = {}): Observable<Sample> {
   let listing: ImageListing | undefined;
@@ -55,14 +57,21 @@ async function* annotated(found: Iterable<Found>, annotations: Annotations, { st
       yield undefined;
       continue;
     }
-    const boxes = await annotations.of(each.index);
-    yield boxes ? { ...each, boxes } : each;
+    try {
+      const boxes = await annotations.of(each.index);
+      yield boxes ? { ...each, boxes } : each;
+    } catch (error) {
+      // of one image: it is for onError to say whether the run ends
+      if (!(error instanceof MillraceError)) throw error;
+      yield { ...each, fault: faultOf(error) };
+    }
   }
 }
 
-function* visit({ dir, files, labels }: ImageListing, visit: Visit): Generator<Found> {
+function* visit({ dir, files, labels, faults }: ImageListing, visit: Visit): Generator<Found> {
   for (const index of places(labels, visit)) {
     const path = join(dir, files[index]);
-    yield { key: path, label: labels[index], index, picture: { kind: 'file', path } };
+    const fault = faults?.get(index);
+    yield { key: path, label: labels[index], index, picture: { kind: 'file', path }, ...(fault !== undefined && { fault }) };
   }
 }

@@ -1,11 +1,14 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Annotations, annotationsFolder, vocAnnotations } from '../core/data/annotations.ts';
-import { type IdxPair, type Layout, partOf, recognise, type Split } from '../core/data/layout.ts';
+import type { OpenSplit, PlaceNames } from '../core/data/dataLayout.ts';
+import { isWnid } from '../core/data/imagenet/synsets.ts';
+import { type IdxPair, type Layout, partOf, recognise, type Split, unrecognised } from '../core/data/layout.ts';
 import { type ImageListing, listFolder, listImages } from '../core/data/listing.ts';
 import type { DataSet } from '../core/data/sample.ts';
 import { readClassNames } from '../core/data/shards.ts';
-import { fail } from '../core/errors.ts';
+import { systemPath } from '../core/data/systemPath.ts';
+import { fail, show } from '../core/errors.ts';
 import { openIdx, readIdxHeader } from '../core/formats/idx.ts';
 import { hash } from '../core/random.ts';
 import { idx } from './idx.ts';
@@ -34,18 +37,66 @@ const heldOutShare = 10;
  * `Annotations` beside `train/` or beside a folder without a split holds boxes as PASCAL VOC files, named as the images are
  * (`Annotations/train/cat/1.xml`, or without the `train`).
  *
+ * Where a folder is two of them, the more peculiar is taken and a warning names both; `layout` chooses.
+ *
  * Errors: a folder that is none of these, with the list of what was looked for; a missing part; and what the sources say.
  */
-export async function openDataSet(dir: string, { split }: { split: Split }): Promise<DataSet> {
+export async function openDataSet(dir: string, { split, layout }: OpenOptions): Promise<DataSet> {
   const names = (await isFolder(dir)) ? await listFolder(dir) : { folders: [], files: [] };
-  for (const layout of layouts) {
-    const open = await layout.recognise(dir, names);
-    if (open) return open(split);
+  const found = await layoutsIn(dir, names);
+  if (found.length === 0) {
+    throw await unrecognised(
+      dir,
+      layouts.map(({ lookedFor }) => lookedFor),
+    );
   }
-  const layout = await recognise(
-    dir,
-    layouts.map(({ lookedFor }) => lookedFor),
-  );
+  const chosen = layout === undefined ? found[0] : found.find(({ name }) => name === layout);
+  const all = found.map(({ name }) => name);
+  if (!chosen) {
+    throw fail('usage', `data folder ${dir}`, `a layout that is there: ${all.join(', ')}`, show(layout), 'Choose one of these, or none.');
+  }
+  const set = await chosen.open(split);
+  if (layout !== undefined || found.length === 1) return set;
+  const others = all.slice(1).join(' and ');
+  const both = `${dir} also holds ${others}: taken is ${chosen.name}. To choose: --layout ${all.join(' or ')}`;
+  return { ...set, warnings: [both, ...(set.warnings ?? [])] };
+}
+
+export interface OpenOptions {
+  readonly split: Split;
+  /** Which of a folder's layouts is meant, where it has two; the warning about it says what they are called. */
+  readonly layout?: string;
+}
+interface FoundLayout {
+  /** `shards`, `folders`, `imagenet-archives`. */
+  readonly name: string;
+  readonly open: OpenSplit;
+}
+
+/** Everything that a folder can be taken for, in the order of preference. */
+async function layoutsIn(dir: string, names: PlaceNames): Promise<FoundLayout[]> {
+  const found: FoundLayout[] = [];
+  const covered = new Set<Layout['kind']>(['folder']);
+  for (const layout of layouts) {
+    // the first one found is meant, so its errors are to be told; those of others are not
+    const open = found.length === 0 ? await layout.recognise(dir, names) : await layout.recognise(dir, names).catch(() => undefined);
+    if (!open) continue;
+    found.push({ name: layout.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'), open });
+    for (const kind of layout.covers ?? []) covered.add(kind);
+  }
+  const plain = await recognise(dir).catch(error => {
+    if (found.length > 0) return [];
+    throw error;
+  });
+  const first = found.length === 0;
+  for (const layout of plain) {
+    if (!first && covered.has(layout.kind)) continue;
+    found.push({ name: layout.kind, open: split => openPlain(layout, split) });
+  }
+  return found;
+}
+
+function openPlain(layout: Layout, split: Split): Promise<DataSet> {
   if (layout.kind === 'idx') return openIdxPair(layout, split);
   if (layout.kind === 'shards') return openShards(layout, split);
   if (layout.kind === 'folders') return openSplitFolders(layout, split);
@@ -99,7 +150,39 @@ async function openSplitFolders({ dir, parts }: Layout & { kind: 'folders' }, sp
   // the folder is of both splits if it does not tell them apart
   const own = await vocAnnotations([join(drawn, basename(part))], labeled);
   const annotations = own ?? (await vocAnnotations([drawn], labeled, 'unknown'));
-  return fromListing(labeled, `image folder ${shown}, ${split} split: ${number(listing.files.length)} images`, annotations);
+  const warnings = [...(labeled.warnings ?? []), ...oddNames(reference), ...(await mixedUp(parts, split)), ...without(labeled, split)];
+  return fromListing(
+    { ...labeled, warnings },
+    `image folder ${shown}, ${split} split: ${number(listing.files.length)} images`,
+    annotations,
+  );
+}
+
+/** Where nearly all classes are synsets, another one is likely no class. */
+function oddNames(classes: readonly string[]): string[] {
+  const odd = classes.filter(name => !isWnid(name));
+  if (odd.length === 0 || odd.length * 10 > classes.length) return [];
+  const named = odd.slice(0, 3).join(', ');
+  return [
+    `${odd.length === 1 ? `the class folder ${named} is no synset id` : `${odd.length} class folders are no synset ids (${named})`}, as all others are`,
+  ];
+}
+
+/** Held-out images that the model learns from say nothing. */
+async function mixedUp({ train, test }: Readonly<Record<Split, string | undefined>>, split: Split): Promise<string[]> {
+  if (split === 'train' || train === undefined || test === undefined) return [];
+  const same = (await realpath(systemPath(train))) === (await realpath(systemPath(test)));
+  return same ? [`${train} and ${test} are the same folder: accuracy will be that on the training images`] : [];
+}
+
+/** Classes of the training part that the held-out part has no images of. */
+function without(listing: ImageListing, split: Split): string[] {
+  if (split === 'train') return [];
+  const counts = countsOf(listing);
+  const none = listing.classes.filter((_, label) => counts[label] === 0);
+  if (none.length === 0) return [];
+  const named = `${none.slice(0, 3).join(', ')}${none.length > 3 ? ', …' : ''}`;
+  return [`no held-out images of ${none.length} of the ${number(listing.classes.length)} classes (${named})`];
 }
 
 /** Labels by the classes of the training part: a held-out part may lack one, and then its own numbering would be off. */
@@ -168,6 +251,7 @@ function fromListing(listing: ImageListing, description: string, annotations?: A
   return {
     description: `${description}, ${listing.classes.length} classes${annotations ? `, ${annotations.note}` : ''}`,
     classes: listing.classes,
+    warnings: [...(listing.warnings ?? []), ...(annotations?.warnings ?? [])],
     size: listing.files.length,
     counts: countsOf(listing),
     indexed: true,

@@ -71,6 +71,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
   command(program, 'evaluate', 'Measures a checkpoint on the held-out images.')
     .argument('<checkpoint>', 'a run folder, or a checkpoint.safetensors')
     .option('--data <DIR>', "folder of images (default: the run's, else the Fashion-MNIST that ships with Millrace)")
+    .addOption(layout())
     .option('--classes <SYNSETS>', "only what is below these synsets: mammal,vehicle (default: the run's)")
     .option('--wordnet <DIR>', "where WordNet 3.0's data.noun is (default: the development kit beside the data, else wordnet-base)")
     .addOption(device())
@@ -140,6 +141,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     });
   command(bench, 'data', 'The data stages alone, with the full training augmentation.')
     .option('--data <DIR>', 'folder of images (default: the Fashion-MNIST that ships with Millrace)')
+    .addOption(layout())
     .addOption(whole('--size <PX>', "height and width (default: the images' own if small, else 224)"))
     .addOption(whole('--workers <N>', 'worker threads that decode images'))
     .addOption(whole('--batch <N>', 'images a batch').default(128))
@@ -161,7 +163,8 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
   const aboutData = command(program, 'data', 'What a data folder is: layout, classes, images. Actions do more with it.')
     .argument('<dir>', 'a folder, or an archive')
     .argument('[action]', dataActions.map(({ name, describe }) => `${name}: ${describe}`).join('; '))
-    .argument('[target]', 'what the action is about');
+    .argument('[target]', 'what the action is about')
+    .addOption(layout());
   for (const option of dataOptions()) aboutData.addOption(option);
   aboutData.action(async (dir: string, action: string | undefined, target: string | undefined, options) => {
     finish(await data(dir, action, target, options, output));
@@ -241,6 +244,8 @@ const modelBatches = (): Option =>
         throw new InvalidArgumentError('It must be models with batch sizes, such as alexnet:16,resnet50:8.');
       }),
     );
+const layout = (): Option =>
+  new Option('--layout <NAME>', 'which of two layouts in one folder is meant, as its warning calls them: folders, shards, …');
 const onError = (): Option =>
   new Option('--on-error <WAY>', 'what becomes of a sample that cannot be read').choices(['skip', 'replace', 'throw']).default('throw');
 const whole = (flags: string, description: string): Option =>

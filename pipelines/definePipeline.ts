@@ -32,6 +32,7 @@ export const commonOptions = z.object({
     .string()
     .optional()
     .describe('folder of images: image folders, WebDataset shards or IDX files (default: the Fashion-MNIST that ships with Millrace)'),
+  layout: z.string().optional().describe('which of two layouts in one folder is meant, as its warning calls them: folders, shards, …'),
   classes: z
     .string()
     .optional()

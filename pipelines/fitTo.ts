@@ -6,7 +6,7 @@ import type { Images } from './definePipeline.ts';
  * middle is taken, 224 of a short side of 256 as ImageNet's papers do.
  */
 export function fitTo({ height, width, small, native }: Pick<Images, 'height' | 'width' | 'small' | 'native'>): Augmentation[] {
-  if (native) return [];
-  if (small) return [resize({ height, width })];
+  // nothing to do but for a file of another size among them
+  if (native || small) return [resize({ height, width })];
   return [resize(Math.round((Math.max(height, width) * 256) / 224)), centerCrop({ height, width })];
 }

@@ -11,7 +11,19 @@
 import { concat, take, takeUntil } from 'rxjs';
 import { z } from 'zod';
 import { crossEntropy, oneCycle, sgd } from '../core/index.ts';
-import { augment, backward, batch, decode, forward, horizontalFlip, normalize, optimize, prefetch, shuffle } from '../operators/index.ts';
+import {
+  augment,
+  backward,
+  batch,
+  decode,
+  forward,
+  horizontalFlip,
+  normalize,
+  optimize,
+  prefetch,
+  resize,
+  shuffle,
+} from '../operators/index.ts';
 import { cropTo } from './cropTo.ts';
 import { definePipeline } from './definePipeline.ts';
 import { eachEpoch } from './eachEpoch.ts';
@@ -50,13 +62,15 @@ export default definePipeline({
       weightDecay: options.weightDecay,
     });
 
+    // nothing is left to do here but for the odd file of another size among small images that all have one
+    const toSize = resize({ height: images.height, width: images.width });
     const batches = (epoch: number) =>
       data.train
         .samples({ seed: options.seed, epoch, from: start.state, order: 'random', boxes: false, meters })
         .pipe(
           shuffle({ buffer: options.shuffleBuffer }),
           decode(decoding),
-          augment([...cropTo(images, options), horizontalFlip(), normalize(images.normalization)]),
+          augment([...cropTo(images, options), horizontalFlip(), normalize(images.normalization), toSize]),
           batch(options.batch, { dropLast: true }),
           prefetch(2),
         );

@@ -1,16 +1,19 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, type MillraceError } from '../errors.ts';
 import { unreadable } from '../formats/unreadable.ts';
 import { parseVoc } from '../formats/voc.ts';
 import { type ImageListing, listFolder } from './listing.ts';
 import type { Box } from './sample.ts';
+import { systemPath } from './systemPath.ts';
 
 /** What people drew into the pictures of a listing. */
 export interface Annotations {
   /** For descriptions: `boxes of 12 images; 1 annotation belongs to no image`. */
   readonly note: string;
-  /** The boxes of the image at a place of the listing; undefined if nobody drew any. */
+  /** Annotations that belong to no image, counted and named. */
+  readonly warnings: readonly string[];
+  /** The boxes of the image at a place of the listing; undefined if nobody drew any. Throws if what is written about this image is wrong. */
   of(place: number): Promise<readonly Box[] | undefined> | readonly Box[] | undefined;
 }
 
@@ -58,12 +61,12 @@ export async function vocAnnotations(
       }
     }
     return {
-      note: noteOf(known, all === 'unknown' ? 0 : stems.size),
+      ...noteOf(known, all === 'unknown' ? [] : [...stems].map(stem => `${stem}.xml`), root),
       async of(place) {
         if (kinds[place] === none) return undefined;
         const stem = stemOf(files[place]);
         const path = join(root, `${kinds[place] === samePath ? stem : lastOf(stem)}.xml`);
-        const text = await readFile(path, 'utf8').catch(error => {
+        const text = await readFile(systemPath(path), 'utf8').catch(error => {
           throw unreadable(path, 'the annotation of an image', error);
         });
         return parseVoc(text, path).map(({ name, line, ...edges }) => {
@@ -96,15 +99,18 @@ async function listStems(dir: string, below: string, into: Set<string>): Promise
 
 /** What Kaggle's solution file says about the images of a listing. */
 export interface Solution extends Annotations {
-  /** The class of each image; −1 where the file has no line for it. */
+  /** The class of each image; −1 where the file has no line for it, or a wrong one. */
   readonly labels: Int32Array;
+  /** By place: what is wrong with an image's line. */
+  readonly faults: ReadonlyMap<number, string>;
 }
 
 /**
  * Kaggle's `LOC_train_solution.csv` and `LOC_val_solution.csv`: `ImageId,PredictionString`, the string being
  * `n02965783 12 34 56 78` (synset, x1, y1, x2, y2) once for each object; the first synset is the image's class. Pixels are
  * counted as in the XML files: from 1, the last ones inside.
- * Errors, with the line: a synset that is not a class, a string that does not go up in fives.
+ * A wrong line (a synset that is not a class, a string that does not go up in fives) is a fault of its image; an error, if there is no
+ * image with a right one.
  */
 export async function readSolution(
   path: string,
@@ -121,42 +127,46 @@ export async function readSolution(
   const values: number[] = [];
   const starts = new Int32Array(files.length);
   const counts = new Int32Array(files.length);
-  let strangers = 0;
+  const strangers: string[] = [];
+  const errors = new Map<number, MillraceError>();
   for (const [i, line] of text.split('\n').entries()) {
     if (i === 0 || line.trim() === '') continue;
     const comma = line.indexOf(',');
     const prediction = comma < 0 ? '' : line.slice(comma + 1).trim();
     const words = prediction.split(/\s+/);
-    const wrong = (expected: string) => {
-      const fix = 'Fetch the file again, or the mapping that belongs to it.';
-      return fail('data', `${path}, line ${i + 1}`, expected, JSON.stringify(prediction.slice(0, 40)), fix);
-    };
-    const start = values.length;
-    for (let at = 0; at < words.length; at += 5) {
-      const label = labelOf.get(words[at]);
-      if (label === undefined) throw wrong(`a synset of ${named}`);
-      const edges = words.slice(at + 1, at + 5).map(Number);
-      if (edges.length < 4 || !edges.every(Number.isFinite)) throw wrong('a synset and four numbers for each object');
-      values.push(label, ...edges);
-    }
-    const place = placeOf.get(comma < 0 ? line.trim() : line.slice(0, comma));
+    const id = comma < 0 ? line.trim() : line.slice(0, comma);
+    const place = placeOf.get(id);
     if (place === undefined) {
-      strangers++;
-      values.length = start;
+      strangers.push(id);
       continue;
     }
+    const start = values.length;
+    const wrong = addObjects(words, labelOf, values, named);
+    if (wrong) {
+      values.length = start;
+      const fix = 'Fetch the file again, or the mapping that belongs to it.';
+      errors.set(place, fail('data', `${path}, line ${i + 1}`, wrong, JSON.stringify(prediction.slice(0, 40)), fix));
+      continue;
+    }
+    errors.delete(place);
     labels[place] = values[start];
     starts[place] = start;
     counts[place] = (values.length - start) / 5;
   }
+  const [first] = errors.values();
+  if (first && labels.every(label => label < 0)) throw first;
   const table = Float32Array.from(values);
   return {
     labels,
-    note: noteOf(
+    faults: new Map([...errors].map(([place, error]) => [place, faultOf(error)])),
+    ...noteOf(
       counts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0),
       strangers,
+      path,
     ),
     of(place) {
+      const fault = errors.get(place);
+      if (fault) throw fault;
       if (counts[place] === 0) return undefined;
       return Array.from({ length: counts[place] }, (_, i) => {
         const [label, x1, y1, x2, y2] = table.subarray(starts[place] + 5 * i);
@@ -166,8 +176,29 @@ export async function readSolution(
   };
 }
 
-function noteOf(images: number, strangers: number): string {
-  const lost =
-    strangers === 1 ? '; 1 annotation belongs to no image' : `; ${strangers.toLocaleString('en-US')} annotations belong to no image`;
-  return `boxes of ${images.toLocaleString('en-US')} image${images === 1 ? '' : 's'}${strangers > 0 ? lost : ''}`;
+/** Adds [label, x1, y1, x2, y2] of each object, or says what was expected. */
+function addObjects(words: readonly string[], labelOf: ReadonlyMap<string, number>, values: number[], named: string): string | undefined {
+  for (let at = 0; at < words.length; at += 5) {
+    const label = labelOf.get(words[at]);
+    if (label === undefined) return `a synset of ${named}`;
+    const edges = words.slice(at + 1, at + 5).map(Number);
+    if (edges.length < 4 || !edges.every(Number.isFinite)) return 'a synset and four numbers for each object';
+    values.push(label, ...edges);
+  }
+  return undefined;
+}
+
+/** An error about one image as the reason why it is a bad sample. */
+export function faultOf({ complaint: { where, expected, got } }: MillraceError): string {
+  return `${where}: expected ${expected}, got ${got}`;
+}
+
+function noteOf(images: number, strangers: readonly string[], where: string): Pick<Annotations, 'note' | 'warnings'> {
+  const { length } = strangers;
+  const lost = length === 1 ? '1 annotation belongs to no image' : `${length.toLocaleString('en-US')} annotations belong to no image`;
+  const named = `${strangers.slice(0, 3).join(', ')}${length > 3 ? ', …' : ''}`;
+  return {
+    note: `boxes of ${images.toLocaleString('en-US')} image${images === 1 ? '' : 's'}${length > 0 ? `; ${lost}` : ''}`,
+    warnings: length > 0 ? [`${where}: ${lost} (${named})`] : [],
+  };
 }

@@ -40,6 +40,21 @@ export function moveBoxes(
   });
 }
 
+/** What is wrong with the boxes of a picture of this size, as far as it is more than a pixel; undefined if nothing is. */
+export function boxTrouble(boxes: readonly Box[], { height, width }: Size): string | undefined {
+  const found: string[] = [];
+  for (const [i, { top, left, bottom, right }] of boxes.entries()) {
+    const beyond = top < -1 || left < -1 || bottom > height + 1 || right > width + 1;
+    const empty = area(clip({ label: 0, top, left, bottom, right }, { height, width })) === 0;
+    if (!beyond && !empty) continue;
+    const edges = `columns ${left} to ${right}, rows ${top} to ${bottom}`;
+    found.push(
+      `box ${i + 1} of ${boxes.length} (${edges}) ${empty ? 'covers nothing of' : 'reaches beyond'} the picture of ${width} x ${height}`,
+    );
+  }
+  return found.length === 0 ? undefined : `${found.slice(0, 2).join('; ')}${found.length > 2 ? `; ${found.length - 2} more` : ''}`;
+}
+
 /** One of them with the share of its area that is left; undefined where nothing is. */
 export function moveBox(
   box: Box,

@@ -1,4 +1,4 @@
-import type { Split } from './layout.ts';
+import type { Layout, Split } from './layout.ts';
 import type { DataSet } from './sample.ts';
 
 /**
@@ -6,10 +6,12 @@ import type { DataSet } from './sample.ts';
  * that recognises the place opens it.
  */
 export interface DataLayout {
-  /** For tables and errors: `ImageNet archives`. */
+  /** For tables and errors: `ImageNet archives`; with `--layout`, `imagenet-archives`. */
   readonly name: string;
   /** What it looks for, in the error for a folder that nobody knows. */
   readonly lookedFor: string;
+  /** Plain layouts that the same images also have: no choice between two. */
+  readonly covers?: readonly Layout['kind'][];
   /**
    * Looks at names, and at nothing larger than a header. Undefined if the place is laid out otherwise; an error if it is laid
    * out so but something is missing. `dir` may also be a file (an archive, a CSV).

@@ -14,8 +14,6 @@ sharp.cache(false);
 export interface SharpOptions extends PlanLimits {
   /** By default what libjpeg can finish is taken, and no damaged file of another format. */
   readonly failOn?: FailOn;
-  /** Another decoder has found it damaged. */
-  readonly suspicious?: boolean;
 }
 
 /**
@@ -45,16 +43,16 @@ export async function decodeBySharp(file: Uint8Array, options: SharpOptions): Pr
 }
 
 /**
- * sharp gathers the warnings of all threads: with failOn `warning` another thread's file may be the one that is meant, and the
- * second try tells. A JPEG's own warnings are told by libjpeg before, so one that comes this far is whole; but other threads may also
- * have cleared them, so not if it is suspicious.
+ * sharp gathers the warnings of all threads, so that with failOn `warning` it may be another thread's file that is meant; libvips'
+ * own complaints, which end a try otherwise, are of this file. Warnings are rare, and more than a few in a row are not met.
  */
 async function readFile(file: Uint8Array, format: ImageFormat, failOn: FailOn, options: SharpOptions): Promise<Planned> {
-  try {
-    return await readOnce(file, format, failOn, options);
-  } catch (error) {
-    if (failOn !== 'warning' || options.suspicious || !warned(error)) throw error;
-    return readOnce(file, format, format === 'jpeg' ? 'error' : failOn, options);
+  for (let triesLeft = failOn === 'warning' ? 8 : 1; ; ) {
+    try {
+      return await readOnce(file, format, failOn, options);
+    } catch (error) {
+      if (--triesLeft <= 0 || !warned(error)) throw error;
+    }
   }
 }
 

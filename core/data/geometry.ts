@@ -54,6 +54,8 @@ export const unrolled = (transform: Transform): Single[] =>
 function lower(transform: Exclude<Single, { kind: 'cropToBox' }>, { height, width }: Size): Step[] {
   switch (transform.kind) {
     case 'resize':
+      // also where a resize is only there for the odd file of another size
+      if (transform.height === height && transform.width === width) return [];
       return [{ kind: 'resize', height: transform.height, width: transform.width }];
     case 'resizeShortSide': {
       // torchvision's resize(int): the long side is truncated, not rounded.

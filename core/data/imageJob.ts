@@ -2,7 +2,7 @@ import type { Meter } from '../meter.ts';
 import type { TaskEnd, TaskPool, Ticket } from '../pool/taskPool.ts';
 import { charge } from '../profile/mainThread.ts';
 import type { DecodeInput, DecodeOutput } from '../tasks/decodeImage.ts';
-import { moveBox, moveBoxes } from './boxes.ts';
+import { boxTrouble, moveBox, moveBoxes } from './boxes.ts';
 import type { Lease } from './demand.ts';
 import type { FailOn } from './failOn.ts';
 import { planSteps, type Size, unrolled } from './geometry.ts';
@@ -31,6 +31,7 @@ export class SamplePicture {
   readonly key: string;
   readonly picture: Picture;
   readonly boxes: readonly Box[] | undefined;
+  readonly fault: string | undefined;
   readonly lease: Lease;
   readonly meter: Meter;
   readonly #jobs: PictureJob[] = [];
@@ -38,12 +39,13 @@ export class SamplePicture {
   #inside = true;
 
   constructor(
-    { key, picture, boxes, lease }: Sample,
+    { key, picture, boxes, fault, lease }: Sample,
     readonly context: JobContext,
   ) {
     this.key = key;
     this.picture = picture;
     this.boxes = boxes;
+    this.fault = fault;
     this.lease = lease;
     this.meter = lease.demand.meters.stage('decode');
     lease.whenFree(() => this.#leave());
@@ -137,6 +139,10 @@ class PictureJob implements ImageJob {
     this.started = true;
     const { sample, parent } = this;
     sample.begin(this);
+    if (sample.fault !== undefined) {
+      this.#settle({ ok: false, key: sample.key, stage: 'source', reason: sample.fault });
+      return;
+    }
     if (parent?.started) {
       const attempt = this.#attempt;
       parent.ask(pixels => {
@@ -230,9 +236,11 @@ class PictureJob implements ImageJob {
   #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot, upright: Size | undefined): Pixels | Bad {
     if (!end.ok) return end.kind === 'broken' ? { ...this.#bad(end.reason), fatal: true } : this.#bad(end.reason);
     if (!end.value.ok) return this.#bad(end.value.reason);
-    const { height, width, channels, larger, decoder, warning = this.parent?.warning } = end.value;
-    this.warning = warning;
+    const { height, width, channels, larger, decoder } = end.value;
     this.upright = upright ?? end.value.upright;
+    const wrong = [end.value.warning, this.sample.boxes && boxTrouble(this.sample.boxes, this.upright)].filter(Boolean);
+    const warning = this.parent?.warning ?? (wrong.length > 0 ? wrong.join('; ') : undefined);
+    this.warning = warning;
     const boxes = this.#boxes();
     const data = slot.view(height * width * channels, larger);
     this.sample.meter.bytes += data.length;

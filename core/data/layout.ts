@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, type MillraceError } from '../errors.ts';
 import { extensionOf, isImageExtension } from './imageFiles.ts';
 import { listFolder } from './listing.ts';
 import { isShard } from './shards.ts';
@@ -31,41 +32,51 @@ const lookedFor = [
   'one folder per class with images in it (image folder without a split)',
 ];
 
-/** Looks at names only, at most two folders deep. An unrecognisable folder is an error that lists what was looked for. */
-export async function recognise(dir: string, alsoLookedFor: readonly string[] = []): Promise<Layout> {
+/**
+ * What a folder can be taken for, the most peculiar first; none if nobody knows it. Looks at names only, at most two folders deep.
+ */
+export async function recognise(dir: string): Promise<Layout[]> {
   const { folders, files } = await listFolder(dir);
+  const found: Layout[] = [];
 
   const idx = { train: idxPair(dir, files, 'train'), test: idxPair(dir, files, 't10k') };
-  if (idx.train.missing.length < 2 || idx.test.missing.length < 2) return { kind: 'idx', dir, parts: idx };
+  if (idx.train.missing.length < 2 || idx.test.missing.length < 2) found.push({ kind: 'idx', dir, parts: idx });
 
   const shards = files.filter(isShard);
   const named = { train: shardsOf(dir, shards, 'train'), test: shardsOf(dir, shards, 'test') };
-  if (named.train || named.test) return { kind: 'shards', dir, parts: named };
-
   const parts = { train: folderOf(folders, 'train'), test: folderOf(folders, 'test') };
   const insides = {
     train: parts.train === undefined ? undefined : await look(join(dir, parts.train)),
     test: parts.test === undefined ? undefined : await look(join(dir, parts.test)),
   };
-  if (insides.train?.shards.length || insides.test?.shards.length) {
+  if (named.train || named.test) found.push({ kind: 'shards', dir, parts: named });
+  else if (insides.train?.shards.length || insides.test?.shards.length) {
     const paths = { train: nonEmpty(insides.train?.shards), test: nonEmpty(insides.test?.shards) };
-    return { kind: 'shards', dir, parts: paths };
+    found.push({ kind: 'shards', dir, parts: paths });
   }
   // A class may be called "train": then it holds images itself, not folders.
   if (insides.train?.holdsClasses || insides.test?.holdsClasses) {
-    return {
-      kind: 'folders',
-      dir,
-      parts: { train: insides.train && join(dir, parts.train!), test: insides.test && join(dir, parts.test!) },
-    };
+    const paths = { train: insides.train && join(dir, parts.train!), test: insides.test && join(dir, parts.test!) };
+    found.push({ kind: 'folders', dir, parts: paths });
   }
+  // whatever is recognised may have folders beside it
+  if (found.length === 0 && (await holdsImages(dir, folders))) found.push({ kind: 'folder', dir });
+  return found;
+}
 
+async function holdsImages(dir: string, folders: readonly string[]): Promise<boolean> {
   for (const folder of folders) {
     const inside = await listFolder(join(dir, folder));
     // A class may keep its images in folders below: any folder in it will do, `listImages` looks closely.
-    if (inside.files.some(isImage) || inside.folders.length > 0) return { kind: 'folder', dir };
+    if (inside.files.some(isImage) || inside.folders.length > 0) return true;
   }
-  throw fail(
+  return false;
+}
+
+/** The error for a folder that nobody knows: lists what was looked for, and what is there. */
+export async function unrecognised(dir: string, alsoLookedFor: readonly string[]): Promise<MillraceError> {
+  const { folders, files } = await listFolder(dir);
+  return fail(
     'data',
     `data folder ${dir}`,
     `one of: ${[...lookedFor, ...alsoLookedFor].join('; ')}`,
@@ -83,7 +94,9 @@ export function partOf<T>(part: T | undefined, dir: string, split: Split, patter
     split === 'train'
       ? 'Add the images to learn from.'
       : 'Add held-out images, or give a plain folder of classes: a tenth of it is held out then.';
-  throw fail('data', `data folder ${dir}`, wanted, `only ${other}`, fix);
+  const file = splitNames[split].find(name => statSync(join(dir, name), { throwIfNoEntry: false })?.isFile());
+  const got = file === undefined ? `only ${other}` : `a file called ${file} and only ${other}`;
+  throw fail('data', `data folder ${dir}`, wanted, got, fix);
 }
 
 function idxPair(dir: string, files: readonly string[], prefix: string): IdxPair {

@@ -16,6 +16,8 @@ export interface ImageListing {
   readonly labels: Int32Array;
   /** What a person would want to know: links that lead nowhere or in a circle. */
   readonly warnings?: readonly string[];
+  /** By place: why an image cannot be used, whatever is in it. Its label is −1 if it is not known. */
+  readonly faults?: ReadonlyMap<number, string>;
 }
 
 /** What lies in a folder. */
@@ -159,4 +161,13 @@ function describeFiles(files: readonly string[]): string {
   }
   const list = [...counts].map(([kind, count]) => `${count} ${kind} file${count === 1 ? '' : 's'}`);
   return `none but ${list.slice(0, 5).join(', ')}`;
+}
+
+/** Counts and names images that cannot be used. */
+export function faultWarnings({ files, faults }: ImageListing): string[] {
+  if (!faults || faults.size === 0) return [];
+  const named = [...faults].slice(0, 3).map(([place, reason]) => `${files[place]}: ${reason}`);
+  return [
+    `${faults.size === 1 ? '1 image cannot be used' : `${faults.size.toLocaleString('en-US')} images cannot be used`} (${named.join('; ')})`,
+  ];
 }

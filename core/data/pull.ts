@@ -8,7 +8,7 @@ import { type Rest, restBehind, resumedIn, wholeEpoch } from './pipelineState.ts
 import type { Sample, SourceOptions } from './sample.ts';
 
 /** What a source finds; `pull` adds the place in the pipeline, the epoch and the seed. */
-export type Found = Pick<Sample, 'key' | 'label' | 'index' | 'picture' | 'boxes'>;
+export type Found = Pick<Sample, 'key' | 'label' | 'index' | 'picture' | 'boxes' | 'fault'>;
 
 /**
  * How one reading goes: told its counters and what is wanted, and stopped by the signal (close files, throw or return, as is
@@ -114,12 +114,22 @@ async function flow(
         }
         const position = next++;
         if (!result.value || !rest.wanted(position)) continue;
-        const { key, label, index, picture, boxes } = result.value;
+        const { key, label, index, picture, boxes, fault } = result.value;
         meter.pass(1, tookMs);
         meter.bytes += bytesIn(picture);
         const own = charge(meter.behind);
         try {
-          subscriber.next({ key, label, index, ...stamp, position, picture, ...(boxes && { boxes }), lease });
+          subscriber.next({
+            key,
+            label,
+            index,
+            ...stamp,
+            position,
+            picture,
+            ...(boxes && { boxes }),
+            ...(fault !== undefined && { fault }),
+            lease,
+          });
         } finally {
           charge(own);
         }

@@ -19,6 +19,7 @@ export function relabel(set: DataSet, { classes, names, labels, description }: N
   const size = counts ? counts.reduce((sum, count) => sum + count, 0) : labels.every(label => label >= 0) ? set.size : undefined;
   return {
     description,
+    ...(set.warnings && { warnings: set.warnings }),
     classes,
     ...(names && { names }),
     ...(counts && { counts }),

@@ -45,6 +45,8 @@ export interface Sample {
   readonly picture: Picture;
   /** Objects in the picture, where the data set knows them; in pixels of the upright picture, before any transform. */
   readonly boxes?: readonly Box[];
+  /** Why it cannot be used, where its source knows: what is written about it is wrong. `decode` makes it a bad sample. */
+  readonly fault?: string;
   readonly lease: Lease;
   /** Set by `decode`, extended by `augment`. */
   readonly job?: ImageJob;
@@ -189,6 +191,8 @@ export interface DataSet {
   readonly names?: readonly string[];
   /** Images of each class, when known without a scan. */
   readonly counts?: readonly number[];
+  /** What a person would want to know about it before using it: annotations of missing images, two layouts in one folder. */
+  readonly warnings?: readonly string[];
   /** Number of samples, when known without a scan. */
   readonly size: number | undefined;
   /** Any sample can be reached at no cost: `order: 'random'` and `keep` are honoured. */

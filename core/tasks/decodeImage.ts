@@ -74,10 +74,7 @@ export default async function decodeImage(input: DecodeInput): Promise<DecodeOut
     const decoded = decodeAtOnce(file, input, memory);
     if (typeof decoded !== 'string') return finish({ ...decoded, readMs }, input, memory);
     // what was borrowed goes to the next call
-    const slow = await decodeBySharp(picture.kind === 'encoded' ? file : Uint8Array.from(file), {
-      ...input,
-      suspicious: decoded === 'damaged',
-    });
+    const slow = await decodeBySharp(picture.kind === 'encoded' ? file : Uint8Array.from(file), input);
     memory.reset();
     return finish({ ...slow, decoder: `sharp (${decoded})`, readMs }, input, memory);
   } catch (error) {

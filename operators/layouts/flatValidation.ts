@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { type Annotations, annotationsFolder, readSolution, vocAnnotations } from '../../core/data/annotations.ts';
 import type { DataLayout, PlaceNames } from '../../core/data/dataLayout.ts';
 import { devkitArchive, devkitIn } from '../../core/data/imagenet/devkit.ts';
-import { isWnid, mappingFile, namesOf, readSynsetMapping, synsetMappingIn } from '../../core/data/imagenet/synsets.ts';
-import { validationLabels, validationNumber } from '../../core/data/imagenet/validation.ts';
-import { type ImageListing, listFolder, listImages } from '../../core/data/listing.ts';
+import { isWnid, mappingFile, namesOf, readSynsetMapping, type Synsets, synsetMappingIn } from '../../core/data/imagenet/synsets.ts';
+import { missingOfTruth, validationLabels, validationNumber } from '../../core/data/imagenet/validation.ts';
+import { faultWarnings, type ImageListing, listFolder, listImages } from '../../core/data/listing.ts';
 import type { DataSet } from '../../core/data/sample.ts';
 import { fail } from '../../core/errors.ts';
 import { listedImages } from '../imageFolder.ts';
@@ -23,8 +23,9 @@ const kaggleImages = join('ILSVRC', 'Data', 'CLS-LOC');
  * `Annotations/CLS-LOC/{train,val}` (Kaggle) or `Annotations/{train,val}`. Where `val/` has class folders it is an image folder like any other.
  */
 export const flatValidation: DataLayout = {
-  name: 'ImageNet folders with a flat val/',
+  name: 'ImageNet folders',
   lookedFor: `train/n…/ and val/ILSVRC2012_val_….JPEG with ${devkitArchive}, or Kaggle's ILSVRC/Data/CLS-LOC with ${solutionFile} (ImageNet unpacked)`,
+  covers: ['folders'],
   async recognise(dir, names) {
     const kaggle = names.folders.includes('ILSVRC') && names.files.includes(mappingFile);
     const images = kaggle ? join(dir, kaggleImages) : dir;
@@ -47,11 +48,24 @@ async function openTrain(dir: string, images: string, names: PlaceNames): Promis
     const fix = 'Name class folders by synset ids, or give val/ a folder for each class.';
     throw fail('data', `class folder ${join(listing.dir, odd)}`, 'a synset id such as n01440764', odd, fix);
   }
-  const synsets = (await synsetMappingIn(dir, names.files)) ?? (await devkitIn(dir, names))?.classes;
+  const mapping = await synsetMappingIn(dir, names.files);
+  const synsets = mapping ?? (await devkitIn(dir, names))?.classes;
+  checkClasses(listing, synsets, mapping ? mappingFile : 'the development kit');
   const annotations = names.files.includes(trainSolutionFile)
     ? await readSolution(join(dir, trainSolutionFile), listing, 'the class folders')
     : await vocAnnotations(annotationFolders(dir, 'train'), listing);
   return dataSet(listing, 'train', namesOf(listing.classes, synsets), annotations);
+}
+
+/** Labels count the class folders: with one too many or too few they would not mean what the held-out ones do. */
+function checkClasses({ dir, classes }: ImageListing, synsets: Synsets | undefined, named: string): void {
+  if (!synsets) return;
+  const { ids } = synsets;
+  const strange = classes.find(id => !ids.includes(id)) ?? ids.find(id => !classes.includes(id));
+  if (strange === undefined) return;
+  const got = classes.includes(strange) ? `${strange} besides` : `none for ${strange}`;
+  const fix = `Unpack all classes, or fetch ${named} that belongs to these images.`;
+  throw fail('data', `folder ${dir}`, `a class folder for each of the ${ids.length} synsets of ${named}`, got, fix);
 }
 
 const annotationFolders = (dir: string, split: string): string[] => [
@@ -69,12 +83,14 @@ async function openValidation(dir: string, images: string, names: PlaceNames): P
     const { ids, names: words } = await readSynsetMapping(join(dir, mappingFile));
     const solution = await readSolution(join(dir, solutionFile), { classes: ids, files }, mappingFile);
     const { labels } = solution;
-    const without = labels.indexOf(-1);
-    if (without >= 0) {
-      const fix = 'Fetch the solution file again.';
-      throw fail('data', `image ${join(folder, files[without])}`, `a line in ${solutionFile}`, 'none', fix);
+    const faults = new Map(solution.faults);
+    for (const [place, label] of labels.entries()) {
+      if (label < 0 && !faults.has(place)) faults.set(place, `${join(dir, solutionFile)} has no line for it`);
     }
-    return dataSet({ dir: folder, classes: ids, files, labels }, 'test', words, solution);
+    if (faults.size === files.length) {
+      throw fail('data', `image ${join(folder, files[0])}`, `a line in ${solutionFile}`, 'none', 'Fetch the solution file again.');
+    }
+    return dataSet({ dir: folder, classes: ids, files, labels, faults }, 'test', words, solution);
   }
   const kit = await devkitIn(dir, names);
   if (!kit) {
@@ -82,18 +98,20 @@ async function openValidation(dir: string, images: string, names: PlaceNames): P
     throw fail('data', `data folder ${dir}`, `${devkitArchive} or ${solutionFile}`, 'neither', fix);
   }
   const labels = validationLabels(folder, files, kit.truth, 'the ground truth of the development kit');
-  const listing = { dir: folder, classes: kit.classes.ids, files, labels };
+  const warnings = missingOfTruth(files.length, kit.truth.length);
+  const listing = { dir: folder, classes: kit.classes.ids, files, labels, warnings };
   return dataSet(listing, 'test', kit.classes.names, await vocAnnotations(annotationFolders(dir, 'val'), listing));
 }
 
 function dataSet(listing: ImageListing, split: string, names: readonly string[], annotations: Annotations | undefined): DataSet {
   const { dir, classes, files, labels } = listing;
   const counts: number[] = classes.map(() => 0);
-  for (const label of labels) counts[label]++;
+  for (const label of labels) if (label >= 0) counts[label]++;
   return {
     description: `ImageNet folder ${dir}, ${split} split: ${number(files.length)} images, ${classes.length} classes${annotations ? `, ${annotations.note}` : ''}`,
     classes,
     names,
+    warnings: [...(listing.warnings ?? []), ...faultWarnings(listing), ...(annotations?.warnings ?? [])],
     counts,
     size: files.length,
     indexed: true,

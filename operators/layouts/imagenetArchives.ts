@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { DataLayout, PlaceNames } from '../../core/data/dataLayout.ts';
 import { type Devkit, devkitArchive, devkitIn } from '../../core/data/imagenet/devkit.ts';
 import { isWnid, namesOf, synsetMappingIn } from '../../core/data/imagenet/synsets.ts';
-import { validationLabels } from '../../core/data/imagenet/validation.ts';
+import { missingOfTruth, validationLabels } from '../../core/data/imagenet/validation.ts';
 import type { DataSet } from '../../core/data/sample.ts';
 import { fail } from '../../core/errors.ts';
 import { fileCount, fileName, type TarIndex } from '../../core/formats/tarIndex.ts';
@@ -54,7 +54,10 @@ function checkGroups(path: string, { groups, groupOf }: TarIndex): void {
   const odd = groups.find(name => !isWnid(name));
   if (odd !== undefined || groups.length < 2) {
     const got = odd !== undefined ? JSON.stringify(`${odd}.tar`) : groups.length === 1 ? 'one of them' : 'none';
-    const fix = 'Give the archive of ILSVRC2012 as it was fetched.';
+    const exchanged = odd === undefined && groups.length === 0;
+    const fix = exchanged
+      ? `Give the archive of ILSVRC2012 as it was fetched; if images lie in it, it may have been exchanged with ${validationArchive}.`
+      : 'Give the archive of ILSVRC2012 as it was fetched.';
     throw fail('data', path, 'an archive for each synset, such as n01440764.tar', got, fix);
   }
   const filled = new Set(groupOf);
@@ -76,7 +79,13 @@ async function openValidation(dir: string, names: PlaceNames): Promise<DataSet> 
     return validationLabels(path, images, kit.truth, 'the ground truth of the development kit');
   };
   const { index, origin } = await openTarIndex(path, { nested: false, check: labelsOf });
-  return dataSet(path, index, labelsOf(index), { classes: kit.classes.ids, names: kit.classes.names, split: 'test', origin });
+  return dataSet(path, index, labelsOf(index), {
+    classes: kit.classes.ids,
+    names: kit.classes.names,
+    split: 'test',
+    origin,
+    warnings: missingOfTruth(fileCount(index), kit.truth.length),
+  });
 }
 
 /** The archives must be of the kit's classes, or labels of the two splits would mean different things. */
@@ -92,15 +101,16 @@ function dataSet(
   path: string,
   index: TarIndex,
   labels: Int32Array | Uint16Array,
-  about: { classes: readonly string[]; names: readonly string[]; split: string; origin: string },
+  about: { classes: readonly string[]; names: readonly string[]; split: string; origin: string; warnings?: readonly string[] },
 ): DataSet {
-  const { classes, names, split, origin } = about;
+  const { classes, names, split, origin, warnings } = about;
   const counts: number[] = classes.map(() => 0);
   for (const label of labels) counts[label]++;
   return {
     description: `ImageNet archive ${path}, ${split} split: ${number(labels.length)} images, ${classes.length} classes (index ${origin})${unended(index)}`,
     classes,
     names,
+    ...(warnings && { warnings }),
     counts,
     size: labels.length,
     indexed: true,

@@ -22,6 +22,7 @@ import type { Output } from '../terminal/output.ts';
 import { stageRows, stageTable } from '../terminal/stageTable.ts';
 
 export interface BenchDataOptions {
+  readonly layout?: string;
   readonly data?: string;
   readonly size?: number;
   readonly workers?: number;
@@ -36,7 +37,7 @@ const warmUpSeconds = 1;
 /** The data stages alone with the full training augmentation, as fast as they go: nothing is computed from the batches. */
 export async function benchData(options: BenchDataOptions, output: Output): Promise<number> {
   const folder = resolve(options.data ?? shippedData());
-  const data = await openDataSet(folder, { split: 'train' });
+  const data = await openDataSet(folder, { split: 'train', layout: options.layout });
   const { height, width, channels, small, native } = chooseSize(await lookAt(data), options.size, undefined);
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   output.line(`data  ${data.description} (${folder})`);

@@ -25,7 +25,7 @@ import type { Output } from '../terminal/output.ts';
 
 export type EvaluateOptions = Pick<
   CommonOptions,
-  'data' | 'classes' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError' | 'failOn'
+  'data' | 'layout' | 'classes' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError' | 'failOn'
 > & {
   pixelLimit?: number;
 } & {
@@ -39,8 +39,12 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
   const checkpoint = await readCheckpoint(file);
   const config = await readConfig(dirname(resolve(file))).catch((): Partial<RunConfig> => ({}));
   const folder = resolve(options.data ?? config.data?.folder ?? shippedData());
-  const whole = await openDataSet(folder, { split: 'test' });
-  const saved = (config.options ?? {}) as Pick<CommonOptions, 'classes' | 'wordnet'>;
+  const saved = (config.options ?? {}) as Pick<CommonOptions, 'layout' | 'classes' | 'wordnet'>;
+  const whole = await openDataSet(folder, {
+    split: 'test',
+    layout: options.layout ?? (options.data === undefined ? saved.layout : undefined),
+  });
+  for (const each of whole.warnings ?? []) output.warn(`warning: ${each}`);
   const place = { dir: folder, wordnet: options.wordnet ?? saved.wordnet };
   const [test] = await chooseClasses([whole], { ...place, classes: options.classes ?? saved.classes });
   checkClasses(checkpoint, test.classes, folder);

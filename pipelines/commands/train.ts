@@ -47,7 +47,10 @@ class Teller implements Listener {
 
   constructor(private readonly output: Output) {}
 
-  introduce = (what: string, text: string): void => this.output.line(`${color.dim(what.padEnd(8))}  ${text}`);
+  introduce = (what: string, text: string): void => {
+    if (what === 'warning') this.output.warn(`warning: ${text}`);
+    else this.output.line(`${color.dim(what.padEnd(8))}  ${text}`);
+  };
 
   begin(prepared: Parameters<Listener['begin']>[0]): void {
     this.#prepared = prepared;

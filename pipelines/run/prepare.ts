@@ -55,6 +55,7 @@ export interface Introduction {
   readonly device_kind: string;
   readonly data: string;
   readonly held_out: string;
+  readonly warnings: readonly string[];
   readonly model: string;
   readonly image: readonly [number, number, number];
   readonly parameters: number;
@@ -68,7 +69,7 @@ export interface PrepareOptions {
   readonly given: Readonly<Record<string, unknown>>;
   readonly tell: (bad: Bad) => void;
   /** Told as soon as each is known, since the next things take time. */
-  readonly introduce: (what: 'device' | 'data' | 'held-out' | 'model', text: string) => void;
+  readonly introduce: (what: 'device' | 'data' | 'held-out' | 'model' | 'warning', text: string) => void;
 }
 
 export async function prepare({ pipeline, given, tell, introduce }: PrepareOptions): Promise<Prepared> {
@@ -92,13 +93,16 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     introduce('device', `${device.description}${exactly(options.exact)}${unfused(options.fuse)}${inPrecision(options.precision)}`);
 
     const dataFolder = resolve(options.data ?? shippedData());
-    const whole = [await openDataSet(dataFolder, { split: 'train' }), await openDataSet(dataFolder, { split: 'test' })];
+    const { layout } = options;
+    const whole = [await openDataSet(dataFolder, { split: 'train', layout }), await openDataSet(dataFolder, { split: 'test', layout })];
     const [trainSet, testSet] = await chooseClasses(whole, { dir: dataFolder, classes: options.classes, wordnet: options.wordnet });
     const data = { train: trainSet, test: testSet };
     const { classes } = data.train;
     checkSameClasses(dataFolder, data);
     introduce('data', `${data.train.description} (${dataFolder})`);
     introduce('held-out', data.test.description);
+    const warnings = [...new Set([...(data.train.warnings ?? []), ...(data.test.warnings ?? [])])];
+    for (const each of warnings) introduce('warning', each);
     const trainSize = data.train.size ?? (await lastValueFrom(data.train.samples({ boxes: false }).pipe(count())));
     if (options.batch > trainSize) {
       throw fail(
@@ -221,6 +225,7 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
         device_kind: device.kind,
         data: data.train.description,
         held_out: data.test.description,
+        warnings,
         model: graph.name,
         image: graph.input,
         parameters: parameterCount,

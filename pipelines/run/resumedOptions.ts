@@ -18,7 +18,10 @@ const changeable: ReadonlySet<string> = new Set([
   'lr',
   'data',
   'wordnet',
+  'layout',
   'onError',
+  'pixelLimit',
+  'failOn',
   'checkpointEvery',
 ]);
 

@@ -28,6 +28,15 @@ describe('boxes of data sets', () => {
     );
     return { description: set.description, set, boxes: Object.fromEntries(await lastValueFrom(samples)) };
   };
+  /** Why images cannot be used, as far as their source knows. */
+  const faults = async (split: Split): Promise<Record<string, string>> => {
+    const samples = await lastValueFrom((await openDataSet(folder.path(), { split })).samples().pipe(toArray()));
+    return Object.fromEntries(
+      samples.flatMap(({ key, fault }) =>
+        fault === undefined ? [] : [[key.slice(key.lastIndexOf('/') + 1), fault.replaceAll(folder.path(), 'DIR')]],
+      ),
+    );
+  };
   const failure = (split: Split) =>
     open(split).then(
       () => assert.fail('nothing failed'),
@@ -95,9 +104,17 @@ describe('boxes of data sets', () => {
     assert.deepEqual(boxes, { 'a_1.JPEG': undefined, 'a_2.JPEG': drawnInA2, 'b_1.JPEG': undefined });
     assert.match(description, /boxes of 1 image; 2 annotations belong to no image$/);
     await write({ [`${drawn}/${ids[0]}/a_2.xml`]: voc([ids[0], 1, 1, 4, 4], ['n09999999', 1, 1, 4, 4]) });
-    assert.match(await failure('train'), /^DIR\/ILSVRC\/.*a_2\.xml, line 3: expected one of the 2 classes, got "n09999999"\./);
+    assert.match((await faults('train'))['a_2.JPEG'], /^DIR\/ILSVRC\/.*a_2\.xml, line 3: expected one of the 2 classes, got "n09999999"$/);
     await write({ [`${drawn}/${ids[0]}/a_2.xml`]: '<annotation>\n<object>' });
-    assert.match(await failure('train'), /a_2\.xml, line 2: expected XML, got unclosed tag: object\./);
+    const { 'a_2.JPEG': fault, ...others } = await faults('train');
+    assert.match(fault, /a_2\.xml, line 2: expected XML, got unclosed tag: object$/);
+    assert.deepEqual(others, {}, 'of one image alone');
+    const unasked = await openDataSet(folder.path(), { split: 'train' });
+    const samples = await lastValueFrom(unasked.samples({ boxes: false }).pipe(toArray()));
+    assert.ok(
+      samples.every(sample => sample.fault === undefined),
+      'who asks for no boxes is told nothing',
+    );
   });
 
   it('should be read for plain folders, by path or by a name that is there once', async () => {

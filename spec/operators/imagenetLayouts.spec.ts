@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { lastValueFrom, map, toArray } from 'rxjs';
 import sharp from 'sharp';
@@ -175,6 +175,14 @@ describe('ImageNet layouts', () => {
     assert.deepEqual((await open('test')).labels, [2, 0, 1, 0]);
     const training = await open('train');
     assert.deepEqual([training.classes, training.names, training.labels], [ids, names, [0, 1, 2]]);
+    await rm(folder.path('train', ids[2]), { recursive: true });
+    assert.equal(
+      await failure('train'),
+      'folder DIR/train: expected a class folder for each of the 3 synsets of the development kit, got none for n02119789. Unpack all classes, or fetch the development kit that belongs to these images.',
+    );
+    await rm(folder.path('val', image(3)));
+    const test = await open('test');
+    assert.deepEqual([test.labels, test.warnings], [[2, 0, 0], ['1 of the 4 images of the ground truth are missing']]);
     await write({ 'train/dogs/1.JPEG': 'x' });
     assert.match(await failure('train'), /^class folder DIR\/train\/dogs: expected a synset id such as n01440764, got dogs\./);
   });
@@ -196,7 +204,14 @@ describe('ImageNet layouts', () => {
       /LOC_val_solution\.csv, line 2: expected a synset of LOC_synset_mapping\.txt, got "n09999999 1 2 3 4"/,
     );
     await write({ 'LOC_val_solution.csv': `ImageId,PredictionString\n${image(1).slice(0, -5)},${ids[2]} 5 6 7 8\n` });
-    assert.match(await failure('test'), /image DIR\/.*val_00000002\.JPEG: expected a line in LOC_val_solution\.csv, got none\./);
+    const one = await open('test');
+    assert.deepEqual([one.labels, one.counts, one.size], [[2, -1], [0, 0, 1], 2]);
+    assert.deepEqual(
+      one.warnings?.map(text => text.replaceAll(folder.path(), 'DIR')),
+      ['1 image cannot be used (ILSVRC2012_val_00000002.JPEG: DIR/LOC_val_solution.csv has no line for it)'],
+    );
+    await write({ 'LOC_val_solution.csv': 'ImageId,PredictionString\n' });
+    assert.match(await failure('test'), /image DIR\/.*val_00000001\.JPEG: expected a line in LOC_val_solution\.csv, got none\./);
     await write({ 'LOC_synset_mapping.txt': 'tench\n' });
     assert.match(await failure('test'), /LOC_synset_mapping\.txt, line 1: expected a synset id such as n01440764 first, got "tench"/);
   });

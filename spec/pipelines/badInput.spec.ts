@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { describeDevices } from '../../core/index.ts';
 import { shippedData } from '../../pipelines/shippedData.ts';
 import { hugePng } from './hugePng.ts';
@@ -25,7 +26,7 @@ describe('bad input', () => {
     const result = await millrace('train', '--data', data, ...small, '--out', out, ...args);
     assert.match(result.stderr, message);
     assert.equal(result.status, status, result.stderr);
-    assert.match(result.stderr, /^millrace: .+\.\n$/, 'one paragraph');
+    assert.match(result.stderr, /^(bad sample .*\n)*millrace: .+\.\n$/, 'one paragraph');
     assert.ok(!existsSync(runs()), 'no run folder is left');
   };
 
@@ -74,6 +75,58 @@ describe('bad input', () => {
       assert.match(readFileSync(join(out, 'metrics.jsonl'), 'utf8'), /"event":"bad".*light\/3\.png/);
     });
   }
+
+  it('should take what can be read of a damaged JPEG, and count it apart', async () => {
+    const noise = Buffer.from(Array.from({ length: 32 * 32 }, (_, i) => Math.imul(i, 2654435761) >>> 24));
+    const jpeg = await sharp(noise, { raw: { width: 32, height: 32, channels: 1 } })
+      .jpeg()
+      .toBuffer();
+    const dir = spoiled(copy => {
+      rmSync(join(copy, 'train', 'light', '3.png'));
+      writeFileSync(join(copy, 'train', 'light', '3.jpg'), jpeg.subarray(0, jpeg.length * 0.7));
+    });
+    const args = ['train', '--data', dir, ...small, '--json'];
+    const result = await millrace(...args, '--out', join(folder.path, 'damaged'));
+    assert.equal(result.status, 0, result.stderr);
+    assert.deepEqual([result.summary.skipped, result.summary.warned], [0, 1]);
+    assert.match(result.stderr, /^damaged sample ".*light\/3\.jpg": it is damaged or cut short \(VipsJpeg: premature end of JPEG image\)/m);
+    const [told] = result.events.filter(({ event }) => event === 'bad');
+    assert.equal(told.warning, true);
+    const strict = await millrace(...args, '--fail-on', 'truncated', '--on-error', 'skip', '--out', join(folder.path, 'strict'));
+    assert.deepEqual([strict.status, strict.summary.skipped, strict.summary.warned], [0, 1, 0]);
+  });
+
+  it('should say that nothing was left when all samples are bad', async () => {
+    await refuses(
+      1,
+      /batch\(8\): expected at least 8 samples an epoch, got 0 and 24 bad ones\. See what is wrong with the samples that were reported\.\n$/,
+      ...['--pixel-limit', '60', '--on-error', 'skip'],
+    );
+  });
+
+  it('should warn of what is odd about a folder, in train and in data', async () => {
+    const dir = spoiled(copy => {
+      rmSync(join(copy, 'test'), { recursive: true });
+      symlinkSync('train', join(copy, 'test'));
+      cpSync(join(shippedData(), 'train-000.tar.gz'), join(copy, 'train-000.tar.gz'));
+    });
+    const warnings = [
+      `${dir} also holds folders: taken is shards. To choose: --layout shards or folders`,
+      `${join(dir, 'train')} and ${join(dir, 'test')} are the same folder: accuracy will be that on the training images`,
+    ];
+    const about = await millrace('data', dir, '--json');
+    assert.deepEqual((about.summary.splits as { warnings: string[] }[])[0].warnings, warnings.slice(0, 1));
+    assert.match(about.stderr, /^warning: .* also holds folders: taken is shards\./m);
+    const chosen = await millrace('data', dir, '--layout', 'folders', '--json');
+    assert.deepEqual(
+      (chosen.summary.splits as { warnings: string[] }[]).map(each => each.warnings),
+      [[], warnings.slice(1)],
+    );
+    const result = await millrace('train', '--data', dir, '--layout', 'folders', ...small, '--out', join(folder.path, 'odd'), '--json');
+    assert.equal(result.status, 0, result.stderr);
+    assert.equal(result.stderr, `warning: ${warnings[1]}\n`);
+    assert.deepEqual(result.events.find(({ event }) => event === 'start')?.warnings, warnings.slice(1));
+  });
 
   it('should refuse a truncated tar', async () => {
     const shards = join(folder.path, 'shards');

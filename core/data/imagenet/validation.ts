@@ -30,3 +30,9 @@ export function validationLabels(where: string, names: Iterable<string>, truth: 
   }
   return Int32Array.from(labels);
 }
+
+/** Tells of images that are not there; those that the truth knows nothing of are an error above. */
+export function missingOfTruth(images: number, truth: number): string[] {
+  const number = (value: number): string => value.toLocaleString('en-US');
+  return images < truth ? [`${number(truth - images)} of the ${number(truth)} images of the ground truth are missing`] : [];
+}

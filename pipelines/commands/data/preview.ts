@@ -13,6 +13,7 @@ const ways = ['train', 'test', 'none'] as const;
 interface PreviewOptions {
   readonly out: string;
   readonly count: number;
+  readonly layout?: string;
   readonly augment: (typeof ways)[number];
 }
 
@@ -39,9 +40,9 @@ export const preview: DataAction = {
 const mostTiles = 400;
 
 async function writePreview({ dir, options, output }: DataActionContext): Promise<number> {
-  const { out, count, augment: way } = options as unknown as PreviewOptions;
+  const { out, count, augment: way, layout } = options as unknown as PreviewOptions;
   const split = way === 'test' ? 'test' : 'train';
-  const data = await openDataSet(resolve(dir), { split });
+  const data = await openDataSet(resolve(dir), { split, layout });
   const images = chooseSize(await lookAt(data), undefined, undefined);
   const lists: Readonly<Record<PreviewOptions['augment'], readonly Augmentation[]>> = {
     train: [...cropTo(images), horizontalFlip()],

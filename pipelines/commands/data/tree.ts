@@ -29,7 +29,7 @@ export const wordnetOption = (): Option =>
 /** A synset with several parents stands under each, and what is below it under the one that its source names first. */
 async function printTree({ dir, target, options, output }: DataActionContext): Promise<number> {
   const folder = resolve(dir);
-  const set = await openEither(folder);
+  const set = await openEither(folder, options.layout as string | undefined);
   const { hierarchy, origin } = await openHierarchy(set.classes, {
     dir: folder,
     ...(options.wordnet !== undefined && { wordnet: resolve(String(options.wordnet)) }),
@@ -80,12 +80,12 @@ function below(hierarchy: Hierarchy, tops: readonly string[]): ReadonlySet<strin
 }
 
 /** The training images; the held-out ones where there are no others. */
-async function openEither(folder: string): Promise<DataSet> {
+async function openEither(folder: string, layout: string | undefined): Promise<DataSet> {
   try {
-    return await openDataSet(folder, { split: 'train' });
+    return await openDataSet(folder, { split: 'train', layout });
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
-    return openDataSet(folder, { split: 'test' }).catch(() => {
+    return openDataSet(folder, { split: 'test', layout }).catch(() => {
       throw error;
     });
   }
