@@ -88,6 +88,7 @@ export type {
   TransferSnapshot,
   WorkersSnapshot,
 } from './profile/snapshot.ts';
+export { type Span, Trace } from './profile/trace.ts';
 export type { Change, Prediction, Verdict } from './profile/verdict.ts';
 export { ProgramBuilder } from './program/builder.ts';
 export type { Program, ProgramNode } from './program/program.ts';
@@ -95,7 +96,7 @@ export { hash, normals, purpose, uniforms } from './random.ts';
 export type { Shape } from './shape.ts';
 export { type CompiledModel, type CompileOptions, compile, type LossResult, type Mode } from './training/compiledModel.ts';
 export type { Lock } from './training/lock.ts';
-export { type LaunchTime, type NodeTime, profileSegments, profiles, type StepSegment } from './training/profile.ts';
+export { type LaunchTime, type NodeTime, profileSegments, profiles, type StepSegment, traceSegments } from './training/profile.ts';
 export type { Evaluation, Pass, Step } from './training/records.ts';
 export type { TensorData } from './training/torchLayout.ts';
 export type { Watcher } from './training/watcher.ts';

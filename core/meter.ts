@@ -5,6 +5,7 @@ import type { Account } from './profile/mainThread.ts';
 import { type MeterReading, type PipelineReading, pipelineSnapshot, stageSnapshot } from './profile/reading.ts';
 import type { PipelineSnapshot, Place, StageSnapshot } from './profile/snapshot.ts';
 import { Timeline } from './profile/timeline.ts';
+import type { Trace } from './profile/trace.ts';
 import { WorkerMeter } from './profile/workerMeter.ts';
 
 /**
@@ -197,6 +198,8 @@ export interface Cells {
 /** The meters of one pipeline, in the order in which its stages first saw an item. Travels with the samples (`lease.demand.meters`). */
 export class MeterSet {
   readonly clock = new PipelineClock();
+  /** Gets every span of what is worked on, if somebody wants a timeline: put one in before the pipeline runs. */
+  trace: Trace | undefined;
   readonly #meters = new Map<string, Meter>();
   /** Those of the last source that was subscribed to, and the cells and the model that the pipeline uses. */
   places: Places | undefined;
@@ -221,6 +224,7 @@ export class MeterSet {
   uses(device: DeviceMeter): void {
     if (this.device === device) return;
     this.device = device;
+    device.trace = this.trace;
     this.#deviceBefore = device.read();
   }
 

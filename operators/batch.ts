@@ -51,6 +51,7 @@ class Filling implements Delivery {
   #pixels: Pixels[] = [];
   /** When each of them came, for the meter. */
   #entered: number[] = [];
+  #beganMs = 0;
   /** Position of the next batch within its epoch; unknown before the epoch's first sample, since it may have been begun elsewhere. */
   #index: number | undefined;
   #state: PipelineState | undefined;
@@ -68,7 +69,7 @@ class Filling implements Delivery {
   }
 
   good(sample: Sample, pixels: Pixels, state: PipelineState, enteredMs: number): void {
-    this.#samples.push(sample);
+    if (this.#samples.push(sample) === 1) this.#beganMs = performance.now();
     this.#pixels.push(pixels);
     this.#entered.push(enteredMs);
     this.#state = state;
@@ -174,6 +175,15 @@ class Filling implements Delivery {
     this.#emitted++;
     for (const enteredMs of this.#entered.splice(0)) meter.leave(1, enteredMs);
     meter.bytes += out.count * height * width * channels;
+    demand.meters.trace?.add({
+      track: 'batch',
+      kind: 'stage',
+      name: 'batch',
+      beganMs: this.#beganMs,
+      endedMs: performance.now(),
+      batch: { epoch: out.epoch, index, count: out.count },
+      samples: samples.map(each => each.index),
+    });
     try {
       handOn(meter, this.subscriber, out);
     } finally {

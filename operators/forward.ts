@@ -60,7 +60,17 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
             batchLease.release();
           }
           await model.forward(mode);
-          meter.busyMs += performance.now() - workingMs;
+          const endedMs = performance.now();
+          meter.busyMs += endedMs - workingMs;
+          const { epoch, index, count } = batch;
+          meters.trace?.add({
+            track: 'forward',
+            kind: 'stage',
+            name: 'forward',
+            beganMs: workingMs,
+            endedMs,
+            batch: { epoch, index, count },
+          });
           meter.leave(batch.count, enteredMs);
           done = true;
           // until the pass is given back

@@ -14,7 +14,8 @@ export function onPass<T>(stage: string, work: (pass: Pass) => Promise<T>): Oper
       let completed = false;
 
       const run = async (pass: Pass) => {
-        const meter = pass.lease.demand.meters.stage(stage);
+        const { meters } = pass.lease.demand;
+        const meter = meters.stage(stage);
         const { count } = pass.batch;
         const startedMs = performance.now();
         meter.runs = 'device';
@@ -23,7 +24,10 @@ export function onPass<T>(stage: string, work: (pass: Pass) => Promise<T>): Oper
         try {
           const result = await work(pass);
           meter.leave(count, enteredMs);
-          meter.busyMs += performance.now() - startedMs;
+          const endedMs = performance.now();
+          meter.busyMs += endedMs - startedMs;
+          const { epoch, index } = pass.batch;
+          meters.trace?.add({ track: stage, kind: 'stage', name: stage, beganMs: startedMs, endedMs, batch: { epoch, index, count } });
           done = true;
           if (!subscriber.closed) handOn(meter, subscriber, result);
         } catch (error) {

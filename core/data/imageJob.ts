@@ -1,6 +1,7 @@
 import type { Meter } from '../meter.ts';
 import type { TaskEnd, TaskPool, Ticket } from '../pool/taskPool.ts';
 import { charge } from '../profile/mainThread.ts';
+import type { Trace } from '../profile/trace.ts';
 import type { DecodeInput, DecodeOutput } from '../tasks/decodeImage.ts';
 import { boxTrouble, moveBox, moveBoxes } from './boxes.ts';
 import type { Lease } from './demand.ts';
@@ -29,6 +30,8 @@ export interface JobContext {
 /** One sample as `decode` received it: all its jobs (a `share` may make several) end with its lease. */
 export class SamplePicture {
   readonly key: string;
+  readonly epoch: number;
+  readonly index: number;
   readonly picture: Picture;
   readonly boxes: readonly Box[] | undefined;
   readonly fault: string | undefined;
@@ -39,10 +42,12 @@ export class SamplePicture {
   #inside = true;
 
   constructor(
-    { key, picture, boxes, fault, lease }: Sample,
+    { key, epoch, index, picture, boxes, fault, lease }: Sample,
     readonly context: JobContext,
   ) {
     this.key = key;
+    this.epoch = epoch;
+    this.index = index;
     this.picture = picture;
     this.boxes = boxes;
     this.fault = fault;
@@ -221,6 +226,8 @@ class PictureJob implements ImageJob {
     const { busyMs = 0, beganMs, worker = 0 } = end;
     meter.workers.ended(worker, beganMs === undefined ? 0 : Math.max(0, beganMs - submittedMs), busyMs);
     const { readMs = 0, augmentMs = 0 } = (end.ok && end.value.ok && end.value.times) || {};
+    const { trace } = lease.demand.meters;
+    if (trace && beganMs !== undefined) this.#trace(trace, { worker, beganMs, busyMs, readMs, augmentMs });
     meter.busyMs += Math.max(0, busyMs - readMs - augmentMs);
     if (!end.ok || !end.value.ok) return;
     const share = (stage: string, ms: number) => {
@@ -232,6 +239,25 @@ class PictureJob implements ImageJob {
     };
     if (this.sample.picture.kind === 'file' || this.sample.picture.kind === 'range') share('read', readMs);
     if (this.entries > 0) share('augment', augmentMs);
+  }
+  #trace(
+    trace: Trace,
+    { worker, beganMs, busyMs, readMs, augmentMs }: Record<'worker' | 'beganMs' | 'busyMs' | 'readMs' | 'augmentMs', number>,
+  ) {
+    const { epoch, index, key } = this.sample;
+    trace.add({
+      track: `worker ${worker}`,
+      kind: 'worker',
+      name: 'decode',
+      beganMs,
+      endedMs: beganMs + busyMs,
+      sample: { epoch, index, key },
+      parts: [
+        { name: 'read', ms: readMs },
+        { name: 'decode', ms: Math.max(0, busyMs - readMs - augmentMs) },
+        { name: 'augment', ms: augmentMs },
+      ],
+    });
   }
   #outcomeOf(end: TaskEnd<DecodeOutput>, slot: Slot, upright: Size | undefined): Pixels | Bad {
     if (!end.ok) return end.kind === 'broken' ? { ...this.#bad(end.reason), fatal: true } : this.#bad(end.reason);

@@ -45,6 +45,8 @@ export interface Device {
   run(segment: CompiledSegment, ended?: SegmentEnded): Promise<void>;
   /** Runs a segment and resolves with the milliseconds of each launch, in order. Absent where launches cannot be timed. */
   profile?(segment: CompiledSegment): Promise<readonly number[]>;
+  /** The same with when each launch was at work, and each thread in it. Absent where that cannot be told. */
+  timeline?(segment: CompiledSegment): Promise<readonly LaunchTimeline[]>;
   /** Copies host data (never shared memory for WebGPU: the device copies first) to the start of a buffer, or to `byteOffset`. */
   write(buffer: DeviceBuffer, data: Float32Array | Uint8Array, byteOffset?: number): void;
   read(buffer: DeviceBuffer, byteLength: number, byteOffset?: number): Promise<Float32Array>;
@@ -54,6 +56,13 @@ export interface Device {
 
 /** Bytes: what WebGPU asks of a binding's offset. */
 export const sliceAlignment = 256;
+
+/** In milliseconds of the host's `performance.now()`. */
+export interface LaunchTimeline {
+  readonly beganMs: number;
+  readonly endedMs: number;
+  readonly threads: readonly { readonly thread: number; readonly beganMs: number; readonly endedMs: number }[];
+}
 
 export interface DeviceBuffer {
   readonly bytes: number;

@@ -1,5 +1,6 @@
 import { durations, Histogram, type HistogramReading } from './histogram.ts';
 import type { DeviceMemory, DeviceSnapshot, TransferSnapshot } from './snapshot.ts';
+import type { Trace } from './trace.ts';
 
 /** The parts of a training step in their order, and those of a pass that only evaluates. */
 export const parts = ['forward', 'loss', 'backward', 'update', 'evaluation forward', 'evaluation loss'] as const;
@@ -9,9 +10,17 @@ const evaluates = (part: Part): boolean => part.startsWith('evaluation');
 class Transfers {
   bytes = 0;
   readonly took = new Histogram();
+  constructor(
+    private readonly name: string,
+    private readonly of: { readonly trace: Trace | undefined },
+  ) {}
+  /** One that ends now. */
   record(bytes: number, ms: number): void {
     this.bytes += bytes;
     this.took.record(ms);
+    if (!this.of.trace) return;
+    const endedMs = performance.now();
+    this.of.trace.add({ track: this.name, kind: 'device', name: this.name, beganMs: endedMs - ms, endedMs });
   }
   read(): TransfersReading {
     return { bytes: this.bytes, took: this.took.read() };
@@ -27,8 +36,10 @@ export class DeviceMeter {
   readonly #took = new Map<Part, Histogram>();
   readonly #betweenSteps = new Histogram();
   readonly #withinSteps = new Histogram();
-  readonly upload = new Transfers();
-  readonly readBack = new Transfers();
+  readonly upload = new Transfers('upload', this);
+  readonly readBack = new Transfers('read back', this);
+  /** Of the pipeline that uses it. */
+  trace: Trace | undefined;
   /** Asked when someone reads; undefined before the plans are placed. */
   memory: (() => DeviceMemory | undefined) | undefined;
   #endedMs = 0;
@@ -56,6 +67,7 @@ export class DeviceMeter {
       this.#took.set(part, own);
     }
     own.record(took);
+    this.trace?.add({ track: 'device', kind: 'device', name: part, beganMs: began, endedMs: this.#endedMs });
     return took;
   }
 

@@ -54,6 +54,8 @@ export class CompiledModel {
   readonly #memory: ModelMemory;
   readonly #plans = new Map<Mode, Promise<Plan>>();
   readonly #losses = new Map<string, Promise<LossPlan>>();
+  /** Of the last training pass. */
+  #loss: Loss | undefined;
   #update: { optimizer: Optimizer; plan: Promise<UpdatePlan> } | undefined;
   #optimizerState: ReadonlyMap<string, TensorData> | undefined;
   readonly #input: BatchInput;
@@ -246,6 +248,7 @@ export class CompiledModel {
       throw fail('usage', `loss "${loss.name}"`, 'batches of one label a sample', 'a mixed one', fix);
     }
     const { plan, result } = await this.#lossPlan(loss, mode);
+    if (mode === 'train') this.#loss = loss;
     this.device.write(plan.buffers.get('targets')!, targets);
     if (mixed) {
       this.device.write(plan.buffers.get('mixedTargets')!, mixed.targets);
@@ -314,8 +317,10 @@ export class CompiledModel {
     this.device.write(buffer, this.#hyper);
   }
 
-  /** What a training step runs, in order: for measuring it launch by launch. */
-  async stepSegments(loss: Loss, optimizer: Optimizer): Promise<readonly StepSegment[]> {
+  /** What a training step runs, in order: for measuring it launch by launch. By default with the loss and optimizer of the last one. */
+  async stepSegments(loss = this.#loss, optimizer = this.#update?.optimizer): Promise<readonly StepSegment[]> {
+    if (!loss || !optimizer)
+      throw fail('state', 'stepSegments', 'a loss and an optimizer', 'a model that has made no step yet', 'Make one.');
     const [main, own, update] = [await this.#plan('train'), await this.#lossPlan(loss, 'train'), await this.#updatePlan(optimizer)];
     return [
       { part: 'forward', plan: main, segment: 'forward' },

@@ -1,5 +1,6 @@
 import type { Device } from '../devices/device.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Trace } from '../profile/trace.ts';
 import type { Segment } from '../program/program.ts';
 import { elements, type Shape } from '../shape.ts';
 
@@ -49,6 +50,34 @@ export async function profileSegments(device: Device, segments: readonly StepSeg
     }
   }
   return present.flatMap((each, i) => nodesOf(each, mediansOf(times[i])));
+}
+
+/**
+ * Runs the segments once and adds what each compute thread did, kernel by kernel; where a device cannot tell, the launches one after
+ * the other as it timed them.
+ */
+export async function traceSegments(device: Device, segments: readonly StepSegment[], trace: Trace): Promise<void> {
+  for (const { plan, segment } of segments) {
+    const labels = plan.lowered.nodes
+      .filter(node => node.segment === segment)
+      .flatMap(({ node, launches }) => launches.map(({ kernel }) => `${node.node} ${kernel.name}`));
+    if (labels.length === 0) continue;
+    const compiled = plan.segment(segment);
+    const began = performance.now();
+    if (device.timeline) {
+      for (const [i, { threads }] of (await device.timeline(compiled)).entries()) {
+        for (const { thread, beganMs, endedMs } of threads) {
+          trace.add({ track: `compute ${thread}`, kind: 'thread', name: labels[i], beganMs, endedMs });
+        }
+      }
+    } else if (device.profile) {
+      let from = began;
+      for (const [i, ms] of (await device.profile(compiled)).entries()) {
+        trace.add({ track: 'kernels', kind: 'thread', name: labels[i], beganMs: from, endedMs: from + ms });
+        from += ms;
+      }
+    }
+  }
 }
 
 function nodesOf({ part, plan, segment }: StepSegment, times: readonly number[]): NodeTime[] {

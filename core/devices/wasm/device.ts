@@ -5,7 +5,7 @@ import { WasmCompiler } from '../../kernels/gpujsWasm.ts';
 import { wasmLibrary } from '../../kernels/wasmLibrary.ts';
 import { threadEntry } from '../../thread.ts';
 import { checkSegment, destroyed, LiveBuffers } from '../checks.ts';
-import type { CompiledSegment, Device, DeviceBuffer, PlacedLaunch, SegmentEnded } from '../device.ts';
+import type { CompiledSegment, Device, DeviceBuffer, LaunchTimeline, PlacedLaunch, SegmentEnded } from '../device.ts';
 import { Ordered } from '../ordered.ts';
 import { Arena, type ArenaBuffer, MAXIMUM_PAGES } from './arena.ts';
 import { action, cell, type DoneMessage, firstClaims, type LoadedLaunch, type LoadMessage, type WorkerSetup } from './protocol.ts';
@@ -192,20 +192,30 @@ class WasmDevice implements Device {
   }
 
   async profile(segment: CompiledSegment): Promise<readonly number[]> {
+    return (await this.timeline(segment)).map(({ beganMs, endedMs }) => endedMs - beganMs);
+  }
+
+  async timeline(segment: CompiledSegment): Promise<readonly LaunchTimeline[]> {
     this.#check();
     checkSegment(this.#compiled, segment);
-    const times = new SharedArrayBuffer(8 * (segment.launches + 1));
+    const { launches } = segment;
+    const times = new SharedArrayBuffer(8 * (launches + 1 + 2 * launches * this.threads));
     await this.#order.enqueue(async () => {
       await this.#load({ times });
       await this.#runSegment(segment as WasmSegment);
       await this.#load({ times: undefined });
     });
-    const [began, ...ends] = new Float64Array(times) as Iterable<number>;
-    let last = began!;
-    return ends.map(end => {
-      const took = Math.max(0, end - last);
-      last = Math.max(last, end); // a launch without units leaves 0
-      return took;
+    const all = new Float64Array(times);
+    const here = (ms: number) => ms - performance.timeOrigin;
+    let last = all[0]!;
+    return Array.from({ length: launches }, (_, i) => {
+      const beganMs = last;
+      last = Math.max(last, all[i + 1]!); // a launch without units leaves 0
+      const threads = Array.from({ length: this.threads }, (_, thread) => {
+        const own = launches + 1 + 2 * (i * this.threads + thread);
+        return { thread, beganMs: here(all[own]!), endedMs: here(all[own + 1]!) };
+      });
+      return { beganMs: here(beganMs), endedMs: here(last), threads: threads.filter(({ endedMs }) => endedMs > 0) };
     });
   }
 

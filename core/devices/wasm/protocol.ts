@@ -46,7 +46,10 @@ export type LoadMessage =
   | { readonly segment: number; readonly launches: readonly LoadedLaunch[] }
   /** Where each thread's scratch begins, thread 0's first. */
   | { readonly scratch: number; readonly scratchBytes: number }
-  /** From now on the begin of a segment and the end of each launch are written here, in milliseconds; undefined ends that. */
+  /**
+   * From now on the begin of a segment and the end of each launch are written here, and then for each launch and thread when it
+   * first began and last ended a piece, in milliseconds of the clock that all threads share; undefined ends that.
+   */
   | { readonly times: SharedArrayBuffer | undefined };
 /** compute thread → main, from the thread that finished the command; from any thread when one failed. */
 export type DoneMessage = { readonly done: number } | { readonly failed: string };

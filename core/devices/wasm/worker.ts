@@ -68,9 +68,15 @@ function runSegment({ launches, firsts }: Segment, base: number, command: number
     if (Atomics.compareExchange(cells, cell.next, ticket, (ticket + 1) | 0) !== ticket) continue;
     const { label, claims, run } = launches[i]!;
     at = `${label}: `;
-    if (times && claim === 0) times[0] = clock();
+    const own = launches.length + 1 + 2 * (i * threads + thread);
+    if (times) {
+      const began = clock();
+      if (claim === 0) times[0] = began;
+      times[own] ||= began;
+    }
     const piece = claim - firsts[i]!;
     run(claims[piece]!, claims[piece + 1]!);
+    if (times) times[own + 1] = clock();
     const done = (Atomics.add(cells, cell.done, 1) + 1 - base) | 0;
     if (done < firsts[i + 1]!) continue;
     if (times) times[i + 1] = clock();
