@@ -9,12 +9,15 @@ export interface PictureFacts {
   readonly width: number;
   /** 1 for grey, with or without alpha. */
   readonly channels: 1 | 3;
+  /** Of the file, or of the bare pixels. */
+  readonly bytes: number;
 }
 
 /** Reads a picture's header; undefined for one that cannot be read, which decoding will report. */
 export async function pictureFacts(picture: Picture): Promise<PictureFacts | undefined> {
   if (picture.kind === 'raw') {
-    return { height: picture.height, width: picture.width, channels: picture.channels === 1 ? 1 : 3 };
+    const { height, width, channels, pixels } = picture;
+    return { height, width, channels: channels === 1 ? 1 : 3, bytes: pixels.length };
   }
   try {
     const bytes = encodedBytes(picture);
@@ -23,7 +26,8 @@ export async function pictureFacts(picture: Picture): Promise<PictureFacts | und
     if (!format || 'refused' in format) return undefined;
     const { height, width, channels, orientation = 1 } = await sharp(bytes, { limitInputPixels: false }).metadata();
     // from 5 on, EXIF turns the picture by a quarter
-    return { height: orientation > 4 ? width : height, width: orientation > 4 ? height : width, channels: channels <= 2 ? 1 : 3 };
+    const [down, across] = orientation > 4 ? [width, height] : [height, width];
+    return { height: down, width: across, channels: channels <= 2 ? 1 : 3, bytes: bytes.length };
   } catch {
     return undefined;
   }

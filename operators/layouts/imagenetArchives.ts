@@ -103,14 +103,14 @@ function dataSet(
   labels: Int32Array | Uint16Array,
   about: { classes: readonly string[]; names: readonly string[]; split: string; origin: string; warnings?: readonly string[] },
 ): DataSet {
-  const { classes, names, split, origin, warnings } = about;
+  const { classes, names, split, origin, warnings = [] } = about;
   const counts: number[] = classes.map(() => 0);
   for (const label of labels) counts[label]++;
   return {
-    description: `ImageNet archive ${path}, ${split} split: ${number(labels.length)} images, ${classes.length} classes (index ${origin})${unended(index)}`,
+    description: `ImageNet archive ${path}, ${split} split: ${number(labels.length)} images, ${classes.length} classes (index ${origin})`,
     classes,
     names,
-    ...(warnings && { warnings }),
+    warnings: [...warnings, ...unended(path, index)],
     counts,
     size: labels.length,
     indexed: true,
@@ -119,10 +119,10 @@ function dataSet(
 }
 
 /** What tar itself would pass over in silence. */
-function unended({ unended }: TarIndex): string {
-  if (unended.length === 0) return '';
+function unended(path: string, { unended }: TarIndex): string[] {
+  if (unended.length === 0) return [];
   const inside = unended.filter(name => name !== '').map(name => `${name}.tar`);
-  const shown = inside.length > 3 ? `${inside.slice(0, 3).join(', ')} and ${inside.length - 3} more in it` : `${inside.join(', ')} in it`;
-  const which = [...(unended.includes('') ? ['the archive'] : []), ...(inside.length > 0 ? [shown] : [])].join(' and ');
-  return `; ${which} without tar's end mark: perhaps cut off between two files`;
+  const shown = `${inside.slice(0, 3).join(', ')}${inside.length > 3 ? ` and ${inside.length - 3} more` : ''} in it`;
+  const which = [...(unended.includes('') ? [path] : []), ...(inside.length > 0 ? [shown] : [])].join(' and ');
+  return [`without tar's end mark, perhaps cut off between two files: ${unended.includes('') ? which : `${path}, ${which}`}`];
 }

@@ -1,15 +1,36 @@
 import { resolve } from 'node:path';
 import { type DataSet, MillraceError } from '../../../core/index.ts';
 import { openDataSet } from '../../../operators/index.ts';
+import { onInterrupt } from '../interrupt.ts';
 import type { DataActionContext } from './action.ts';
+import { type Spread, survey, surveyText } from './survey.ts';
+import { verifiedText, verify } from './verify.ts';
 
 const number = (value: number): string => value.toLocaleString('en-US');
 
-/** Prints what a folder was recognised as: both splits, classes, images per class. */
-export async function describeData({ dir, output, options }: DataActionContext): Promise<number> {
-  const { layout } = options as { layout?: string };
+/**
+ * Prints what a folder was recognised as: both splits, classes, images per class, sizes. With `--verify` it decodes every image,
+ * lists those that are bad, and fails if there are any.
+ */
+export async function describeData(context: DataActionContext): Promise<number> {
+  const { options, output } = context;
+  if (!options.verify) return describe(context, undefined);
+  const interrupt = onInterrupt(output, 'Stopping; Ctrl-C again stops at once.');
+  try {
+    return await describe(context, interrupt);
+  } finally {
+    output.clear();
+    interrupt.close();
+  }
+}
+
+type Interrupt = Pick<ReturnType<typeof onInterrupt>, 'signal'>;
+
+async function describe({ dir, output, options }: DataActionContext, interrupt: Interrupt | undefined): Promise<number> {
+  const { layout, workers } = options as { layout?: string; workers?: number };
   const folder = resolve(dir);
   const rows: object[] = [];
+  let bad = 0;
   const warned = new Set<string>();
   for (const split of ['train', 'test'] as const) {
     let set: DataSet;
@@ -24,21 +45,29 @@ export async function describeData({ dir, output, options }: DataActionContext):
     }
     const facts = factsOf(set);
     output.line(set.description);
-    if (facts.per_class) {
-      const { min, mean, max } = facts.per_class;
-      output.line(`  ${number(min)} to ${number(max)} images a class, ${number(Math.round(mean))} on average`);
-    }
+    if (facts.per_class) output.line(perClass(facts.per_class));
     output.line(`  ${examples(set)}`);
+    const surveyed = await survey(set);
+    output.line(`  ${surveyText(surveyed)}`);
     for (const each of set.warnings ?? []) {
       // what is said of the whole folder is said once
       if (!warned.has(each)) output.warn(`warning: ${each}`);
       warned.add(each);
     }
-    rows.push({ split, ...facts });
-    output.event('split', { split, ...facts });
+    const verified = interrupt && (await verify(set, { split, workers, output, signal: interrupt.signal }));
+    if (verified?.per_class && !facts.per_class) output.line(perClass(verified.per_class));
+    if (verified) for (const line of verifiedText(verified)) output.line(line);
+    bad += verified?.bad ?? 0;
+    const row = { split, ...facts, pictures: surveyed, ...(verified && { verified }) };
+    rows.push(row);
+    output.event('split', row);
+    if (interrupt?.signal.aborted) break;
   }
-  output.summary({ folder, splits: rows });
-  return 0;
+  const interrupted = interrupt?.signal.aborted ?? false;
+  if (interrupted) output.line('interrupted: the counts are of what was looked at');
+  output.summary({ folder, splits: rows, ...(interrupt && { bad, interrupted }) });
+  if (interrupted) return 130;
+  return bad > 0 ? 1 : 0;
 }
 
 function factsOf({ description, classes, counts, size, warnings = [] }: DataSet) {
@@ -53,4 +82,8 @@ function factsOf({ description, classes, counts, size, warnings = [] }: DataSet)
 function examples({ classes, names }: DataSet): string {
   const shown = classes.slice(0, 4).map((id, i) => (names && names[i] !== id ? `${id} (${names[i]})` : id));
   return `classes: ${shown.join(', ')}${classes.length > shown.length ? `, … ${number(classes.length)} in all` : ''}`;
+}
+
+function perClass({ min, mean, max }: Spread): string {
+  return `  ${number(min)} to ${number(max)} images a class, ${number(Math.round(mean))} on average`;
 }

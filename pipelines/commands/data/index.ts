@@ -1,4 +1,4 @@
-import type { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { didYouMean, fail } from '../../../core/index.ts';
 import type { Output } from '../../terminal/output.ts';
 import type { DataAction } from './action.ts';
@@ -10,7 +10,14 @@ import { tree } from './tree.ts';
 /** What `millrace data DIR` can do besides telling what the folder is. One file each. */
 export const dataActions: readonly DataAction[] = [preview, shard, tree];
 
-export const dataOptions = (): readonly Option[] => dataActions.flatMap(action => action.options?.() ?? []);
+export const dataOptions = (): readonly Option[] => [
+  new Option('--verify', 'decode every image and list those that are bad; the status is 1 if there are any'),
+  new Option('--workers <N>', 'with --verify: worker threads that decode').argParser(text => {
+    if (/^[1-9]\d*$/.test(text)) return Number(text);
+    throw new InvalidArgumentError('It must be a whole number of 1 or more.');
+  }),
+  ...dataActions.flatMap(action => action.options?.() ?? []),
+];
 
 export async function data(
   dir: string,

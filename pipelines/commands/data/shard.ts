@@ -30,6 +30,8 @@ interface ShardOptions {
   readonly shuffle?: boolean;
   readonly seed: number;
   readonly onError: 'throw' | 'skip';
+  /** `--layout`. */
+  readonly layout?: string;
 }
 
 export const shard: DataAction = {
@@ -64,6 +66,7 @@ async function writeShards({ dir, target, options, output }: DataActionContext):
   await refuseFilled(out, output);
   const sets = new Map<Split, DataSet>();
   for (const split of given.split === 'both' ? splits : [given.split]) sets.set(split, await openPart(dir, split, given));
+  for (const each of new Set([...sets.values()].flatMap(({ warnings = [] }) => warnings))) output.warn(`warning: ${each}`);
   const draft = `${out}${draftSuffix}-${process.pid}`;
   const interrupt = onInterrupt(output, 'Stopping; what was written is removed. Ctrl-C again stops at once.');
   try {
@@ -108,8 +111,8 @@ async function refuseFilled(out: string, output: Output): Promise<void> {
     output.warn(`left by a run that was killed, or is still running: ${left.map(name => join(dirname(out), name)).join(', ')}`);
 }
 
-async function openPart(dir: string, split: Split, { shuffle }: ShardOptions): Promise<DataSet> {
-  const set = await openDataSet(resolve(dir), { split });
+async function openPart(dir: string, split: Split, { shuffle, layout }: ShardOptions): Promise<DataSet> {
+  const set = await openDataSet(resolve(dir), { split, layout });
   if (!shuffle || set.indexed) return set;
   const fix = 'Write the shards without it: what comes out has an index, and can be written once more with --shuffle.';
   throw fail(
