@@ -75,6 +75,7 @@ export type { Cost, Gradients, Op, Primitive, Tensor } from './ops/op.ts';
 export * from './optimizers/index.ts';
 export type { MemoryUse } from './plan/memory.ts';
 export { WorkerPool, type WorkerPoolOptions } from './pool/workerPool.ts';
+export { type PredictOptions, predict } from './profile/predict.ts';
 export type {
   DepthOverTime,
   DeviceMemory,
@@ -89,7 +90,7 @@ export type {
   WorkersSnapshot,
 } from './profile/snapshot.ts';
 export { type Span, Trace } from './profile/trace.ts';
-export type { Change, Prediction, Verdict } from './profile/verdict.ts';
+export { type Change, type Prediction, type Verdict, verdict } from './profile/verdict.ts';
 export { ProgramBuilder } from './program/builder.ts';
 export type { Program, ProgramNode } from './program/program.ts';
 export { hash, normals, purpose, uniforms } from './random.ts';

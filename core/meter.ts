@@ -205,6 +205,9 @@ export class MeterSet {
   places: Places | undefined;
   slots: Cells | undefined;
   device: DeviceMeter | undefined;
+  /** The numbers when the pipeline had got going: worker threads started, kernels compiled. Undefined before that. */
+  warm: PipelineReading | undefined;
+  #passes = 0;
   #deviceBefore: ReturnType<DeviceMeter['read']> | undefined;
 
   /** The meter of that name, made at first use. */
@@ -220,8 +223,9 @@ export class MeterSet {
     return [...this.#meters.values()];
   }
 
-  /** The pipeline computes with this model's device: what it did before is not counted. */
+  /** A pass with this model begins: what its device did before the first one is not counted. */
   uses(device: DeviceMeter): void {
+    if (++this.#passes === 2) this.warm = this.read();
     if (this.device === device) return;
     this.device = device;
     device.trace = this.trace;

@@ -174,6 +174,8 @@ class Filling implements Delivery {
     this.#pixels = [];
     this.#emitted++;
     for (const enteredMs of this.#entered.splice(0)) meter.leave(1, enteredMs);
+    // a pipeline with a model has got going only when that has
+    demand.meters.warm ??= demand.meters.read();
     meter.bytes += out.count * height * width * channels;
     demand.meters.trace?.add({
       track: 'batch',

@@ -41,6 +41,7 @@ export { openDataSet } from './openDataSet.ts';
 export { optimize } from './optimize.ts';
 export { pixels } from './pixels.ts';
 export { prefetch } from './prefetch.ts';
+export { type ProfileOptions, profile, snapshots } from './profile.ts';
 export { type ShardOptions, shard } from './shard.ts';
 export { shuffle } from './shuffle.ts';
 export { atSynsets, withinSynsets } from './synsets.ts';

@@ -23,7 +23,7 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   closest: {},
   thread: {},
   // numbers and words about a pipeline: a device, a sample or an operator is nothing to it
-  profile: {},
+  profile: { types: 'meter' },
   meter: { values: 'profile' },
   // a device program knows nothing of graphs, plans or devices
   kernels: { values: 'errors shape', types: 'ops' },

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Observable, type Subscriber } from 'rxjs';
 import { fail } from '../errors.ts';
 import { charge } from '../profile/mainThread.ts';
+import { profiled } from '../profile/scope.ts';
 import { Demand } from './demand.ts';
 import { currentEpoch } from './epochScope.ts';
 import { type Rest, restBehind, resumedIn, wholeEpoch } from './pipelineState.ts';
@@ -44,6 +45,7 @@ export function pull(read: Reader, options: SourceOptions = {}, { jumps = false 
     const scope = currentEpoch();
     const demand = options.demand ?? scope?.demand ?? new Demand(options.meters, options.bound);
     if (scope) scope.demand ??= demand;
+    profiled(demand.meters);
     if (scope && options.from) throw fail('usage', 'from', 'it to be given to epochs', 'a source below epochs with it', 'Move it there.');
     const from = scope ? scope.from : options.from;
     const counters = {

@@ -167,6 +167,8 @@ export interface PipelineSnapshot {
 export interface Profile {
   /** From the start. */
   readonly total: PipelineSnapshot;
+  /** Without the start of worker threads, compilation and the filling of buffers: since the second batch. What a verdict wants. */
+  readonly settled: PipelineSnapshot;
   /** Since the emission before. */
   readonly recent: PipelineSnapshot;
   /** The last one: the pipeline has ended, or failed. */

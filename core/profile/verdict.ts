@@ -1,3 +1,9 @@
+import { type Limit, limitOf } from './limit.ts';
+import { fullCores, type PredictOptions, predict } from './predict.ts';
+import { fixedMsPerStep, stepMs } from './resources.ts';
+import type { PipelineSnapshot, StageSnapshot } from './snapshot.ts';
+import { amount, counted, percent, perSecond } from './words.ts';
+
 /** Something that a user can change, for `predict`. */
 export type Change =
   | { readonly kind: 'workers'; readonly workers: number }
@@ -15,7 +21,7 @@ export interface Prediction {
   /** Times as fast as now; 1 where the change does not help. */
   readonly gain: number | undefined;
   /** What limits then. */
-  readonly then: string | undefined;
+  readonly limitsThen: string | undefined;
   /** `4 workers would give about 650 images/s, then backward limits`. */
   readonly sentence: string;
 }
@@ -35,4 +41,89 @@ export interface Verdict {
   readonly changes: readonly Prediction[];
   /** All of it as one paragraph. */
   readonly text: string;
+}
+
+/** Says which stage limits a pipeline, from its numbers alone. */
+export function verdict(snapshot: PipelineSnapshot, options: PredictOptions = {}): Verdict {
+  const limit = limitOf(snapshot);
+  if (!limit) {
+    const headline = 'nothing has gone through the pipeline yet';
+    return { limits: undefined, headline, evidence: [], changes: [], text: `${headline}.` };
+  }
+  const { stage, resource, next } = limit;
+  const against = next && next.resource.perSecond < 1e6 ? ` against ${amount(next.resource.perSecond)} of ${theirs(next)}` : '';
+  const headline = `${stage} limits: ${perSecond(resource.perSecond)}${against}`;
+  const evidence = evidenceFor(snapshot, limit);
+  const changes = changesFor(snapshot, limit)
+    .map(change => predict(snapshot, change, options))
+    .sort((a, b) => (b.gain ?? 0) - (a.gain ?? 0));
+  const sentences = [`${headline}; ${evidence.join('; ')}`, ...changes.map(({ sentence }) => sentence)];
+  return { limits: stage, headline, evidence, changes, text: sentences.map(each => `${each[0].toUpperCase()}${each.slice(1)}.`).join(' ') };
+}
+
+const theirs = ({ resource, stage }: NonNullable<Limit['next']>): string => {
+  if (resource.name === 'main') return 'the main thread';
+  return resource.name === 'consumer' ? 'the consumer' : stage;
+};
+
+function evidenceFor(snapshot: PipelineSnapshot, { resource, stage }: Limit): string[] {
+  const { machine, stages } = snapshot;
+  const busy = percent(resource.busy);
+  const named = (name: string): StageSnapshot | undefined => stages.find(each => each.name === name);
+  const evidence: string[] = [];
+  if (resource.name === 'workers') {
+    evidence.push(`${counted(resource.servers, 'worker')} ${resource.servers === 1 ? 'is' : 'are'} ${busy} busy${sharesOf(resource)}`);
+  } else if (resource.name === 'device') {
+    const took = stepMs(snapshot);
+    if (stage === 'batch') {
+      const fixed = percent(fixedMsPerStep(snapshot) / took);
+      evidence.push(`${fixed} of a step's ${amount(took)} ms would be the same with any batch (it is ${amount(snapshot.batch)} now)`);
+    } else evidence.push(`steps follow each other ${busy} of the time${sharesOf(resource)}`);
+  } else if (resource.name === 'main') evidence.push(`the main thread is ${busy} busy${sharesOf(resource)}`);
+  else if (resource.name === 'consumer') evidence.push(`samples wait ${busy} of the time for someone to take them`);
+  else if (resource.name === 'source') evidence.push(`reading takes ${busy} of the time`);
+  else evidence.push(`it is at work ${busy} of the time`);
+
+  const forward = named('forward');
+  if (forward && resource.name !== 'device')
+    evidence.push(`the device waits for batches ${percent(forward.waitUpstreamMs / forward.elapsedMs)} of the time`);
+  const ready = named('prefetch');
+  if (ready && resource.name === 'device') evidence.push(`${amount(ready.meanDepth)} samples wait before it`);
+  if (machine.busyCores > fullCores * machine.cores) evidence.push(`${amount(machine.busyCores)} of ${machine.cores} cores are busy`);
+  return evidence;
+}
+
+/** `, decode 60 % and augment 38 %`, where several share what limits. */
+function sharesOf({ stages, msPerItem, busy }: Limit['resource']): string {
+  const shares = stages.filter(part => part.msPerItem > 0.05 * msPerItem).toSorted((a, b) => b.msPerItem - a.msPerItem);
+  if (shares.length < 2) return '';
+  const words = shares.slice(0, 3).map(part => `${part.name} ${percent((busy * part.msPerItem) / msPerItem)}`);
+  return ` (${words.join(', ')})`;
+}
+
+function changesFor(snapshot: PipelineSnapshot, { resource, stage, next }: Limit): Change[] {
+  const twice: Change = { kind: 'faster', stage, times: 2 };
+  const { batch } = snapshot;
+  switch (resource.name) {
+    case 'workers': {
+      // as many as the next resource can use; never so many that nobody would start them
+      const wanted = Math.ceil((resource.servers * (next?.resource.perSecond ?? Number.POSITIVE_INFINITY)) / resource.perSecond);
+      const workers = Math.max(resource.servers + 1, Math.min(wanted, 4 * resource.servers, 64));
+      return [{ kind: 'workers', workers }, twice];
+    }
+    case 'device': {
+      if (stage !== 'batch') return [twice, { kind: 'batch', batch: 2 * Math.round(batch) }];
+      // until the fixed part is a fifth
+      const fixed = fixedMsPerStep(snapshot);
+      const perSample = (stepMs(snapshot) - fixed) / batch;
+      let larger = 2 * Math.round(batch);
+      while (larger < 8 * batch && fixed > 0.2 * (fixed + perSample * larger)) larger *= 2;
+      return [{ kind: 'batch', batch: larger }];
+    }
+    case 'consumer':
+      return [];
+    default:
+      // time that no stage accounts for cannot be told to take less
+      return resource.stages.length > 0 ? [twice] : [];
+  }
 }

@@ -1,0 +1,152 @@
+import { largest } from './limit.ts';
+import { fixedMsPerStep, type Resource, resource, resourcesOf, stepMs, stepRest } from './resources.ts';
+import type { PipelineSnapshot } from './snapshot.ts';
+import type { Change, Prediction } from './verdict.ts';
+import { changeInWords, perSecond } from './words.ts';
+
+export interface PredictOptions {
+  /** The same pipeline with another batch size: two points tell what of a step is fixed. */
+  readonly other?: PipelineSnapshot;
+}
+
+/** Cores that are busy to this share are full: the rest is lost between threads that wake each other. */
+export const fullCores = 0.9;
+/** From one measurement at one batch size, its fixed part is known well enough only where it outweighs everything else. */
+const fixedEnough = 0.5;
+
+/**
+ * What a change would buy, from what each sample costs each resource now. The bound of the resource that sets the pace then is
+ * scaled by how close to its bound the pipeline comes today.
+ */
+export function predict(snapshot: PipelineSnapshot, change: Change, options: PredictOptions = {}): Prediction {
+  const now = resourcesOf(snapshot);
+  if (now.length === 0) return unknown(change, 'nothing has gone through the pipeline yet');
+  const changed = apply(now, snapshot, change, options);
+  if (typeof changed === 'string') return unknown(change, changed);
+  const bound = least(now);
+  const limit = least(changed);
+  const reached = Math.min(1, snapshot.itemsPerSecond / bound.perSecond);
+  // jitter is all that a longer queue takes away
+  const itemsPerSecond = limit.perSecond * (change.kind === 'prefetch' ? Math.max(reached, 0.97) : reached);
+  const gain = itemsPerSecond / snapshot.itemsPerSecond;
+  const then = limit.name === 'cores' ? 'cores' : largest(limit, limit.name);
+  return {
+    change,
+    known: true,
+    itemsPerSecond,
+    gain,
+    limitsThen: then,
+    sentence: sentence(snapshot, change, itemsPerSecond, gain, limit, then),
+  };
+}
+
+const least = (resources: readonly Resource[]): Resource => resources.reduce((a, b) => (b.perSecond < a.perSecond ? b : a));
+
+function sentence(
+  { machine, itemsPerSecond: today }: PipelineSnapshot,
+  change: Change,
+  itemsPerSecond: number,
+  gain: number,
+  limit: Resource,
+  then: string,
+): string {
+  if (gain < 1.03) {
+    const cores = limit.name === 'cores' || machine.busyCores > fullCores * machine.cores;
+    const why = cores ? `all ${machine.cores} cores are busy` : `${then} limits at ${perSecond(Math.max(itemsPerSecond, today))}`;
+    return `${changeInWords(change)} would not help: ${why}`;
+  }
+  const after = limit.name === 'cores' ? `all ${machine.cores} cores are busy` : `${then} limits`;
+  return `${changeInWords(change)} would give about ${perSecond(itemsPerSecond)}, then ${after}`;
+}
+
+function unknown(change: Change, why: string): Prediction {
+  const sentence = `what ${changeInWords(change)} would give is not known: ${why}`;
+  return { change, known: false, itemsPerSecond: undefined, gain: undefined, limitsThen: undefined, sentence };
+}
+
+/** The resources as they would be, or why that is not known. */
+function apply(
+  now: readonly Resource[],
+  snapshot: PipelineSnapshot,
+  change: Change,
+  { other }: PredictOptions,
+): readonly Resource[] | string {
+  switch (change.kind) {
+    case 'workers':
+      if (!now.some(({ name }) => name === 'workers')) return 'no stage works in worker threads';
+      return now.map(each => (each.name === 'workers' ? remade({ ...each, servers: change.workers }) : each));
+    case 'prefetch':
+      return now;
+    case 'batch':
+      return withBatch(now, snapshot, change.batch, other);
+    case 'faster':
+      return withFaster(now, snapshot, change.stage, change.times);
+  }
+}
+
+const remade = (each: Resource): Resource => resource(each, 0);
+
+/** A step takes F + c·B: F from two batch sizes, or from what one measurement knows to be fixed. */
+function withBatch(
+  now: readonly Resource[],
+  snapshot: PipelineSnapshot,
+  batch: number,
+  other: PipelineSnapshot | undefined,
+): readonly Resource[] | string {
+  const { steps, batch: size } = snapshot;
+  if (steps === 0 || size === 0) return 'no model was run';
+  const took = stepMs(snapshot);
+  let fixed: number;
+  if (other && other.steps > 0 && Math.abs(other.batch - size) >= 1) {
+    const perSample = Math.max(0, (stepMs(other) - took) / (other.batch - size));
+    fixed = Math.max(0, took - perSample * size);
+  } else {
+    fixed = fixedMsPerStep(snapshot);
+    if (fixed < fixedEnough * took) return 'one batch size does not tell what a step costs whatever its batch; profile another one as well';
+  }
+  const perItem = fixed / batch + (took - fixed) / size;
+  const ratio = perItem / (took / size);
+  return now.map(each =>
+    each.name === 'device' ? remade({ ...each, msPerItem: each.msPerItem * ratio, stages: scaled(each, ratio) }) : each,
+  );
+}
+
+const scaled = ({ stages }: Resource, ratio: number) => stages.map(({ name, msPerItem }) => ({ name, msPerItem: msPerItem * ratio }));
+
+function withFaster(now: readonly Resource[], snapshot: PipelineSnapshot, stage: string, times: number): readonly Resource[] | string {
+  if (!(times > 0)) return `${times} is no number of times`;
+  if (!now.some(({ stages }) => stages.some(({ name }) => name === stage))) return `no measured work of a stage "${stage}"`;
+  // of a thread's busy time, what a core had to do with it: a stage that waits for a disk uses none
+  const threads = now
+    .filter(({ name }) => name !== 'cores')
+    .reduce((sum, { name, msPerItem }) => sum + msPerItem * threadsOf(name, snapshot), 0);
+  const cpu = now.find(({ name }) => name === 'cores')?.msPerItem ?? 0;
+  const onCore = threads > 0 ? Math.min(1, cpu / threads) : 0;
+  let saved = 0;
+  // the host answers the device sooner when the main thread has less to do
+  const main = now.find(each => each.name === 'main' && each.stages.some(({ name }) => name === stage));
+  const mainShare = main ? 1 - ((1 - 1 / times) * (main.stages.find(({ name }) => name === stage)?.msPerItem ?? 0)) / main.msPerItem : 1;
+  const changed = now.map(each => {
+    if (each.name === 'device' && main) return withRest(each, mainShare);
+    const own = each.stages.find(({ name }) => name === stage);
+    if (!own) return each;
+    const less = own.msPerItem * (1 - 1 / times);
+    saved += less * onCore * threadsOf(each.name, snapshot);
+    const stages = each.stages.map(part => (part === own ? { name: stage, msPerItem: part.msPerItem - less } : part));
+    return remade({ ...each, msPerItem: Math.max(0, each.msPerItem - less), stages });
+  });
+  return changed.map(each => (each.name === 'cores' ? remade({ ...each, msPerItem: Math.max(0, each.msPerItem - saved) }) : each));
+}
+
+/** What lies between kernels takes another time. */
+function withRest(each: Resource, ratio: number): Resource {
+  const stages = each.stages.map(part => (part.name === stepRest ? { name: stepRest, msPerItem: part.msPerItem * ratio } : part));
+  const before = each.stages.find(({ name }) => name === stepRest)?.msPerItem ?? 0;
+  return remade({ ...each, msPerItem: each.msPerItem - before * (1 - ratio), stages });
+}
+
+/** Threads at work while a resource is. */
+function threadsOf(name: string, { device }: PipelineSnapshot): number {
+  if (name === 'consumer') return 0;
+  return name === 'device' ? (device?.threads ?? 0) : 1;
+}
