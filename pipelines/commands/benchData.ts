@@ -81,7 +81,7 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
   );
   const seconds = (last - began) / 1000;
   const rate = (count: number) => (seconds > 0 ? count / seconds : 0);
-  const rows = stageRows(meters.snapshot().stages, (last - opened) / 1000);
+  const rows = stageRows(meters.snapshot(meters.warm));
   output.event('stages', { stages: rows });
   output.line(stageTable(rows));
   output.line(`${figure(rate(images))} images/s, ${bytes(rate(pixels))}/s of pixels`);

@@ -1,7 +1,8 @@
+import { verdict } from '../../core/index.ts';
 import type { Pipeline } from '../definePipeline.ts';
 import { type Listener, type Result, runPipeline, together } from '../run/runPipeline.ts';
 import { color } from '../terminal/color.ts';
-import { duration, figure, share } from '../terminal/format.ts';
+import { duration, figure, paragraph, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 import { TrainingProgress } from '../terminal/progress.ts';
 import { stageRows, stageTable } from '../terminal/stageTable.ts';
@@ -81,12 +82,18 @@ class Teller implements Listener {
   conclude(result: Result): void {
     const { introduction, evaluation, epochs, steps, images, loss, seconds, trainingSeconds, skipped, warned, interrupted, kept } = result;
     const { context } = this.#prepared!;
-    const rows = stageRows(context.meters.snapshot().stages, trainingSeconds);
+    // the start of threads and the first compilation would make everything look slower than it is
+    const { meters } = context;
+    const settled = meters.snapshot(meters.warm);
+    const { limits, headline, evidence, changes, text } = verdict(settled);
+    const rows = stageRows(settled);
     const imagesPerSecond = trainingSeconds > 0 ? images / trainingSeconds : 0;
     this.output.event('stages', { stages: rows });
+    this.output.event('verdict', { limits: limits ?? null, headline, evidence, changes, text });
     if (rows.length > 0) {
       this.output.line();
       this.output.line(stageTable(rows));
+      if (limits !== undefined) this.output.line(paragraph(text, this.output.columns));
     }
     this.output.line();
     const outcome = interrupted ? 'interrupted' : 'done';

@@ -46,3 +46,15 @@ export function fit(parts: readonly string[], columns: number): string {
   }
   return line;
 }
+
+/** Words in lines of at most so many columns, and never more than a page's. */
+export function paragraph(text: string, columns: number): string {
+  const width = Math.max(20, Math.min(columns - 1, 120));
+  const lines: string[] = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.length - 1;
+    if (lines[last] && lines[last].length + 1 + word.length > width) lines.push(word);
+    else lines[last] += (lines[last] && ' ') + word;
+  }
+  return lines.join('\n');
+}

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { StageSnapshot } from '../../core/index.ts';
+import { type PipelineSnapshot, verdict } from '../../core/index.ts';
 import { color } from './color.ts';
 import { figure, share } from './format.ts';
 
@@ -19,30 +19,20 @@ export interface StageRow {
   readonly ways?: Readonly<Record<string, number>>;
 }
 
-/**
- * What each stage could do, and which one limits: the slowest of those that were busy. `seconds` is the time spent training,
- * without the evaluations between the epochs.
- */
-export function stageRows(stages: readonly StageSnapshot[], seconds: number): StageRow[] {
-  const working = stages.filter(stage => stage.itemsOut > 0 && Number.isFinite(stage.capacityPerSecond));
-  // the compute stages share one device: what they can do together is what counts
-  const compute = working.filter(stage => computeStages.has(stage.name));
-  const together = 1 / compute.reduce((sum, stage) => sum + 1 / stage.capacityPerSecond, 0);
-  const pace = (stage: StageSnapshot) => (computeStages.has(stage.name) ? together : stage.capacityPerSecond);
-  const slowest = working.toSorted((a, b) => pace(a) - pace(b) || a.capacityPerSecond - b.capacityPerSecond)[0];
-  return stages.map(stage => ({
+/** What each stage could do, and which one limits, as the verdict has it. */
+export function stageRows(snapshot: PipelineSnapshot): StageRow[] {
+  const { limits } = verdict(snapshot);
+  return snapshot.stages.map(stage => ({
     stage: stage.name,
     items: stage.itemsOut,
     items_per_s: Number.isFinite(stage.capacityPerSecond) && stage.itemsOut > 0 ? stage.capacityPerSecond : null,
-    busy: Math.min(1, stage.busyMs / (1000 * Math.max(seconds, 1e-9) * stage.parallel)),
+    busy: stage.busyShare,
     queue: stage.meanDepth,
     queue_bound: stage.bound ?? null,
-    limits: stage === slowest,
+    limits: stage.name === limits,
     ...(stage.ways && { ways: stage.ways }),
   }));
 }
-
-const computeStages: ReadonlySet<string> = new Set(['forward', 'backward', 'optimize']);
 
 export function stageTable(rows: readonly StageRow[]): string {
   const table = new Table({

@@ -7,12 +7,15 @@ import { type Change, verdict } from '../../core/profile/verdict.ts';
 import { measure, ordinary, type Planted } from './planted.ts';
 
 /** What is planted, the stage that must be named, a change, and how the pipeline is after it. */
-const cases: Record<string, { readonly planted: Planted; readonly stage: string; readonly change: Change; readonly after: Planted }> = {
+const cases: Record<
+  string,
+  { readonly planted: Planted & { readonly batch: number }; readonly stage: string; readonly change: Change; readonly after: Planted }
+> = {
   'a slow source': {
-    planted: { ...ordinary, source: 20 },
+    planted: { ...ordinary, batch: 4, source: 30 },
     stage: 'source',
     change: { kind: 'faster', stage: 'source', times: 2 },
-    after: { ...ordinary, source: 10 },
+    after: { ...ordinary, batch: 4, source: 15 },
   },
   'a slow disk, read in the workers': {
     planted: { ...ordinary, read: 24 },
@@ -45,21 +48,24 @@ const cases: Record<string, { readonly planted: Planted; readonly stage: string;
     after: { ...ordinary, backward: 4 },
   },
   "a slow operator of the user's on the main thread": {
-    // what answers the device and the workers has to wait for it too: many at a time, so that this weighs little
-    planted: { ...ordinary, workers: 8, batch: 16, main: 12 },
+    // no model: what answers its device would have to wait for the main thread as well
+    planted: { ...ordinary, workers: 8, batch: 4, main: 24, consumer: 0.1 },
     stage: 'filters',
     change: { kind: 'faster', stage: 'filters', times: 2 },
-    after: { ...ordinary, workers: 8, batch: 16, main: 6 },
+    after: { ...ordinary, workers: 8, batch: 4, main: 12, consumer: 0.1 },
   },
   "a stage of the user's that waits": {
-    planted: { ...ordinary, waiting: 20 },
+    planted: { ...ordinary, batch: 4, waiting: 30 },
     stage: 'lookup',
     change: { kind: 'faster', stage: 'lookup', times: 2 },
-    after: { ...ordinary, waiting: 10 },
+    after: { ...ordinary, batch: 4, waiting: 15 },
   },
 };
 
-describe('verdict on planted bottlenecks', () => {
+describe('verdict on planted bottlenecks', function () {
+  // the machine may do something else for a while: then two measurements in a row do not fit each other
+  this.retries(3);
+
   let device: Device;
   before(async () => {
     device = await openWasm({ threads: 1 });
@@ -68,7 +74,7 @@ describe('verdict on planted bottlenecks', () => {
 
   for (const [what, { planted, stage, change, after }] of Object.entries(cases)) {
     it(`should name ${what}, and know within 15 % what a change buys`, async () => {
-      const steps = planted.batch === 2 ? 8 : planted.batch === 16 ? 3 : 5;
+      const steps = planted.batch < 8 ? 8 : 5;
       const before = await measure(planted, device, steps);
       const { limits, text } = verdict(before);
       if (process.env.SHOW) console.log(text);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
-import { MeterSet } from '../../core/index.ts';
-import { bytes, duration, figure, fit, share } from '../../pipelines/terminal/format.ts';
+import { MeterSet, type PipelineSnapshot, type Place } from '../../core/index.ts';
+import { bytes, duration, figure, fit, paragraph, share } from '../../pipelines/terminal/format.ts';
 import { Output } from '../../pipelines/terminal/output.ts';
 import { TrainingProgress } from '../../pipelines/terminal/progress.ts';
 import { stageRows, stageTable } from '../../pipelines/terminal/stageTable.ts';
@@ -111,22 +111,35 @@ describe('TrainingProgress', () => {
   });
 });
 
+describe('paragraph', () => {
+  it('should break lines between words', () => {
+    assert.equal(
+      paragraph('decode limits: 412 images/s against 655 of backward', 30),
+      'decode limits: 412 images/s\nagainst 655 of backward',
+    );
+    assert.equal(paragraph('a b', 300), 'a b');
+  });
+});
+
 describe('stageRows', () => {
-  const meters = (stages: Record<string, { items: number; busyMs: number; parallel?: number }>) => {
+  /** A second of a pipeline. */
+  const snapshot = (stages: Record<string, { items: number; busyMs: number; parallel?: number; runs: Place }>): PipelineSnapshot => {
     const set = new MeterSet();
-    for (const [name, { items, busyMs, parallel = 1 }] of Object.entries(stages))
-      Object.assign(set.stage(name), { itemsIn: items, itemsOut: items, busyMs, parallel, runs: 'alone' });
-    return set.snapshot().stages;
+    for (const [name, { items, busyMs, parallel = 1, runs }] of Object.entries(stages))
+      Object.assign(set.stage(name), { itemsIn: items, itemsOut: items, busyMs, parallel, runs });
+    const measured = set.snapshot();
+    const second = { elapsedMs: 1000, itemsPerSecond: measured.items };
+    const rows = measured.stages.map(stage => ({ ...stage, elapsedMs: 1000, busyShare: stage.busyMs / 1000 / stage.parallel }));
+    return { ...measured, ...second, stages: rows, machine: { cores: 2, busyCores: 1.5, mainThreadShare: 0.1 } };
   };
 
   it('should say what each stage could do, how busy it was, and which one limits @smoke', () => {
     const rows = stageRows(
-      meters({
-        source: { items: 100, busyMs: 10 },
-        decode: { items: 100, busyMs: 1600, parallel: 2 },
-        forward: { items: 100, busyMs: 500 },
+      snapshot({
+        source: { items: 100, busyMs: 10, runs: 'alone' },
+        decode: { items: 100, busyMs: 1600, parallel: 2, runs: 'workers' },
+        forward: { items: 100, busyMs: 500, runs: 'device' },
       }),
-      1,
     );
     assert.deepEqual(
       rows.map(({ stage, items_per_s, busy, limits }) => [stage, Math.round(items_per_s!), Math.round(busy * 100), limits]),
@@ -141,8 +154,11 @@ describe('stageRows', () => {
 
   it('should count the stages of the device together, since they share it', () => {
     const rows = stageRows(
-      meters({ decode: { items: 100, busyMs: 700 }, forward: { items: 100, busyMs: 400 }, backward: { items: 100, busyMs: 600 } }),
-      1,
+      snapshot({
+        decode: { items: 100, busyMs: 700, runs: 'workers' },
+        forward: { items: 100, busyMs: 400, runs: 'device' },
+        backward: { items: 100, busyMs: 600, runs: 'device' },
+      }),
     );
     assert.equal(rows.find(({ limits }) => limits)!.stage, 'backward');
   });
