@@ -60,6 +60,7 @@ export function epochs(
           through(source, subscriber, {
             next(sample) {
               samples++;
+              if (scope.from) checkOneSource(scope, sample);
               subscriber.next(sample.epoch === current && sample.seed === stamped ? sample : { ...sample, epoch: current, seed: stamped });
             },
             complete() {
@@ -78,4 +79,12 @@ export function epochs(
 
       advance();
     });
+}
+
+/** Positions are of one source; with several it is not known how far each of them was. */
+function checkOneSource({ from, resumed = 0 }: EpochScope, { after }: Sample): void {
+  if (from!.position < 0 || (resumed === 1 && after)) return;
+  const got = resumed > 1 ? 'sources that are merged' : resumed === 1 ? 'sources one after the other' : 'one that knows nothing of states';
+  const fix = 'Go on at the beginning of an epoch: from: { seed, epoch, position: -1 }.';
+  throw fail('usage', 'epochs', "one of Millrace's sources, to go on inside an epoch", got, fix);
 }

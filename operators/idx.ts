@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Observable } from 'rxjs';
 import { checkLabel } from '../core/data/label.ts';
+import { checkReaches } from '../core/data/pipelineState.ts';
 import { pull } from '../core/data/pull.ts';
 import type { Sample, SourceOptions } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
@@ -39,6 +40,7 @@ export function idx(images: string, { labels, classes, ...options }: IdxOptions)
           const fix = 'Check that both files belong to the same split.';
           throw fail('data', labels, `${count} labels, as ${name} has images`, String(answers.header.dims[0]), fix);
         }
+        checkReaches(images, count, start);
         const answer = answers.items(start);
         let index = start;
         for await (const pixels of pictures.items(start)) {

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Observable } from 'rxjs';
 import { isImageExtension } from '../core/data/imageFiles.ts';
 import { parseLabel } from '../core/data/label.ts';
+import { checkReaches } from '../core/data/pipelineState.ts';
 import { type Found, pull } from '../core/data/pull.ts';
 import type { Sample, SourceOptions } from '../core/data/sample.ts';
 import { parseBoxes } from '../core/data/shardBoxes.ts';
@@ -55,6 +56,7 @@ export function webDataset(from: string | readonly string[], { classes, counts, 
           throw fail('data', shard, `${expected} samples, as the index says`, String(index - first), fix);
         }
       }
+      checkReaches('webDataset', index, start);
     },
     options,
     { jumps: true },

@@ -6,6 +6,8 @@ export interface EpochScope {
   readonly epoch: number;
   readonly seed: number;
   readonly from?: PipelineState;
+  /** Sources that go on from it. */
+  resumed?: number;
   /** Made by the first source that subscribes, and used by all after it, so that the bound holds across epochs. */
   demand: Demand | undefined;
 }

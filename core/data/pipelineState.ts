@@ -61,6 +61,13 @@ export function isReplay({ position, after }: Pick<Sample, 'position' | 'after'>
   return after !== undefined && position === after.good;
 }
 
+/** A source that has fewer samples than a state is behind cannot be the one that the state was taken with. */
+export function checkReaches(where: string, count: number, start: number): void {
+  if (start <= count) return;
+  const fix = 'Go on with the data that the state was taken with.';
+  throw fail('data', where, `at least the ${start} samples that the state is behind`, String(count), fix);
+}
+
 /** The state that a source goes on from in this epoch, if it is the one. */
 export function resumedIn(
   { seed, epoch }: { readonly seed: number; readonly epoch: number },

@@ -53,6 +53,7 @@ export function pull(read: Reader, options: SourceOptions = {}, { jumps = false 
       seed: scope?.seed ?? options.seed ?? from?.seed ?? 0,
     };
     const after = resumedIn(counters, from);
+    if (scope && after) scope.resumed = (scope.resumed ?? 0) + 1;
     const rest = after ? restBehind(after) : wholeEpoch;
     const stamp: Stamp = { ...counters, ...(after && { after }) };
     const gate = new Gate(demand);

@@ -1,4 +1,5 @@
 import { permutation } from './permutation.ts';
+import { checkReaches } from './pipelineState.ts';
 import type { SourceOptions } from './sample.ts';
 
 /** Which samples are visited, and in which order. */
@@ -19,6 +20,7 @@ export interface Visit {
 export function* places(labels: ArrayLike<number>, { order, keep, seed, epoch, start = 0 }: Visit): Generator<number> {
   const kept = keep && keptOf(labels, keep);
   const count = kept ? kept.length : labels.length;
+  checkReaches('data set', count, start);
   const drawn = order === 'random' ? permutation(count, seed, epoch) : undefined;
   for (let at = start; at < count; at++) {
     const place = drawn ? drawn[at] : at;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
-import { filter, lastValueFrom, map, type Observable, toArray } from 'rxjs';
+import { concat, filter, lastValueFrom, map, merge, type Observable, toArray } from 'rxjs';
 import sharp from 'sharp';
 import { Demand } from '../../core/data/demand.ts';
 import type { PipelineState } from '../../core/data/pipelineState.ts';
@@ -245,6 +245,20 @@ describe('going on from a state', function () {
       /^shuffle: expected a state of a buffer of 9, to go on from, got one of a buffer of 8\./,
     );
     await fails(source({ from }).pipe(epochs(2)), /^from: expected it to be given to epochs, got a source below epochs with it\./);
+    const inside = { seed: 0, epoch: 0, position: 3 };
+    const one = /^epochs: expected one of Millrace's sources, to go on inside an epoch, got sources /;
+    await fails(merge(source({}), source({})).pipe(epochs(2, { from: inside })), one);
+    await fails(concat(source({}), source({})).pipe(epochs(2, { from: inside })), one);
+    const begin = concat(source({}), source({})).pipe(epochs(2, { from: { ...inside, position: -1 } }), toArray());
+    assert.equal((await lastValueFrom(begin)).length, 4 * count);
+    for (const [name, each] of Object.entries(await sources())) {
+      const far = each({ from: { seed: 0, epoch: 0, position: 99 } });
+      await fails(
+        far,
+        /expected at least the 100 samples that the state is behind, got 47\. Go on with the data that the state was taken with\.$/,
+      );
+      assert.deepEqual(await lastValueFrom(each({ from: { seed: 0, epoch: 0, position: 46 } }).pipe(toArray())), [], name);
+    }
     assert.throws(() => epochs(2, { seed: 5, from }), /^MillraceError: from: expected a state of seed 5/);
   });
 });
