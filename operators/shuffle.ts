@@ -1,6 +1,6 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
-import { isReplay, shuffleRank } from '../core/data/pipelineState.ts';
+import { shuffleRank } from '../core/data/pipelineState.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
@@ -65,9 +65,7 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
           round = { epoch, seed, block, samples: new Ranked() };
           rounds.push(round);
         }
-        // what may have to stand in for a bad sample goes before all that may be one
-        const rank = isReplay(sample) ? -1 : shuffleRank(seed, epoch, position);
-        round.samples.add({ rank, sample, enteredMs });
+        round.samples.add({ rank: shuffleRank(seed, epoch, position), sample, enteredMs });
         kept++;
       };
 
