@@ -222,7 +222,8 @@ const device = (): Option =>
       `${didYouMean(text, deviceNames)}\`millrace devices\` tells what this machine has.`,
     );
   });
-const exact = (): Option => new Option('--exact', 'no Winograd: convolutions differ from their definition by the order of sums alone');
+const exact = (): Option =>
+  new Option('--exact', 'no Winograd, no Strassen: convolutions differ from their definition by the order of sums alone');
 const precision = (): Option =>
   new Option('--precision <P>', 'mixed: 16-bit operands and 32-bit sums for the products of layers, on a GPU with tensor cores')
     .choices(['f32', 'mixed'])

@@ -50,7 +50,9 @@ export const commonOptions = z.object({
   exact: z
     .boolean()
     .default(false)
-    .describe('no Winograd: convolutions differ from their definition by the order of sums alone, and take up to twice the time'),
+    .describe(
+      'no Winograd, no Strassen: convolutions differ from their definition by the order of sums alone, and take up to twice the time',
+    ),
   precision: z
     .enum(['f32', 'mixed'])
     .default('f32')

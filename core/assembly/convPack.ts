@@ -129,7 +129,7 @@ function transpose(from: usize, row: usize, length: i32, valid: i32, to: usize):
 }
 
 /** A transposed square of 4 × 4; rows of `to` are 32 bytes apart. */
-function quad(from: usize, row: usize, to: usize): void {
+export function quad(from: usize, row: usize, to: usize): void {
   const a = v128.load(from);
   const b = v128.load(from + row);
   const c = v128.load(from + 2 * row);

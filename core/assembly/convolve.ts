@@ -249,7 +249,7 @@ function copyColumns(from: usize, fromOffset: usize, to: usize, toOffset: usize,
 }
 
 /** Columns `from` to `past` of some rows: adds the bias, cuts off below zero. NaN stays NaN. */
-function finishRows(addresses: usize, rows: i32, bias: usize, from: i32, past: i32, finish: i32): void {
+export function finishRows(addresses: usize, rows: i32, bias: usize, from: i32, past: i32, finish: i32): void {
   const zero = f32x4.splat(0);
   const length = (<usize>past) << 2;
   const biased = (finish & BIAS) !== 0;

@@ -41,6 +41,9 @@ export { panelsOfColumns, panelsOfRows } from './panels';
 export { copyChannels, padChannels, padChannelsGradient, transpose } from './rearrange';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
 export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradient } from './softmax';
+// rowsProduct is exported for the same reason as tileProduct below
+export { multiplySeven, packSeven, rowsProduct } from './strassen';
+export { joinSevenFilters, multiplySevenFilters } from './strassenFilters';
 export { toFloat } from './toFloat';
 export { exponential, logarithm } from './transcendental';
 export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';

@@ -51,7 +51,7 @@ export interface VariantLaunch {
 
 /** What a variant may ask about the run and the device before it applies. */
 export interface VariantTerms {
-  /** Only results that differ from the definition by the order of sums: no Winograd. */
+  /** Only results that differ from the definition by the order of sums: no Winograd, no Strassen. */
   readonly exact: boolean;
   /** Features of the device: `relaxed-simd`; `shader-f16`, `subgroups`, … */
   readonly features: ReadonlySet<string>;

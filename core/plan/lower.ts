@@ -29,7 +29,7 @@ export interface LowerOptions {
   readonly features?: ReadonlySet<string>;
   /** `Device.limits`; by default what every WebGPU adapter grants. */
   readonly limits?: VariantLimits;
-  /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
+  /** True keeps from variants that round otherwise than a sum in another order does: Winograd's, Strassen's. */
   readonly exact?: boolean;
   /** True allows products that round their operands to float16. */
   readonly mixed?: boolean;

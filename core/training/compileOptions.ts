@@ -12,7 +12,7 @@ export interface CompileOptions {
   readonly frozen?: (parameter: string) => boolean;
   /** False keeps to the ops' own gpu.js kernels. */
   readonly variants?: boolean;
-  /** True keeps from variants that round otherwise than a sum in another order does: Winograd. */
+  /** True keeps from variants that round otherwise than a sum in another order does: Winograd's, Strassen's. */
   readonly exact?: boolean;
   /** 'f32' unless given. 'mixed' throws a MillraceError of kind 'device' where the device has no 16-bit matrices. */
   readonly precision?: Precision;

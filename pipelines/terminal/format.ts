@@ -5,7 +5,7 @@ export const share = (value: number): string => `${(100 * value).toFixed(1)} %`;
 /** What is said after a device's description. */
 export const unfused = (fuse: boolean): string => (fuse ? '' : ', not fused');
 export const inPrecision = (precision?: 'f32' | 'mixed'): string => (precision === 'mixed' ? ', mixed precision' : '');
-export const exactly = (exact: boolean): string => (exact ? ', exact (no Winograd)' : '');
+export const exactly = (exact: boolean): string => (exact ? ', exact (no Winograd, no Strassen)' : '');
 
 /** Three significant digits: 0.512, 61.2, 1,230. */
 export function figure(value: number): string {

@@ -5,6 +5,7 @@ import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { filterGradientBlocks } from '../variants/convWasmBlocks.ts';
 import { filterGradientWasm } from '../variants/convWasmFilters.ts';
+import { strassenFilterGradient } from '../variants/strassenFilters.ts';
 import { convFilterGradient } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradFilterGradient } from '../variants/winogradFilterGradient.ts';
@@ -40,6 +41,7 @@ registerPrimitive<WindowPlace>({
     ...winogradFilterGradient,
     stride2FilterGradient,
     filterGradientBlocks,
+    strassenFilterGradient,
     filterGradientWasm, //
     convFilterGradient(matrices()),
     convFilterGradient(),

@@ -6,6 +6,7 @@ import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { conv2dWasm } from '../variants/convWasm.ts';
 import { conv2dBlocks } from '../variants/convWasmBlocks.ts';
+import { strassenForward } from '../variants/strassen.ts';
 import { convForward } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradForward } from '../variants/winograd.ts';
@@ -46,6 +47,7 @@ registerPrimitive<WindowPlace & Fused>({
     ...winogradForward,
     stride2Forward,
     conv2dBlocks,
+    strassenForward,
     conv2dWasm, //
     convForward(matrices()),
     convForward(),

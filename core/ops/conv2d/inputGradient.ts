@@ -12,6 +12,7 @@ import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { inputGradientWasm } from '../variants/convWasm.ts';
+import { strassenInputGradient } from '../variants/strassen.ts';
 import { convInputGradient } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
 import { winogradInputGradient } from '../variants/winograd.ts';
@@ -64,6 +65,7 @@ registerPrimitive<WindowPlace>({
   variants: [
     ...winogradInputGradient,
     stride2InputGradient,
+    strassenInputGradient,
     inputGradientWasm, //
     convInputGradient(matrices()),
     convInputGradient(),

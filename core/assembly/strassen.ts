@@ -1,0 +1,349 @@
+/**
+ * Matrix products by Strassen's method, in Winograd's form: 7 products of halves where the definition has 8.
+ *
+ * With A = [A11 A12; A21 A22] (pixels × channels), B likewise (channels × filters) and C = A · B:
+ *
+ *   S1 = A21 + A22   S2 = S1 − A11   S3 = A11 − A21   S4 = A12 − S2      P1 = A11 B11   P2 = A12 B21   P3 = S4 B22   P4 = A22 T4
+ *   T1 = B12 − B11   T2 = B22 − T1   T3 = B22 − B12   T4 = T2 − B21      P5 = S1 T1     P6 = S2 T2     P7 = S3 T3
+ *   U = P1 + P6      V = U + P7      C11 = P1 + P2    C12 = U + P5 + P3  C21 = V − P4   C22 = V + P5
+ *
+ * (Higham, "Accuracy and Stability of Numerical Algorithms", 23.1.) The halves of A are six pixels beside six others, gathered
+ * and added in L1; those of B are added when it is packed; those of C are put together before they leave the cache. So one level
+ * costs no sweep over memory.
+ */
+import { COLUMNS, ROWS } from './block';
+import { finishRows } from './convolve';
+import { quad } from './convPack';
+import { align } from './taps';
+import { madd } from './vector';
+
+/** How many pixels are gathered at a time. */
+const PIXELS: i32 = 2 * ROWS;
+/** Bytes of a row of a left operand, 512 floats and some to keep rows out of one another's place in the cache; of an operand. */
+const PITCH: usize = 2112;
+const LEFT: usize = 6 * PITCH + 64;
+/** Bytes of 6 × 8 sums. */
+const TILE: usize = 192;
+
+/**
+ * y[n, h · up, w · up, o] = bias[o] + Σ_c x[n, h · down, w · down, c] · weight[c, o], the other pixels of y 0. Units are (range of
+ * pairs of panels, span of 12 pixels).
+ *
+ * @param C a multiple of 8
+ * @param packed by `packSeven`
+ * @param O a multiple of 16
+ * @param height, width of the grid (h, w)
+ * @param chunk channels that are summed up before the sum goes to memory, a multiple of 8, at most 1024; as in the packing
+ * @param pairs of panels of one unit, at most: a panel of each half of the filters
+ * @param spans of 12 pixels of one unit, at most
+ * @param finish 1: add the bias; 2: relu
+ *
+ * Scratch: see `multiplyScratch` in `core/ops/variants/strassen.ts`.
+ */
+export function multiplySeven(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  x: usize,
+  packed: usize,
+  bias: usize,
+  y: usize,
+  N: i32,
+  H: i32,
+  W: i32,
+  C: i32,
+  P: i32,
+  Q: i32,
+  O: i32,
+  height: i32,
+  width: i32,
+  down: i32,
+  up: i32,
+  chunk: i32,
+  pairs: i32,
+  spans: i32,
+  finish: i32,
+): void {
+  const pixels = N * height * width;
+  const allPairs = O / (2 * COLUMNS);
+  const ranges = (allPairs + pairs - 1) / pairs;
+  const halfFilters = (<usize>O) << 1;
+
+  // scratch: addresses of 12 pixels of x and of y; a row of zeros, one that nobody reads; seven left operands; products
+  const xRows = scratch;
+  const yRows = xRows + 64;
+  const zeros = yRows + 64;
+  const nowhere = align(zeros + ((<usize>chunk) << 2) + 64);
+  const left = align(nowhere + ((<usize>O) << 2));
+  const products = left + 7 * LEFT;
+  memory.fill(zeros, 0, ((<usize>chunk) << 2) + 64);
+
+  for (let unit = start; unit < end; unit++) {
+    const firstPair = (unit % ranges) * pairs;
+    const count = min(pairs, allPairs - firstPair);
+    const firstPixel = (unit / ranges) * spans * PIXELS;
+    const pastPixel = min(pixels, firstPixel + spans * PIXELS);
+    for (let c = 0; c < C; c += chunk) {
+      const size = min(chunk, C - c);
+      const half = size / 2;
+      const panel = (<usize>half) << 5;
+      const right = packed + ((<usize>c * <usize>(7 * allPairs)) << 4) + <usize>firstPair * panel;
+      let w = firstPixel % width;
+      let h = (firstPixel / width) % height;
+      let n = firstPixel / (width * height);
+      for (let pixel = firstPixel; pixel < pastPixel; pixel += PIXELS) {
+        const valid = min(PIXELS, pastPixel - pixel);
+        for (let i = 0; i < valid; i++) {
+          const from = ((n * H + h * down) * W + w * down) * C + c;
+          const to = ((n * P + h * up) * Q + w * up) * O;
+          store<u32>(xRows + ((<usize>i) << 2), <u32>(x + ((<usize>from) << 2)));
+          store<u32>(yRows + ((<usize>i) << 2), <u32>(y + ((<usize>to) << 2)));
+          if (up > 1 && c === 0) clearBeside(y, n, h * up, w * up, up, P, Q, O, firstPair, count);
+          if (++w === width) {
+            w = 0;
+            if (++h === height) {
+              h = 0;
+              n++;
+            }
+          }
+        }
+        for (let i = valid; i < PIXELS; i++) {
+          store<u32>(xRows + ((<usize>i) << 2), <u32>zeros);
+          store<u32>(yRows + ((<usize>i) << 2), <u32>nowhere);
+        }
+        gatherSeven(xRows, (<usize>half) << 2, left);
+        for (let i: usize = 0; i < 7; i++) {
+          let by = right + i * <usize>allPairs * panel;
+          let to = products + i * TILE;
+          for (let pair = 0; pair < count; pair++) {
+            rowsProduct(half, left + i * LEFT, by, to);
+            by += panel;
+            to += 7 * TILE;
+          }
+        }
+        joinSeven(products, yRows, (<usize>firstPair) << 5, count, halfFilters, c > 0);
+        if (finish !== 0 && c + size === C) {
+          const from = firstPair * COLUMNS;
+          const past = from + count * COLUMNS;
+          finishRows(yRows, valid, bias, from, past, finish);
+          finishRows(yRows, valid, bias, from + O / 2, past + O / 2, finish);
+        }
+      }
+    }
+  }
+}
+
+/** Zeros into the pixels beside (h, w) that no window of stride `up` touches, in the columns of both halves. */
+function clearBeside(y: usize, n: i32, h: i32, w: i32, up: i32, P: i32, Q: i32, O: i32, firstPair: i32, count: i32): void {
+  for (let i = h; i < min(h + up, P); i++) {
+    for (let j = w; j < min(w + up, Q); j++) {
+      if (i === h && j === w) continue;
+      const at = y + ((<usize>(((n * P + i) * Q + j) * O)) << 2) + ((<usize>firstPair) << 5);
+      memory.fill(at, 0, (<usize>count) << 5);
+      memory.fill(at + ((<usize>O) << 1), 0, (<usize>count) << 5);
+    }
+  }
+}
+
+/**
+ * The seven left operands of twelve pixels, as six rows `PITCH` bytes apart each.
+ *
+ * @param rows addresses of the pixels' first channels; the second half begins `half` bytes further on
+ */
+function gatherSeven(rows: usize, half: usize, to: usize): void {
+  for (let i: usize = 0; i < <usize>ROWS; i++) {
+    let top = <usize>load<u32>(rows + (i << 2));
+    let bottom = <usize>load<u32>(rows + ((i + <usize>ROWS) << 2));
+    let at = to + i * PITCH;
+    for (const past = top + half; top < past; top += 16) {
+      const a11 = v128.load(top);
+      const a12 = v128.load(top + half);
+      const a21 = v128.load(bottom);
+      const a22 = v128.load(bottom + half);
+      const s1 = f32x4.add(a21, a22);
+      const s2 = f32x4.sub(s1, a11);
+      v128.store(at, a11);
+      v128.store(at, a12, LEFT);
+      v128.store(at, f32x4.sub(a12, s2), 2 * LEFT);
+      v128.store(at, a22, 3 * LEFT);
+      v128.store(at, s1, 4 * LEFT);
+      v128.store(at, s2, 5 * LEFT);
+      v128.store(at, f32x4.sub(a11, a21), 6 * LEFT);
+      bottom += 16;
+      at += 16;
+    }
+  }
+}
+
+/**
+ * sums[i][0..7] = Σ_k left[i][k] · right[k][0..7]   for i in 0..5: `block` for rows that lie `PITCH` bytes apart, which saves
+ * turning them.
+ */
+export function rowsProduct(depth: i32, left: usize, right: usize, sums: usize): void {
+  let l0 = f32x4.splat(0);
+  let r0 = f32x4.splat(0);
+  let l1 = f32x4.splat(0);
+  let r1 = f32x4.splat(0);
+  let l2 = f32x4.splat(0);
+  let r2 = f32x4.splat(0);
+  let l3 = f32x4.splat(0);
+  let r3 = f32x4.splat(0);
+  let l4 = f32x4.splat(0);
+  let r4 = f32x4.splat(0);
+  let l5 = f32x4.splat(0);
+  let r5 = f32x4.splat(0);
+  while (depth > 0) {
+    const bl = v128.load(right);
+    const br = v128.load(right, 16);
+    const a0 = v128.load_splat<f32>(left, 0);
+    l0 = madd(a0, bl, l0);
+    r0 = madd(a0, br, r0);
+    const a1 = v128.load_splat<f32>(left, PITCH);
+    l1 = madd(a1, bl, l1);
+    r1 = madd(a1, br, r1);
+    const a2 = v128.load_splat<f32>(left, 2 * PITCH);
+    l2 = madd(a2, bl, l2);
+    r2 = madd(a2, br, r2);
+    const a3 = v128.load_splat<f32>(left, 3 * PITCH);
+    l3 = madd(a3, bl, l3);
+    r3 = madd(a3, br, r3);
+    const a4 = v128.load_splat<f32>(left, 4 * PITCH);
+    l4 = madd(a4, bl, l4);
+    r4 = madd(a4, br, r4);
+    const a5 = v128.load_splat<f32>(left, 5 * PITCH);
+    l5 = madd(a5, bl, l5);
+    r5 = madd(a5, br, r5);
+    left += 4;
+    right += 32;
+    depth--;
+  }
+  v128.store(sums, l0, 0);
+  v128.store(sums, r0, 16);
+  v128.store(sums, l1, 32);
+  v128.store(sums, r1, 48);
+  v128.store(sums, l2, 64);
+  v128.store(sums, r2, 80);
+  v128.store(sums, l3, 96);
+  v128.store(sums, r3, 112);
+  v128.store(sums, l4, 128);
+  v128.store(sums, r4, 144);
+  v128.store(sums, l5, 160);
+  v128.store(sums, r5, 176);
+}
+
+/**
+ * C from products [pairs][7][6][8] into twelve pixels, from byte `column` of each half on.
+ *
+ * @param half bytes from the first half of a pixel's filters to the second
+ */
+function joinSeven(products: usize, rows: usize, column: usize, pairs: i32, half: usize, accumulate: bool): void {
+  for (; pairs > 0; pairs--) {
+    for (let i: usize = 0; i < <usize>ROWS; i++) {
+      let top = <usize>load<u32>(rows + (i << 2)) + column;
+      let bottom = <usize>load<u32>(rows + ((i + <usize>ROWS) << 2)) + column;
+      for (let vector = 0; vector < 2; vector++) {
+        const p1 = v128.load(products);
+        const p5 = v128.load(products, 4 * TILE);
+        const u = f32x4.add(p1, v128.load(products, 5 * TILE));
+        const v = f32x4.add(u, v128.load(products, 6 * TILE));
+        let c11 = f32x4.add(p1, v128.load(products, TILE));
+        let c12 = f32x4.add(f32x4.add(u, p5), v128.load(products, 2 * TILE));
+        let c21 = f32x4.sub(v, v128.load(products, 3 * TILE));
+        let c22 = f32x4.add(v, p5);
+        if (accumulate) {
+          c11 = f32x4.add(c11, v128.load(top));
+          c12 = f32x4.add(c12, v128.load(top + half));
+          c21 = f32x4.add(c21, v128.load(bottom));
+          c22 = f32x4.add(c22, v128.load(bottom + half));
+        }
+        v128.store(top, c11);
+        v128.store(top + half, c12);
+        v128.store(bottom, c21);
+        v128.store(bottom + half, c22);
+        products += 16;
+        top += 16;
+        bottom += 16;
+      }
+    }
+    products += 6 * TILE;
+    column += 32;
+  }
+}
+
+/**
+ * The right operands of the seven products, [chunks of k][7][pairs of panels][k of half a chunk][8]: those of weight[k][column],
+ * or of weight[column][k] if `turned`. Units are (chunk, pair): writing seven long streams matters more than reading along lines.
+ * Scratch: 512 bytes.
+ *
+ * @param depth, columns how many k and columns: multiples of 16
+ */
+export function packSeven(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  weight: usize,
+  packed: usize,
+  depth: i32,
+  columns: i32,
+  chunk: i32,
+  turned: i32,
+): void {
+  const pairs = columns / (2 * COLUMNS);
+  const k1 = turned ? <usize>4 : (<usize>columns) << 2;
+  const column1 = turned ? (<usize>depth) << 2 : <usize>4;
+  const right = <usize>(columns / 2) * column1;
+  for (let unit = start; unit < end; unit++) {
+    const pair = unit % pairs;
+    const begin = (unit / pairs) * chunk;
+    const half = min(chunk, depth - begin) / 2;
+    const panel = (<usize>half) << 5;
+    const product = panel * pairs;
+    const second = <usize>half * k1;
+    let to = packed + ((<usize>begin * <usize>(7 * pairs)) << 4) + <usize>pair * panel;
+    let top = weight + <usize>begin * k1 + <usize>(pair * COLUMNS) * column1;
+    for (let k = 0; k < half; k += 4) {
+      fourRows(top, k1, column1, turned, scratch);
+      fourRows(top + right, k1, column1, turned, scratch + 128);
+      fourRows(top + second, k1, column1, turned, scratch + 256);
+      fourRows(top + second + right, k1, column1, turned, scratch + 384);
+      for (let from = scratch; from < scratch + 128; from += 16) {
+        const b11 = v128.load(from);
+        const b12 = v128.load(from, 128);
+        const b21 = v128.load(from, 256);
+        const b22 = v128.load(from, 384);
+        const t1 = f32x4.sub(b12, b11);
+        const t2 = f32x4.sub(b22, t1);
+        let at = to;
+        v128.store(at, b11);
+        at += product;
+        v128.store(at, b21);
+        at += product;
+        v128.store(at, b22);
+        at += product;
+        v128.store(at, f32x4.sub(t2, b21));
+        at += product;
+        v128.store(at, t1);
+        at += product;
+        v128.store(at, t2);
+        at += product;
+        v128.store(at, f32x4.sub(b22, b12));
+        to += 16;
+      }
+      top += 4 * k1;
+    }
+  }
+}
+
+/** Four k of eight columns, as [4][8]. */
+function fourRows(from: usize, k1: usize, column1: usize, turned: i32, to: usize): void {
+  if (turned) {
+    quad(from, column1, to);
+    quad(from + 4 * column1, column1, to + 16);
+    return;
+  }
+  for (const past = to + 128; to < past; to += 32) {
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+    from += k1;
+  }
+}
