@@ -74,8 +74,10 @@ export * from './ops/index.ts';
 export type { Cost, Gradients, Op, Primitive, Tensor } from './ops/op.ts';
 export * from './optimizers/index.ts';
 export type { MemoryUse } from './plan/memory.ts';
+export type { Tuned } from './pool/tuning.ts';
 export { WorkerPool, type WorkerPoolOptions } from './pool/workerPool.ts';
 export { type PredictOptions, predict } from './profile/predict.ts';
+export type { PipelineReading } from './profile/reading.ts';
 export type {
   DepthOverTime,
   DeviceMemory,

@@ -9,14 +9,18 @@ import { SlotPool } from '../core/data/slots.ts';
 import { fail, show } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import type { TaskPool } from '../core/pool/taskPool.ts';
+import type { Tuned } from '../core/pool/tuning.ts';
 import { WorkerPool } from '../core/pool/workerPool.ts';
 import { charge } from '../core/profile/mainThread.ts';
 import { handOn } from './charged.ts';
 import { through } from './through.ts';
 
 export interface DecodeOptions {
-  /** Worker threads; by default one fewer than the machine has cores, and at least one. */
-  readonly workers?: number;
+  /**
+   * Worker threads; by default those of `pool`, else one fewer than the machine has cores, and at least one. `auto` tries which number of
+   * them, from one to the number of cores, the whole pipeline is fastest with, and keeps the fewest.
+   */
+  readonly workers?: number | 'auto';
   /** What comes out, whatever the files hold: 3 (RGB, default) or 1 (grey, ITU-R 601-2 luma). */
   readonly channels?: 1 | 3;
   /**
@@ -26,6 +30,8 @@ export interface DecodeOptions {
   readonly onError?: 'skip' | 'replace' | 'throw';
   /** Told each bad sample once, in order, and each that was used with a `warning`. It is never completed, so that one Subject can serve several pipelines. */
   readonly bad?: Pick<Observer<Bad>, 'next'> | ((bad: Bad) => void);
+  /** With `auto`: told each time that the number of workers changes, or is found to be best. */
+  readonly tuned?: (tuned: Tuned) => void;
   /**
    * Images with more pixels are bad samples, refused by what their headers say before memory is spent on them; and so are those
    * that a transform would make so large. By default 100 million.
@@ -52,7 +58,7 @@ export interface DecodeOptions {
  *  Shapes: any image → uint8 [H,W,C], C = `channels`. What the file is, its bytes say: JPEG, PNG, WebP, GIF, TIFF or AVIF. 16-bit is
  *  scaled to 8, alpha flattened on black, CMYK converted as Pillow does, the EXIF orientation applied, the first frame taken. Boxes go where the pixels go.  Order: kept, and the work begins in that order.
  *  Holds: nothing by itself. A job starts when a stage that holds the sample asks for its pixels, so what a `filter` drops is
- *  never decoded; declares 2 × workers + 2 samples so that the workers stay busy.
+ *  never decoded; declares 2 × workers + 2 samples so that the workers stay busy; with `auto` never more than twice the cores and 2.
  *  Runs: worker threads, started at the first picture.  Owns: its pool, closed when the stream has ended and nobody holds
  *  a sample any more; each sample's cell of shared memory, given back when nobody holds its lease. */
 export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sample> {
@@ -62,10 +68,14 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
     pixelLimit = 100_000_000,
     failOn,
     minVisible = defaultMinVisible,
-    workers = options.pool?.workers ?? Math.max(1, availableParallelism() - 1),
+    workers = options.pool?.tuning ? 'auto' : (options.pool?.workers ?? Math.max(1, availableParallelism() - 1)),
   } = options;
-  if (!Number.isInteger(workers) || workers < 1)
-    throw fail('usage', 'decode', 'workers to be a whole number, 1 or more', show(workers), 'Change the number of workers.');
+  if (workers !== 'auto' && (!Number.isInteger(workers) || workers < 1))
+    throw fail('usage', 'decode', "workers to be a whole number, 1 or more, or 'auto'", show(workers), 'Change the number of workers.');
+  if (workers === 'auto' && options.pool && !options.pool.tuning) {
+    const fix = "Make the pool with workers: 'auto', or leave workers out.";
+    throw fail('usage', 'decode', "with workers 'auto' a pool that can change", `one of ${options.pool.workers} workers`, fix);
+  }
   if (channels !== 1 && channels !== 3)
     throw fail('usage', 'decode', 'channels to be 1 or 3', show(channels), 'Ask for 3 (RGB) or 1 (grey).');
   if (!(pixelLimit >= 1)) throw fail('usage', 'decode', 'pixelLimit to be 1 or more', show(pixelLimit), 'Leave it out for 100 million.');
@@ -82,7 +92,7 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
   return source =>
     new Observable<Sample>(subscriber => {
       const { bad, slots = new SlotPool() } = options;
-      const pool = new Lender(options.pool, workers);
+      const pool = new Lender(options.pool, workers, options.tuned);
       const inside = new Set<SamplePicture>();
       let ended = false;
       const closeWhenLeft = (): void => {
@@ -113,13 +123,12 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
         next(sample) {
           const { demand } = sample.lease;
           // files are read by the same task, before decoding; samples are counted where that is done
-          if (demand !== declared && readsFiles(sample)) inWorkers(demand.meters.stage('read'), workers);
+          if (demand !== declared && readsFiles(sample)) demand.meters.stage('read');
           const meter = demand.meters.stage('decode');
-          if (demand !== declared) {
+          if (demand !== declared) demand.meters.slots = slots;
+          if (pool.tune(meter, demand) || demand !== declared) {
             declared = demand;
-            inWorkers(meter, workers);
-            demand.meters.slots = slots;
-            demand.declare('decode', 2 * workers + 2);
+            inWorkers(demand, pool.workers);
           }
           const outer = charge(meter.main);
           try {
@@ -134,22 +143,45 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
 
 const readsFiles = ({ picture }: Sample): boolean => picture.kind === 'file' || picture.kind === 'range';
 
-function inWorkers(meter: Meter, workers: number): void {
-  meter.runs = 'workers';
-  meter.parallel = workers;
+/** States how many work and how many samples they may have, of the workers chosen now. */
+function inWorkers(demand: Demand, workers: number): void {
+  for (const meter of demand.meters.all) {
+    if (meter.name !== 'read' && meter.name !== 'decode') continue;
+    meter.runs = 'workers';
+    meter.parallel = workers;
+  }
+  demand.declare('decode', samplesFor(workers));
 }
+const samplesFor = (workers: number): number => 2 * workers + 2;
 
 /** Opens a pool when it is needed, unless one was lent. */
 class Lender {
   #own: WorkerPool | undefined;
+  #settled = false;
   constructor(
     private readonly lent: TaskPool | undefined,
-    private readonly workers: number,
+    private readonly asked: number | 'auto',
+    private readonly tuned: ((tuned: Tuned) => void) | undefined,
   ) {}
   open(): TaskPool {
     if (this.lent) return this.lent;
-    this.#own ??= new WorkerPool({ workers: this.workers });
+    this.#own ??= new WorkerPool({ workers: this.asked });
     return this.#own;
+  }
+  get workers(): number {
+    if (this.asked !== 'auto') return this.asked;
+    const { tuning, workers } = this.open();
+    return tuning?.workers ?? workers;
+  }
+  /** Lets a pool that chooses its number of workers see how fast the pipeline is. True when the number has changed. */
+  tune(meter: Meter, demand: Demand): boolean {
+    const { tuning } = this.asked === 'auto' ? this.open() : {};
+    if (!tuning) return false;
+    const changed = tuning.observe(meter, meter.itemsOut, demand.meters.clock.now());
+    const { settled } = tuning;
+    if (changed || (settled && !this.#settled)) this.tuned?.(tuning.report);
+    this.#settled = settled;
+    return changed;
   }
   close(): void {
     void this.#own?.close();

@@ -76,7 +76,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .option('--wordnet <DIR>', "where WordNet 3.0's data.noun is (default: the development kit beside the data, else wordnet-base)")
     .addOption(device())
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
-    .addOption(whole('--workers <N>', 'worker threads that decode images'))
+    .addOption(workers())
     .addOption(whole('--batch <N>', "images a pass (default: the run's)"))
     .addOption(exact())
     .addOption(onError())
@@ -143,7 +143,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .option('--data <DIR>', 'folder of images (default: the Fashion-MNIST that ships with Millrace)')
     .addOption(layout())
     .addOption(whole('--size <PX>', "height and width (default: the images' own if small, else 224)"))
-    .addOption(whole('--workers <N>', 'worker threads that decode images'))
+    .addOption(workers())
     .addOption(whole('--batch <N>', 'images a batch').default(128))
     .addOption(positive('--seconds <S>', 'how long to measure').default(5))
     .addOption(onError())
@@ -259,6 +259,14 @@ const port = (flags: string, description: string): Option =>
     if (/^\d+$/.test(text) && Number(text) <= 65535) return Number(text);
     throw new InvalidArgumentError('It must be a port, 1 to 65535 (0: any free one).');
   });
+const workers = (): Option =>
+  new Option('--workers <N|auto>', 'worker threads that decode images; auto: as many as serve best, up to the number of cores').argParser(
+    text => {
+      if (text === 'auto') return text;
+      if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);
+      throw new InvalidArgumentError("It must be a whole number of 1 or more, or 'auto'.");
+    },
+  );
 const positive = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(text => {
     if (Number(text) > 0 && Number.isFinite(Number(text))) return Number(text);

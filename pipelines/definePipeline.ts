@@ -58,7 +58,12 @@ export const commonOptions = z.object({
     .default('f32')
     .describe('mixed: 16-bit operands and 32-bit sums for the products of layers, on a GPU with tensor cores; with loss scaling'),
   fuse: z.boolean().default(true).describe('no fusion: every layer is a kernel of its own, as in the graph'),
-  workers: count().optional().describe('worker threads that decode images (default: one fewer than cores, at least one)'),
+  workers: z
+    .union([count(), z.literal('auto')])
+    .optional()
+    .describe(
+      'worker threads that decode images; auto: as many as serve best, up to the number of cores (default: one fewer than cores, at least one)',
+    ),
   batch: count().default(32).describe('images a step'),
   epochs: count().default(10).describe('times through the data'),
   steps: count().optional().describe('stop after this many steps, whatever the epochs'),
@@ -109,7 +114,7 @@ export interface Images {
 /** What a pipeline gets. Nothing in it depends on which model, data or device was asked for, so swapping one changes no loop. */
 export interface PipelineContext<Options = CommonOptions> {
   /** Validated, with defaults filled in. */
-  readonly options: Options & { readonly workers: number };
+  readonly options: Options & { readonly workers: number | 'auto' };
   readonly device: Device;
   /** The graph of `--model`, compiled for the device and the batch; holds the weights. */
   readonly model: CompiledModel;

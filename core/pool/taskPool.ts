@@ -1,7 +1,11 @@
+import type { Tuning } from './tuning.ts';
+
 /** Runs named tasks elsewhere. Operators know nothing but this, so that specs can run them at once or in an order of their choice. */
 export interface TaskPool {
   /** How many tasks run at once. */
   readonly workers: number;
+  /** Of a pool that chooses the number of its workers by what it observes. */
+  readonly tuning?: Tuning;
   /**
    * Queues a task; they begin in this order. `done` is called exactly once, unless the ticket's `cancel` took it back; a pool may
    * call it before `submit` returns. Views on shared memory in the input are shared; everything else is copied.

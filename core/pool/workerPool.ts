@@ -4,6 +4,7 @@ import { fail, show } from '../errors.ts';
 import { toThisThread } from './monotonic.ts';
 import { type Death, PoolThread } from './poolThread.ts';
 import type { TaskEnd, TaskPool, Ticket } from './taskPool.ts';
+import { Tuning } from './tuning.ts';
 import type { CallEnd } from './worker.ts';
 
 interface Call {
@@ -19,8 +20,8 @@ interface Call {
 }
 
 export interface WorkerPoolOptions {
-  /** Threads; by default one fewer than the machine has cores, and at least one. */
-  readonly workers?: number;
+  /** Threads; by default one fewer than the machine has cores, and at least one. `auto`: as many as serve best, up to the number of cores. */
+  readonly workers?: number | 'auto';
   /** Folder of the tasks, each a file with a default export; by default core/tasks. */
   readonly tasks?: URL;
 }
@@ -48,7 +49,8 @@ const mostFailedStarts = 100;
  * from the third death on, after a pause that doubles (1.3 s in all); after ten deaths it has `crashed`. The others lose only time.
  */
 export class WorkerPool implements TaskPool {
-  readonly workers: number;
+  readonly tuning: Tuning | undefined;
+  #workers: number;
   readonly #tasks: string;
   readonly #threads = new Set<PoolThread>();
   readonly #idle: PoolThread[] = [];
@@ -68,12 +70,34 @@ export class WorkerPool implements TaskPool {
     workers = Math.max(1, availableParallelism() - 1),
     tasks = new URL('../tasks/', import.meta.url),
   }: WorkerPoolOptions = {}) {
-    if (!Number.isInteger(workers) || workers < 1) {
-      throw fail('usage', 'WorkerPool', 'workers to be a whole number, 1 or more', show(workers), 'Change the number of workers.');
+    if (workers !== 'auto' && (!Number.isInteger(workers) || workers < 1)) {
+      throw fail(
+        'usage',
+        'WorkerPool',
+        "workers to be a whole number, 1 or more, or 'auto'",
+        show(workers),
+        'Change the number of workers.',
+      );
     }
-    this.workers = workers;
+    const cores = availableParallelism();
+    this.#workers = workers === 'auto' ? Math.max(1, cores - 1) : workers;
     this.#tasks = tasks.href;
-    for (let i = 0; i < workers; i++) this.#start();
+    this.#startMissing();
+    if (workers !== 'auto') return;
+    const ready = () => this.#threads.size >= this.#workers && [...this.#threads].every(thread => thread.ready);
+    this.tuning = new Tuning(cores, this.#workers, ready, chosen => {
+      this.#workers = chosen;
+      this.#startMissing();
+      this.#dispatch();
+    });
+  }
+
+  /** How many run at once. Threads that are more than that have nothing to do. */
+  get workers(): number {
+    return this.#workers;
+  }
+  #startMissing(): void {
+    while (this.#threads.size < this.#workers) this.#start();
   }
 
   /** Tasks that have not begun. */
@@ -173,7 +197,7 @@ export class WorkerPool implements TaskPool {
   }
 
   #dispatch(): void {
-    while (this.#idle.length > 0) {
+    while (this.#idle.length > 0 && this.#inWork.size < this.#workers) {
       const calls = this.#nextChunk();
       if (calls.length === 0) return;
       void this.#send(this.#idle.pop()!, calls);

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { lastValueFrom, takeUntil, tap, timer } from 'rxjs';
-import { MeterSet } from '../../core/index.ts';
+import { lastValueFrom, takeUntil, takeWhile, tap, timer } from 'rxjs';
+import { MeterSet, type PipelineReading, type Tuned } from '../../core/index.ts';
 import {
   augment,
   batch,
@@ -17,15 +17,16 @@ import {
 } from '../../operators/index.ts';
 import { chooseSize, lookAt } from '../run/chooseImages.ts';
 import { shippedData } from '../shippedData.ts';
-import { bytes, figure } from '../terminal/format.ts';
+import { bytes, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 import { stageRows, stageTable } from '../terminal/stageTable.ts';
+import { tunedText } from '../terminal/tunedText.ts';
 
 export interface BenchDataOptions {
   readonly layout?: string;
   readonly data?: string;
   readonly size?: number;
-  readonly workers?: number;
+  readonly workers?: number | 'auto';
   readonly batch: number;
   readonly seconds: number;
   readonly onError: 'skip' | 'replace' | 'throw';
@@ -33,6 +34,8 @@ export interface BenchDataOptions {
 
 /** Workers start and files come into the system's cache before the clock runs. */
 const warmUpSeconds = 1;
+/** Longer than this it does not wait for the number of workers to be found. */
+const tuningSeconds = 20;
 
 /** The data stages alone with the full training augmentation, as fast as they go: nothing is computed from the batches. */
 export async function benchData(options: BenchDataOptions, output: Output): Promise<number> {
@@ -41,14 +44,18 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
   const { height, width, channels, small, native } = chooseSize(await lookAt(data), options.size, undefined);
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   output.line(`data  ${data.description} (${folder})`);
-  output.line(
-    `      to ${height}×${width}×${channels}, ${workers} worker${workers === 1 ? '' : 's'}, batch ${options.batch}, ${options.seconds} s`,
-  );
+  const crew = workers === 'auto' ? 'as many workers as serve best' : `${workers} worker${workers === 1 ? '' : 's'}`;
+  output.line(`      to ${height}×${width}×${channels}, ${crew}, batch ${options.batch}, ${options.seconds} s`);
   const meters = new MeterSet();
   const crop = small
     ? [...(native ? [] : [resize({ height, width })]), randomCrop({ height, width }, { padding: height < 32 ? 2 : 4 })]
     : [randomResizedCrop({ height, width })];
   const gray = { mean: Array(channels).fill(0.5), std: Array(channels).fill(0.25) };
+  let tuned: Tuned | undefined;
+  const noteTuned = (found: Tuned) => {
+    tuned = found;
+  };
+  let start: PipelineReading | undefined;
   let images = 0;
   let pixels = 0;
   let began = Number.NaN;
@@ -58,7 +65,7 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
     .pipe(
       epochs(Number.POSITIVE_INFINITY, { seed: 1 }),
       shuffle({ buffer: 1024 }),
-      decode({ workers, channels, onError: options.onError }),
+      decode({ workers, channels, onError: options.onError, tuned: noteTuned }),
       augment([...crop, horizontalFlip(), normalize(gray)]),
       batch(options.batch),
     );
@@ -67,24 +74,43 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
     batches.pipe(
       tap(({ count, cells }) => {
         last = performance.now();
+        const passed = (last - opened) / 1000;
+        const warm = passed >= warmUpSeconds && (workers !== 'auto' || tuned?.settled || passed >= tuningSeconds);
         // the clock starts with the last batch of the warm-up
-        if (last - opened < warmUpSeconds * 1000 || Number.isNaN(began)) {
+        if (!warm || Number.isNaN(began)) {
           began = last;
+          start = meters.read();
           return;
         }
         images += count;
         pixels += cells.reduce((sum, cell) => sum + cell.length, 0);
       }),
-      takeUntil(timer((warmUpSeconds + options.seconds) * 1000)),
+      takeWhile(() => !(last - began >= options.seconds * 1000)),
+      takeUntil(timer((warmUpSeconds + options.seconds + (workers === 'auto' ? tuningSeconds : 0)) * 1000)),
     ),
     { defaultValue: undefined },
   );
   const seconds = (last - began) / 1000;
   const rate = (count: number) => (seconds > 0 ? count / seconds : 0);
-  const rows = stageRows(meters.snapshot(meters.warm));
+  const profile = meters.snapshot(start);
+  const rows = stageRows(profile);
+  const own = profile.stages.reduce((sum, { mainMs }) => sum + mainMs, 0);
+  const perImage = (ms: number) => (profile.items > 0 ? (1000 * ms) / profile.items : 0);
+  const { mainThreadShare } = profile.machine;
   output.event('stages', { stages: rows });
   output.line(stageTable(rows));
+  if (tuned) output.line(`workers: ${tunedText(tuned)}`);
+  output.line(`main thread: busy ${share(mainThreadShare)}, ${figure(perImage(own))} µs an image in the stages`);
   output.line(`${figure(rate(images))} images/s, ${bytes(rate(pixels))}/s of pixels`);
-  output.summary({ images_per_s: rate(images), bytes_per_s: rate(pixels), workers, images, seconds, height, width, channels });
+  output.summary({
+    images_per_s: rate(images),
+    bytes_per_s: rate(pixels),
+    workers: tuned?.workers ?? workers,
+    ...(tuned && { tuned }),
+    main_thread: mainThreadShare,
+    main_thread_us: perImage(mainThreadShare * profile.elapsedMs),
+    stages_us: perImage(own),
+    ...{ images, seconds, height, width, channels },
+  });
   return 0;
 }

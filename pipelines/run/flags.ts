@@ -7,14 +7,15 @@ type Values = Record<string, unknown>;
 /** The flags of a schema: `checkpointEvery: z.number().default(500).describe('…')` becomes `--checkpoint-every <number>`. */
 export function flagsOf(schema: z.ZodObject): Option[] {
   return Object.entries(schema.shape).map(([name, field]) => {
-    const { kind, choices, preset } = lookInto(field as z.ZodType);
+    const { kind, words = [], choices, preset } = lookInto(field as z.ZodType);
     const flag = `--${kebab(name)}`;
     const description = (field as z.ZodType).description ?? '';
     const shown = preset === undefined || preset === false ? description : `${description} (default: ${preset})`;
     if (kind === 'boolean') return new Option(preset === true ? `--no-${kebab(name)}` : flag, description);
     const option = new Option(`${flag} <${placeholders[name] ?? kind}>`, choices ? `${shown}: ${choices.join(', ')}` : shown);
     // only whether it is a number is decided here; the schema says which numbers it takes
-    return kind === 'number' ? option.argParser(text => (text.trim() === '' ? Number.NaN : Number(text))) : option;
+    if (kind !== 'number') return option;
+    return option.argParser(text => (words.includes(text) ? text : text.trim() === '' ? Number.NaN : Number(text)));
   });
 }
 
@@ -29,7 +30,7 @@ const placeholders: Readonly<Record<string, string>> = {
   resume: 'DIR',
   lr: 'X',
   threads: 'N',
-  workers: 'N',
+  workers: 'N|auto',
   batch: 'N',
   epochs: 'N',
   steps: 'N',
@@ -55,7 +56,8 @@ export function parseOptions<Schema extends z.ZodObject>(schema: Schema, values:
 }
 
 function expectation(issue: z.core.$ZodIssue, field: z.ZodType | undefined): string {
-  const { kind, choices } = field ? lookInto(field) : { kind: 'value', choices: undefined };
+  const { kind, choices, words } = field ? lookInto(field) : { kind: 'value', choices: undefined, words: undefined };
+  if (words) return `a ${kind} of 1 or more, or ${words.join(', ')}`;
   if (choices) return `one of ${choices.join(', ')}`;
   if (issue.code === 'too_small') return `${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
   if (issue.code === 'too_big') return `at most ${issue.maximum}`;
@@ -66,12 +68,21 @@ function expectation(issue: z.core.$ZodIssue, field: z.ZodType | undefined): str
 interface Field {
   readonly kind: 'number' | 'string' | 'boolean';
   readonly choices?: readonly string[];
+  /** What may stand in place of a number. */
+  readonly words?: readonly string[];
   readonly preset?: unknown;
 }
 
 /** What stands inside optional and default wrappers. */
 function lookInto(field: z.ZodType): Field {
-  const definition = field.def as { type: string; innerType?: z.ZodType; defaultValue?: unknown; entries?: Record<string, string> };
+  const definition = field.def as {
+    type: string;
+    innerType?: z.ZodType;
+    defaultValue?: unknown;
+    entries?: Record<string, string>;
+    options?: readonly z.ZodType[];
+    values?: readonly unknown[];
+  };
   switch (definition.type) {
     case 'default':
       return { ...lookInto(definition.innerType!), preset: definition.defaultValue };
@@ -81,6 +92,13 @@ function lookInto(field: z.ZodType): Field {
     case 'string':
     case 'boolean':
       return { kind: definition.type };
+    case 'literal':
+      return { kind: 'string', choices: definition.values!.map(String) };
+    // a number, or a word in its place
+    case 'union': {
+      const [number, ...others] = definition.options!.map(lookInto);
+      return { ...number, words: others.flatMap(({ choices = [] }) => choices) };
+    }
     case 'enum':
       return { kind: 'string', choices: Object.values(definition.entries!) };
     default:

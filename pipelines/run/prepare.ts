@@ -18,6 +18,7 @@ import {
   type Schedule,
   SlotPool,
   type TensorData,
+  type Tuned,
   verify,
   WorkerPool,
 } from '../../core/index.ts';
@@ -25,6 +26,7 @@ import { type DecodeOptions, openDataSet } from '../../operators/index.ts';
 import type { CommonOptions, Images, Pipeline, PipelineContext } from '../definePipeline.ts';
 import { shippedData } from '../shippedData.ts';
 import { exactly, inPrecision, unfused } from '../terminal/format.ts';
+import { tunedText } from '../terminal/tunedText.ts';
 import { chooseClasses } from './chooseClasses.ts';
 import { chooseImages } from './chooseImages.ts';
 import { chooseModel, type ModelChoice } from './chooseModel.ts';
@@ -69,7 +71,7 @@ export interface PrepareOptions {
   readonly given: Readonly<Record<string, unknown>>;
   readonly tell: (bad: Bad) => void;
   /** Told as soon as each is known, since the next things take time. */
-  readonly introduce: (what: 'device' | 'data' | 'held-out' | 'model' | 'warning', text: string) => void;
+  readonly introduce: (what: 'device' | 'data' | 'held-out' | 'model' | 'warning' | 'workers', text: string) => void;
 }
 
 export async function prepare({ pipeline, given, tell, introduce }: PrepareOptions): Promise<Prepared> {
@@ -128,7 +130,8 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     // with 'throw' the error itself tells
     const bad = { next: (each: Bad) => (each.warning || options.onError !== 'throw') && tell(each) };
     const { onError, pixelLimit, failOn } = options;
-    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, onError, pixelLimit, failOn, bad };
+    const tuned = (found: Tuned) => found.settled && introduce('workers', tunedText(found));
+    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, onError, pixelLimit, failOn, bad, tuned };
 
     const graph = await graphFor(named, images, classes.length);
     verify(graph, { classes: classes.length });

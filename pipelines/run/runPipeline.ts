@@ -6,7 +6,7 @@ import { type Introduction, type Prepared, prepare } from './prepare.ts';
 
 /** What a run tells while it goes; every call is made between two steps. */
 export interface Listener {
-  introduce(what: 'device' | 'data' | 'held-out' | 'model' | 'warning', text: string): void;
+  introduce(what: 'device' | 'data' | 'held-out' | 'model' | 'warning' | 'workers', text: string): void;
   begin(prepared: Prepared, controls: Controls): void;
   step(step: Step): void;
   /** The last training step of an epoch is done, its evaluation begins. */

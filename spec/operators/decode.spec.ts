@@ -8,6 +8,7 @@ import { Demand } from '../../core/data/demand.ts';
 import type { Bad, Picture } from '../../core/data/sample.ts';
 import { SlotPool } from '../../core/data/slots.ts';
 import type { TaskPool } from '../../core/pool/taskPool.ts';
+import { type Tuned, Tuning } from '../../core/pool/tuning.ts';
 import { WorkerPool } from '../../core/pool/workerPool.ts';
 import {
   augment,
@@ -66,6 +67,51 @@ describe('decode', () => {
     assert.ok(outcome?.ok && outcome.data[0] === 1);
   });
 
+  it("should follow the number of workers that an 'auto' pool chooses, within its bound, and say so", async () => {
+    const applied: number[] = [];
+    const tuning = new Tuning(
+      3,
+      1,
+      () => true,
+      workers => applied.push(workers),
+    );
+    class TunedPool extends StrayPool {
+      readonly tuning = tuning;
+    }
+    const demand = new Demand();
+    const told: Tuned[] = [];
+    // a clock that runs with the samples, so that nothing depends on the machine: the more workers, the slower it goes
+    const { clock } = demand.meters;
+    let ms = 0;
+    clock.now = () => ms;
+    const out = tinySource(3000, { demand }).pipe(
+      decode({ workers: 'auto', pool: new TunedPool(), tuned: each => told.push(each) }),
+      tap(() => {
+        ms += 12 / tuning.workers;
+        assert.ok(demand.bound <= 1 + (2 * 3 + 2) + 2 * 8);
+      }),
+      batch(8),
+      map(({ keys }) => keys),
+    );
+    const keys = (await lastValueFrom(out.pipe(toArray()))).flat();
+    assert.equal(keys.length, 3000);
+    assert.deepEqual(applied, [2, 3]);
+    assert.deepEqual(
+      told.map(({ workers, settled }) => [workers, settled]),
+      [
+        [2, false],
+        [3, false],
+        [3, true],
+      ],
+    );
+    assert.equal(demand.declared.decode, 2 * 3 + 2);
+    assert.equal(demand.meters.stage('decode').parallel, 3);
+    assert.throws(() => decode({ workers: 'auto', pool: new StrayPool() }), {
+      message: /decode: expected with workers 'auto' a pool that can change, got one of 4 workers\. Make the pool/,
+    });
+    assert.throws(() => decode({ workers: 0 }), { message: /workers to be a whole number, 1 or more, or 'auto', got 0/ });
+  });
+
   it('should not grow with the number of samples', async () => {
     const slots = new SlotPool();
     await lastValueFrom(tinySource(5000).pipe(decode({ pool: new ImmediatePool(), slots }), batch(8)));
@@ -101,7 +147,7 @@ describe('decode', () => {
 
   it('should refuse options that make no sense', () => {
     assert.throws(() => decode({ workers: 0 }), {
-      message: 'decode: expected workers to be a whole number, 1 or more, got 0. Change the number of workers.',
+      message: "decode: expected workers to be a whole number, 1 or more, or 'auto', got 0. Change the number of workers.",
     });
     assert.throws(() => decode({ channels: 4 as 3 }), /decode: expected channels to be 1 or 3, got 4/);
     assert.throws(() => decode({ pixelLimit: 0 }), /decode: expected pixelLimit to be 1 or more, got 0/);

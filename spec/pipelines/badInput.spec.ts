@@ -174,6 +174,8 @@ describe('bad input', () => {
     await refuses(2, /--device: expected one of auto, webgpu, webgpu:software, wasm, cpu, got "gpu"/, '--device', 'gpu');
     await refuses(2, /--batch: expected a number, got something that is not a number/, '--batch', 'many');
     await refuses(2, /--steps: expected a whole number, got 1\.5/, '--steps', '1.5');
+    await refuses(2, /--workers: expected a number of 1 or more, or auto, got something that is not a number/, '--workers', 'many');
+    await refuses(2, /--workers: expected a number of 1 or more, or auto, got 0/, '--workers', '0');
     await refuses(2, /--epochs: expected at least 1, got 0/, '--epochs', '0');
     await refuses(2, /--lr: expected more than 0, got -1/, '--lr', '-1');
     await refuses(2, /--resume: expected the folder of a run/, '--resume', data);

@@ -114,9 +114,21 @@ describe('millrace', () => {
       '--json',
     );
     assert.equal(status, 0, stderr);
-    has(summary, 'images_per_s bytes_per_s workers');
+    has(summary, 'images_per_s bytes_per_s workers main_thread main_thread_us stages_us');
     assert.ok((summary.images_per_s as number) > 0);
+    assert.ok((summary.main_thread as number) > 0 && (summary.main_thread as number) <= 1);
     assert.ok(Math.abs((summary.bytes_per_s as number) / (summary.images_per_s as number) - 64) < 1);
+  });
+
+  it('bench data should say which number of workers it chose', async () => {
+    const data = await toyData(join(folder.path, 'auto'), { train: 16, test: 1 });
+    const words = ['bench', 'data', '--data', data, '--size', '8', '--batch', '8', '--seconds', '0.2', '--workers'];
+    const { status, stdout, stderr } = await millrace(...words, 'auto');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /workers: \d+ of at most \d+ \(1: /);
+    const wrong = await millrace(...words, 'some');
+    assert.equal(wrong.status, 2);
+    assert.match(wrong.stderr, /It must be a whole number of 1 or more, or 'auto'/);
   });
 
   it('bench gemm should time a matrix product', async () => {

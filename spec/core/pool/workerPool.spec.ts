@@ -157,7 +157,7 @@ describe('WorkerPool', () => {
 
   it('should refuse a number of workers that makes no sense', () => {
     assert.throws(() => new WorkerPool({ workers: 0 }), {
-      message: 'WorkerPool: expected workers to be a whole number, 1 or more, got 0. Change the number of workers.',
+      message: "WorkerPool: expected workers to be a whole number, 1 or more, or 'auto', got 0. Change the number of workers.",
     });
   });
 });
