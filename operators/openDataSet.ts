@@ -2,6 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Annotations, annotationsFolder, vocAnnotations } from '../core/data/annotations.ts';
 import type { OpenSplit, PlaceNames } from '../core/data/dataLayout.ts';
+import { chooseHeldOut, heldOutShare } from '../core/data/heldOutPart.ts';
 import { isWnid } from '../core/data/imagenet/synsets.ts';
 import { type IdxPair, type Layout, partOf, recognise, type Split, unrecognised } from '../core/data/layout.ts';
 import { type ImageListing, listFolder, listImages } from '../core/data/listing.ts';
@@ -10,14 +11,10 @@ import { readClassNames } from '../core/data/shards.ts';
 import { systemPath } from '../core/data/systemPath.ts';
 import { fail, show } from '../core/errors.ts';
 import { openIdx, readIdxHeader } from '../core/formats/idx.ts';
-import { hash } from '../core/random.ts';
 import { idx } from './idx.ts';
 import { listedImages } from './imageFolder.ts';
 import { layouts } from './layouts/index.ts';
 import { numbered, openShards } from './openShards.ts';
-
-/** Of a folder without a split, one in this many images of each class is held out. */
-const heldOutShare = 10;
 
 /**
  * Opens a data folder, whichever of these it is, and says so in `description`:
@@ -27,7 +24,7 @@ const heldOutShare = 10;
  *   the same on every machine;
  * - WebDataset shards: in such folders, or side by side as `train-*.tar[.gz]` and `test-*` or `val-*.tar[.gz]`;
  * - MNIST-style IDX files: `train-images-idx3-ubyte[.gz]`, `train-labels-idx1-ubyte[.gz]`, `t10k-…`;
- * - those of `layouts/`.
+ * - those of `layouts/`: ImageNet's, CIFAR's binaries, lists of images and labels as CSV (`dir` may be such a list itself).
  *
  * Class names come from class folders or from `classes.txt` (one a line, in the order of the labels) beside shards or IDX
  * files; without it the training labels are read once and the classes are called "0", "1", …. Shards tell their size if an
@@ -228,22 +225,6 @@ async function openWholeFolder(dir: string, split: Split): Promise<DataSet> {
     part,
     `image folder ${dir} without a split, ${split} part: ${number(chosen.length)} of ${number(listing.files.length)} images (${rule})`,
     annotations,
-  );
-}
-
-/** Of each class the images whose paths hash lowest: a tenth, but at least one if the class has two. */
-function chooseHeldOut({ files, labels, classes }: ImageListing): ReadonlySet<number> {
-  const ranks = files.map((file, i) => ({ i, rank: hash(...Buffer.from(file)) }));
-  const byClass: (typeof ranks)[] = classes.map(() => []);
-  for (const entry of ranks) byClass[labels[entry.i]].push(entry);
-  return new Set(
-    byClass.flatMap(entries => {
-      const share = entries.length < 2 ? 0 : Math.max(1, Math.round(entries.length / heldOutShare));
-      return entries
-        .sort((a, b) => a.rank - b.rank || a.i - b.i)
-        .slice(0, share)
-        .map(entry => entry.i);
-    }),
   );
 }
 
