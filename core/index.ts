@@ -61,6 +61,7 @@ export {
   trainingProblems,
   waysOf,
 } from './golden/index.ts';
+export { atSize } from './graph/atSize.ts';
 export { GraphBuilder, graph, type Value } from './graph/builder.ts';
 export type { Graph, GraphNode } from './graph/graph.ts';
 export { graphFromJson, graphToJson } from './graph/json.ts';

@@ -11,7 +11,7 @@ export interface EvaluateOptions {
   readonly cost?: (predicted: number, label: number) => number;
 }
 /** ILSVRC allows five guesses. */
-const guesses = 5;
+export const guesses = 5;
 
 /** Measures the model on all batches and tells the result once.
  *      in:  --a---b---c--|
@@ -72,7 +72,7 @@ function costsOf(logits: Float32Array, { batch }: Pass, cost: (predicted: number
 }
 
 /** Places of the largest values, the largest first; of equal ones the lower place. */
-function best(values: Float32Array, count: number): number[] {
+export function best(values: Float32Array | Float64Array, count: number): number[] {
   const places: number[] = [];
   for (let i = 0; i < values.length; i++) {
     let at = places.length;

@@ -24,6 +24,7 @@ export {
   resize,
 } from '../core/data/transforms.ts';
 export { augment } from './augment.ts';
+export { type AverageScoresOptions, averageScores, type Scores, scores } from './averageScores.ts';
 export { backward } from './backward.ts';
 export { batch } from './batch.ts';
 export { cutMix } from './cutMix.ts';
@@ -45,4 +46,5 @@ export { type ProfileOptions, profile, snapshots } from './profile.ts';
 export { type ShardOptions, shard } from './shard.ts';
 export { shuffle } from './shuffle.ts';
 export { atSynsets, withinSynsets } from './synsets.ts';
+export { tenCrop } from './tenCrop.ts';
 export { type WebDatasetOptions, webDataset } from './webDataset.ts';

@@ -78,6 +78,25 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
     .addOption(workers())
     .addOption(whole('--batch <N>', "images a pass (default: the run's)"))
+    .addOption(
+      new Option('--crops <N>', '10: corners and middle of each image, mirrored too, and their mean is measured')
+        .choices(['1', '10'])
+        .argParser(text => {
+          if (text === '1' || text === '10') return Number(text);
+          throw new InvalidArgumentError('It must be 1 or 10.');
+        }),
+    )
+    .addOption(
+      new Option(
+        '--scales <PX,…>',
+        'short sides of the images, 224,256,384: the middle square at each, and their mean is measured',
+      ).argParser(text => {
+        const sizes = text.split(',').map(Number);
+        if (sizes.every(size => Number.isInteger(size) && size >= 1) && new Set(sizes).size === sizes.length) return sizes;
+        throw new InvalidArgumentError('It must be different whole numbers with commas between them.');
+      }),
+    )
+    .addOption(new Option('--average <WHAT>', 'of crops and scales (default: softmax)').choices(['softmax', 'logits']))
     .addOption(exact())
     .addOption(onError())
     .addOption(whole('--pixel-limit <N>', 'images with more pixels count as ones that cannot be read (default: 100 million)'))

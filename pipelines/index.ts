@@ -15,5 +15,6 @@ export {
 export { eachEpoch } from './eachEpoch.ts';
 export { fitTo } from './fitTo.ts';
 export { type HeldOut, heldOut } from './heldOut.ts';
+export { type HeldOutViews, heldOutViews } from './heldOutViews.ts';
 export { shippedData } from './shippedData.ts';
 export { default as train } from './train.ts';

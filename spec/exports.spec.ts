@@ -7,12 +7,12 @@ import * as pipelines from '../pipelines/index.ts';
 /** A name that appears or goes is a decision: it is made here too. */
 const expected = {
   millrace:
-    'Demand GraphBuilder HeldLeases Hierarchy Lease Meter MeterSet MillraceError ProgramBuilder ShardWriter SlotPool Trace WorkerPool adam adamw checkpointBytes closest compareInventory compile constant cosine crossEntropy describeDevices deviceNames didYouMean draftSuffix fail findHierarchy graph graphFromJson graphToJson hash iou leastMs localization macs measureLimits normals oneCycle op opNames openDevice openHierarchy openProblem openProduct optimizerBytes parameters pictureFacts pictureFile predict primitive primitiveNames profileSegments profiles purpose readCheckpoint readGolden readLearningRate readOptimizer readWeights readWordNet registerOp registerPrimitive runOpCase runTrainingCase sgd shardLists show stepDecay summary traceSegments trainingProblems uniforms unwritable verdict verify waysOf writeAtomically',
+    'Demand GraphBuilder HeldLeases Hierarchy Lease Meter MeterSet MillraceError ProgramBuilder ShardWriter SlotPool Trace WorkerPool adam adamw atSize checkpointBytes closest compareInventory compile constant cosine crossEntropy describeDevices deviceNames didYouMean draftSuffix fail findHierarchy graph graphFromJson graphToJson hash iou leastMs localization macs measureLimits normals oneCycle op opNames openDevice openHierarchy openProblem openProduct optimizerBytes parameters pictureFacts pictureFile predict primitive primitiveNames profileSegments profiles purpose readCheckpoint readGolden readLearningRate readOptimizer readWeights readWordNet registerOp registerPrimitive runOpCase runTrainingCase sgd shardLists show stepDecay summary traceSegments trainingProblems uniforms unwritable verdict verify waysOf writeAtomically',
   'millrace/operators':
-    'atSynsets augment backward batch centerCrop colorJitter cropToBox cutMix decode epochs evaluate forward grayscale horizontalFlip idx imageFolder meter metered mixUp normalize openDataSet optimize pcaLighting pixels prefetch profile randAugment randomCrop randomErasing randomResizedCrop randomShortSide resize shard shuffle snapshots trivialAugmentWide webDataset withinSynsets',
+    'atSynsets augment averageScores backward batch centerCrop colorJitter cropToBox cutMix decode epochs evaluate forward grayscale horizontalFlip idx imageFolder meter metered mixUp normalize openDataSet optimize pcaLighting pixels prefetch profile randAugment randomCrop randomErasing randomResizedCrop randomShortSide resize scores shard shuffle snapshots trivialAugmentWide webDataset withinSynsets',
   'millrace/models':
     'alexnet alexnet2012 model models registerModel resnet101 resnet152 resnet18 resnet20 resnet32 resnet34 resnet44 resnet50 resnet56 resnet8 tiny',
-  'millrace/pipelines': 'commonOptions cropTo definePipeline eachEpoch fitTo heldOut isStep shippedData train',
+  'millrace/pipelines': 'commonOptions cropTo definePipeline eachEpoch fitTo heldOut heldOutViews isStep shippedData train',
 };
 
 describe('public exports', () => {

@@ -3,7 +3,7 @@ import { erasedRegion, type Fill } from './augment/erase.ts';
 import type { PixelOp } from './augment/pixelOp.ts';
 import { boxRegion, moveBox } from './boxes.ts';
 import { roundHalfEven } from './rounding.ts';
-import type { Transform } from './sample.ts';
+import type { Place, Transform } from './sample.ts';
 
 /** What every transform comes down to once the image's size is known. Crops may reach beyond the image: zeros there. */
 export type Step =
@@ -87,6 +87,8 @@ function lower(transform: Exclude<Single, { kind: 'cropToBox' }>, { height, widt
         { kind: 'resize', height: transform.height, width: transform.width },
       ];
     }
+    case 'placedCrop':
+      return [{ kind: 'crop', ...placed({ height, width }, transform) }];
     case 'horizontalFlip':
       return [{ kind: 'flip' }];
     case 'affine':
@@ -104,6 +106,14 @@ function lower(transform: Exclude<Single, { kind: 'cropToBox' }>, { height, widt
 function centered(image: Size, crop: Size): Size & { top: number; left: number } {
   const start = (room: number): number => (room >= 0 ? roundHalfEven(room / 2) : Math.ceil(room / 2) + 0);
   return { top: start(image.height - crop.height), left: start(image.width - crop.width), height: crop.height, width: crop.width };
+}
+
+/** One of torchvision's five_crop. */
+function placed(image: Size, { height, width, place }: Size & { readonly place: Place }): Size & { top: number; left: number } {
+  const [down, right] = [image.height - height, image.width - width];
+  if (down < 0 || right < 0) throw new Error(`it is ${image.height} x ${image.width} pixels, too small for crops of ${height} x ${width}`);
+  if (place === 'center') return centered(image, { height, width });
+  return { top: place.startsWith('bottom') ? down : 0, left: place.endsWith('Right') ? right : 0, height, width };
 }
 
 /**

@@ -131,6 +131,8 @@ export type Transform =
       readonly ratio: readonly [number, number];
       readonly draws: readonly number[];
     }
+  /** At a corner of the image, or in its middle; an image that is smaller is a bad sample. */
+  | { readonly kind: 'placedCrop'; readonly height: number; readonly width: number; readonly place: Place }
   | { readonly kind: 'horizontalFlip' }
   /** The box lies in the picture that the list of transforms begins with. */
   | { readonly kind: 'cropToBox'; readonly box: Box; readonly margin: number }
@@ -138,6 +140,8 @@ export type Transform =
   | ({ readonly kind: 'erase'; readonly fill: Fill } & EraseDraw)
   | { readonly kind: 'pixels'; readonly ops: readonly PixelOp[] }
   | { readonly kind: 'sequence'; readonly transforms: readonly Transform[] };
+
+export type Place = 'topLeft' | 'topRight' | 'bottomLeft' | 'bottomRight' | 'center';
 
 /** y = (x / 255 - mean[c]) / std[c], applied on the device. */
 export interface Normalization {

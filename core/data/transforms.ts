@@ -100,7 +100,7 @@ export function normalize({ mean, std }: Normalization): Augmentation {
   return { name: 'normalize', draw: () => undefined, normalization: { mean, std } };
 }
 
-function sides(where: string, size: ImageSize): { height: number; width: number } {
+export function sides(where: string, size: ImageSize): { height: number; width: number } {
   const { height, width } = typeof size === 'number' ? { height: size, width: size } : size;
   if (![height, width].every(side => Number.isInteger(side) && side > 0)) throw wrong(where, 'a size in whole pixels, 1 or more', size);
   return { height, width };

@@ -5,9 +5,11 @@ import { firstValueFrom } from 'rxjs';
 import {
   type Bad,
   type Checkpoint,
+  type CompiledModel,
   compile,
   crossEntropy,
   fail,
+  type Graph,
   openDevice,
   readCheckpoint,
   SlotPool,
@@ -16,6 +18,7 @@ import {
 import { openDataSet } from '../../operators/index.ts';
 import type { CommonOptions, Images } from '../definePipeline.ts';
 import { heldOut } from '../heldOut.ts';
+import { heldOutViews } from '../heldOutViews.ts';
 import { chooseClasses, hierarchyIfAny } from '../run/chooseClasses.ts';
 import { chooseSize, lookAt } from '../run/chooseImages.ts';
 import { files, type RunConfig, readConfig } from '../run/runFolder.ts';
@@ -30,6 +33,9 @@ export type EvaluateOptions = Pick<
   pixelLimit?: number;
 } & {
   batch?: number;
+  crops?: 1 | 10;
+  scales?: readonly number[];
+  average?: 'softmax' | 'logits';
   exact?: boolean;
 };
 
@@ -69,9 +75,12 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
     const images: Images = { ...chooseSize(await lookAt(test), undefined, checkpoint.graph), normalization: checkpoint.normalization };
     // the run's own batch, so that every number is summed in the same order
     const batch = options.batch ?? Number(config.options?.batch ?? 32);
-    const model = compile(checkpoint.graph, { device, batch, exact });
-    closing.push(() => model.destroy());
-    await model.load(checkpoint.tensors);
+    const load = async (graph: Graph): Promise<CompiledModel> => {
+      const model = compile(graph, { device, batch, exact });
+      closing.push(() => model.destroy());
+      await model.load(checkpoint.tensors);
+      return model;
+    };
     let [skipped, warned] = [0, 0];
     const tell = (bad: Bad) => {
       // the error itself tells
@@ -83,7 +92,16 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
     };
     const { onError, pixelLimit, failOn } = options;
     const decoding = { workers, pool, slots, channels: images.channels, onError, pixelLimit, failOn, bad: { next: tell } };
-    const result = await firstValueFrom(heldOut({ data: { test }, model, images, decoding, ...(cost && { cost }) }, crossEntropy()));
+    const { crops = 1, scales, average } = options;
+    const asked = { data: { test }, images, decoding, ...(cost && { cost }) };
+    const several = crops > 1 || scales !== undefined;
+    if (!several && average) {
+      throw fail('usage', '--average', 'several views of each image', 'one', 'Add --crops 10 or --scales, or leave it out.');
+    }
+    const measured = several
+      ? heldOutViews({ ...asked, graph: checkpoint.graph, open: load, crops, scales, average })
+      : heldOut({ ...asked, model: await load(checkpoint.graph) }, crossEntropy());
+    const result = await firstValueFrom(measured);
     const { top1, top5, loss, images: count, imagesPerSecond, cost1, cost5 } = result;
     output.line();
     output.line(
@@ -99,6 +117,7 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
       ...(cost1 !== undefined && { hierarchical1: cost1, hierarchical5: cost5 }),
       loss,
       images: count,
+      ...(several && { crops, scales: scales ?? [checkpoint.graph.input[0]], average: average ?? 'softmax' }),
       images_per_s: imagesPerSecond,
       skipped,
       warned,
