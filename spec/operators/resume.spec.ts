@@ -7,6 +7,7 @@ import sharp from 'sharp';
 import { Demand } from '../../core/data/demand.ts';
 import type { PipelineState } from '../../core/data/pipelineState.ts';
 import type { Bad, Batch, DataSet, Sample, SourceOptions } from '../../core/data/sample.ts';
+import { indexOf, indexShard, saveShardIndex } from '../../core/data/shardIndex.ts';
 import { SlotPool } from '../../core/data/slots.ts';
 import type { TaskPool } from '../../core/pool/taskPool.ts';
 import { WorkerPool } from '../../core/pool/workerPool.ts';
@@ -77,7 +78,12 @@ describe('going on from a state', function () {
       await writeFile(path, s === 1 ? gzipSync(tar) : tar);
       shards.push(path);
       counts.set(path, to - from);
+      const own = dir.path('indexed', `train-${s}.tar`);
+      await writeFiles(dir.path('indexed'), { [`train-${s}.tar`]: tar });
+      await saveShardIndex(await indexShard(own), indexOf(own), tar.length);
     }
+    const indexed = await openDataSet(dir.path('indexed'), { split: 'train' });
+    assert.ok(indexed.indexed);
     const pixelsOf = Array.from({ length: count * 144 }, (_, j) => hash(7, j) % 256);
     await writeFile(dir.path('images'), idxOf([count, 12, 12], pixelsOf));
     await writeFile(dir.path('images.gz'), gzipSync(idxOf([count, 12, 12], pixelsOf)));
@@ -93,6 +99,7 @@ describe('going on from a state', function () {
       'a folder': options => imageFolder(dir.path('folder'), options),
       'shards with an index': options => webDataset(shards, { ...options, counts }),
       shards: options => webDataset(shards, options),
+      'indexed shards in random order': options => indexed.samples({ ...options, order: 'random' }),
       idx: options => idx(dir.path('images'), { ...options, labels: dir.path('labels') }),
       'packed idx': options => idx(dir.path('images.gz'), { ...options, labels: dir.path('labels') }),
     };
