@@ -48,8 +48,8 @@ export { toFloat } from './toFloat';
 export { exponential, logarithm } from './transcendental';
 export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
 export { winogradGradients, winogradJoin, winogradParts, winogradRows, winogradSums } from './winogradFilterGradient';
-// exported so that it stays a function of its own: inlined into its only caller, its sums would not keep their registers
-export { tileProduct } from './winogradProducts';
+// exported so that they stay functions of their own: inlined into their only callers, their sums would not keep their registers
+export { tileProduct, tileProduct4 } from './winogradProducts';
 export { stride2Filters, stride2Tiles } from './winogradStride2';
 export { stride2Rows, stride2Sums } from './winogradStride2FilterGradient';
 export { stride2GradientTiles, stride2TurnedFilters } from './winogradStride2InputGradient';

@@ -12,7 +12,7 @@
  */
 import { transformFilters } from './winogradFilters';
 import { begins, columns, cut, ends, find, image, kindOf, left, rows, takeRanges, top } from './winogradOrder';
-import { SIX_RUNS, tileProduct } from './winogradProducts';
+import { runOf, SIX_RUNS, tilesProduct } from './winogradProducts';
 import { clearZeros, ORDER, SQUARE, takeBias, transformInput, transformOutput, WORK } from './winogradTiles';
 
 /** Bytes of a place's weights [depths][8], and 64 more: see `planeOf`. */
@@ -64,7 +64,7 @@ export function winogradFilters(
  *
  * @param v channels of the first six tiles, `runs` bytes to the next six, `plane` to the next place
  * @param u weights of the first panel, `weights` bytes to the next place, 36 of them to the next panel
- * @param sums of tile `first`; in whole sixes from wherever a range begins
+ * @param sums of tile `first`
  */
 function multiply(
   depth: i32,
@@ -83,23 +83,12 @@ function multiply(
   for (let place: usize = 0; place < 36; place++) {
     const kind = kindOf(<i32>place);
     const begin = begins(work + ORDER, kind);
-    const sixes = (ends(work + ORDER, kind) - begin + 5) / 6;
-    let from = v + place * plane;
-    let to = sums + place * sumPlane + ((<usize>(begin - first)) << 5);
-    for (let six = 0; six < sixes; six++) {
-      let by = u + place * weights;
-      let at = to;
-      for (let p = 0; p < panels; p++) {
-        tileProduct(depth, from, by, at, accumulate);
-        by += 36 * weights;
-        at += 36 * sumPlane;
-      }
-      from += runs;
-      to += 192;
-    }
+    const count = ends(work + ORDER, kind) - begin;
+    const to = sums + place * sumPlane + ((<usize>(begin - first)) << 5);
+    tilesProduct(depth, v + place * plane, runs, count, u + place * weights, 36 * weights, panels, to, 36 * sumPlane, accumulate);
   }
 }
-/** Bytes of the sums of a place for a block of so many tiles: `multiply` may begin anywhere in it and ends after six. */
+/** Bytes of the sums of a place for a block of so many tiles, and of what `tilesProduct` may write past them. */
 function sumsOf(block: i32): usize {
   return (<usize>(block + 5)) << 5;
 }
@@ -178,10 +167,10 @@ function begin(
     depths,
     top(at) - padding,
     left(at) - padding,
-    v + runOf(tile - begins(at, 0), depths),
-    long ? v + runOf(tile - begins(at, 1), depths) : 0,
-    high ? v + runOf(tile - begins(at, 2), depths) : 0,
-    long && high ? v + runOf(tile - begins(at, 3), depths) : 0,
+    v + runIn(0, tile, depths, at),
+    long ? v + runIn(1, tile, depths, at) : 0,
+    high ? v + runIn(2, tile, depths, at) : 0,
+    long && high ? v + runIn(3, tile, depths, at) : 0,
     plane,
     SIX_RUNS,
     work,
@@ -196,8 +185,10 @@ function runsOf(depths: i32): usize {
 function planeOf(tiles: i32, depths: i32): usize {
   return <usize>((tiles + 5) / 6) * runsOf(depths) + 64;
 }
-function runOf(tile: i32, depths: i32): usize {
-  return <usize>(tile / 6) * runsOf(depths) + ((<usize>(tile % 6)) << 6);
+/** Where a tile's runs begin, in bytes from the block's first, for the places of a kind. */
+function runIn(kind: i32, tile: i32, depths: i32, order: usize): usize {
+  const first = begins(order, kind);
+  return runOf(tile - first, ends(order, kind) - first, runsOf(depths));
 }
 
 /**
@@ -273,7 +264,7 @@ export function winogradInput(
   for (let tile = start; tile < end; tile++) {
     const first = tile - (tile % block);
     takeRanges(scratch + ORDER, first, min(block, tiles - first));
-    begin(tile, x, height, width, depths, padding, size, v + runOf(first, depths), plane, scratch);
+    begin(tile, x, height, width, depths, padding, size, v + <usize>(first / 6) * runsOf(depths), plane, scratch);
   }
 }
 
@@ -320,7 +311,7 @@ export function winogradPanels(
     for (let depth = 0; depth < depths; depth += chunk) {
       const deep = min(chunk, depths - depth);
       transformFilters(weight, taps, depths, filters, depth, deep, panel * 8, some, u, weights, 36 * weights, scratch + SQUARE, turning);
-      const from = v + runOf(first, depths) + <usize>(depth >> 4) * SIX_RUNS;
+      const from = v + <usize>(first / 6) * runsOf(depths) + <usize>(depth >> 4) * SIX_RUNS;
       multiply(deep, from, runsOf(depths), plane, u, weights, some, sums, sumPlane, first, depth > 0, scratch);
     }
     finish(sums, sumPlane, first, count, panel * 8, some, bias, y, outHeight, outWidth, filters, size, floor, scratch);

@@ -82,3 +82,108 @@ export function tileProduct(depth: i32, tiles: usize, weights: usize, sums: usiz
   v128.store(sums, l5, 160);
   v128.store(sums, r5, 176);
 }
+
+/** As `tileProduct`, for the first four of six tiles; the other two are left alone. */
+export function tileProduct4(depth: i32, tiles: usize, weights: usize, sums: usize, accumulate: bool): void {
+  let l0 = f32x4.splat(0);
+  let r0 = f32x4.splat(0);
+  let l1 = f32x4.splat(0);
+  let r1 = f32x4.splat(0);
+  let l2 = f32x4.splat(0);
+  let r2 = f32x4.splat(0);
+  let l3 = f32x4.splat(0);
+  let r3 = f32x4.splat(0);
+  if (accumulate) {
+    l0 = v128.load(sums, 0);
+    r0 = v128.load(sums, 16);
+    l1 = v128.load(sums, 32);
+    r1 = v128.load(sums, 48);
+    l2 = v128.load(sums, 64);
+    r2 = v128.load(sums, 80);
+    l3 = v128.load(sums, 96);
+    r3 = v128.load(sums, 112);
+  }
+  const end = weights + ((<usize>depth) << 5);
+  while (weights < end) {
+    const left = v128.load(weights);
+    const right = v128.load(weights, 16);
+    const a0 = v128.load_splat<f32>(tiles, 0);
+    l0 = madd(a0, left, l0);
+    r0 = madd(a0, right, r0);
+    const a1 = v128.load_splat<f32>(tiles, 64);
+    l1 = madd(a1, left, l1);
+    r1 = madd(a1, right, r1);
+    const a2 = v128.load_splat<f32>(tiles, 128);
+    l2 = madd(a2, left, l2);
+    r2 = madd(a2, right, r2);
+    const a3 = v128.load_splat<f32>(tiles, 192);
+    l3 = madd(a3, left, l3);
+    r3 = madd(a3, right, r3);
+    weights += 32;
+    tiles += (tiles & 60) === 60 ? 324 : 4;
+  }
+  v128.store(sums, l0, 0);
+  v128.store(sums, r0, 16);
+  v128.store(sums, l1, 32);
+  v128.store(sums, r1, 48);
+  v128.store(sums, l2, 64);
+  v128.store(sums, r2, 80);
+  v128.store(sums, l3, 96);
+  v128.store(sums, r3, 112);
+}
+
+/** Whether of so many tiles the next four go through without two more: what is left ends without idle rows, or with fewer. */
+function byFour(left: i32): bool {
+  return left === 8 || left <= 4;
+}
+
+/**
+ * Where tile `index` of `count` lies: bytes from the first run to its first one. Tiles fill sixes, `runs` bytes each, except where
+ * `tilesProduct` takes four.
+ */
+export function runOf(index: i32, count: i32, runs: usize): usize {
+  const fours = count - 8;
+  let six = index / 6;
+  let place = index % 6;
+  if (fours >= 0 && fours % 6 === 0 && index >= fours) {
+    six = fours / 6 + ((index - fours) >> 2);
+    place = (index - fours) & 3;
+  }
+  return <usize>six * runs + ((<usize>place) << 6);
+}
+
+/**
+ * sums[p][tile][8] (+)= Σ_k V[tile][k] · U[p][k][8] for `count` tiles and `panels` panels. Up to five sums past the last tile's get
+ * anything.
+ *
+ * @param tiles channels of the first six tiles, `runs` bytes to the next six
+ * @param weights of the first panel, `panel` bytes to the next one
+ * @param sums of the first panel, `sumPanel` bytes to the next one
+ */
+export function tilesProduct(
+  depth: i32,
+  tiles: usize,
+  runs: usize,
+  count: i32,
+  weights: usize,
+  panel: usize,
+  panels: i32,
+  sums: usize,
+  sumPanel: usize,
+  accumulate: bool,
+): void {
+  while (count > 0) {
+    const four = byFour(count);
+    let by = weights;
+    let at = sums;
+    for (let p = 0; p < panels; p++) {
+      if (four) tileProduct4(depth, tiles, by, at, accumulate);
+      else tileProduct(depth, tiles, by, at, accumulate);
+      by += panel;
+      at += sumPanel;
+    }
+    tiles += runs;
+    sums += four ? 128 : 192;
+    count -= four ? 4 : 6;
+  }
+}
