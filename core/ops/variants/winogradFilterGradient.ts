@@ -31,10 +31,10 @@ const sumBytes = (channels: number) => Math.ceil(channels / 6) * 192 + 64;
 function throughParts(all: Operands, scratch: Scratch): VariantLaunch[] {
   const { x, dy, dweight, padding } = all;
   const { height, width, channels, P, Q, filters, panels, taps, size, tiles } = sizes(all);
-  // the transforms of 24 tiles of 64 channels and filters are 500 KB
-  const step = 24;
-  const part = Math.ceil(tiles / 16);
+  const part = Math.ceil(tiles / 8);
   const parts = Math.ceil(tiles / part);
+  // longer steps read and write the sums more seldom; the transforms of 49 tiles of 64 channels and filters are 1 MB
+  const step = Math.ceil(part / Math.ceil(part / 64));
   const [group, slice] = [4, 24];
   const sums = scratch([(parts * panels * 36 * sumBytes(channels)) / 4]);
   return [
@@ -70,8 +70,9 @@ function throughBlocks(all: Operands, scratch: Scratch): VariantLaunch[] {
   const { x, dy, dweight, padding } = all;
   const { height, width, channels, P, Q, filters, panels, taps, size, tiles } = sizes(all);
   const step = Math.ceil(tiles / Math.ceil(tiles / 128));
-  // the sums of 48 channels × 32 filters are 220 KB
-  const [group, slice] = [4, 48];
+  const slice = 48;
+  // the sums of 48 channels × 64 filters are 440 KB; a wide group reads V more seldom, if it leaves units enough
+  const group = Math.ceil(panels / 8) * Math.ceil(channels / slice) < 16 ? 4 : 8;
   const v = scratch([(36 * (rowBytes(channels) * tiles + 64)) / 4]);
   const d = scratch([(36 * gradientBytes(tiles, panels)) / 4]);
   return [
@@ -121,8 +122,9 @@ const filterGradient = (tile: 4 | 2): Variant<WindowPlace> => ({
   lower({ attributes: { padding }, inputs: [x, dy], output, scratch }) {
     const all = { x: x!, dy: dy!, dweight: output, padding };
     const { tiles, channels, filters } = sizes(all);
-    // whichever keeps less between its launches
-    return tiles * (channels + filters) < 16 * channels * filters ? throughBlocks(all, scratch) : throughParts(all, scratch);
+    // what blocks transform and read again and again, against the sums of eight parts, which are written and read once: those
+    // should not be much more
+    return tiles * (channels + filters) < 5 * channels * filters ? throughBlocks(all, scratch) : throughParts(all, scratch);
   },
 });
 
