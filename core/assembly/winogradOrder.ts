@@ -3,7 +3,8 @@
  *
  * Of the six places along a side of a tile the last one, of the point ∞, has a part only in the last of `size` outputs. So a tile
  * of one output less takes five places, and images whose size is no multiple of `size` are best cut into tiles of both lengths:
- * 14 outputs into 4 + 4 + 3 + 3 (22 places instead of 24), 7 into 4 + 3 (11 instead of 12). Long ones come first.
+ * 14 outputs into 4 + 4 + 3 + 3 (22 places instead of 24), 7 into 4 + 3 (11 instead of 12). Long ones come first. Convolutions of
+ * stride 2 have a last place too, of the point -b (`winogradStride2Tiles.ts`).
  *
  * Tiles of all images are numbered such that those that have a place are neighbours whatever the place: first the tiles that are
  * long only across, then those long in both directions, then those long only down, last those that are short in both.

@@ -148,7 +148,7 @@ function begin(
     // a single tap is in the middle of three: tap 1 sees the pixel after the window's first
     const above = top - (twoDown(kind) ? 0 : 1);
     const before = left - (twoAcross(kind) ? 0 : 1);
-    transformKind(kind, image, height, width, channels, above, before, 2, to, plane, SIX_RUNS, work);
+    transformKind(kind, image, height, width, channels, above, before, 2, to, to, to, to, plane, SIX_RUNS, work);
     to += <usize>(channels >> 4) * SIX_RUNS;
   }
 }

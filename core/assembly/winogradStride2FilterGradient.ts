@@ -7,7 +7,7 @@
  */
 import { block } from './block';
 import { madd } from './vector';
-import { cut, find, image, left, top } from './winogradOrder';
+import { begins, columns, cut, ends, find, image, left, rows, takeRanges, top } from './winogradOrder';
 import { PLACES, transformKind, twoAcross, twoDown } from './winogradStride2Tiles';
 import { clearZeros, ORDER, SQUARE, WORK } from './winogradTiles';
 import { A, B, LINE, P, PLACE, Q } from './winogradTransforms';
@@ -53,7 +53,9 @@ export function stride2Rows(
       const above = 2 * top(at) - padding - (twoDown(kind) ? 0 : 1);
       const before = 2 * left(at) - padding - (twoAcross(kind) ? 0 : 1);
       const to = v + <usize>kind * kindOf(tiles, channels) + <usize>tile * row;
-      transformKind(kind, from, height, width, channels, above, before, 2, to, plane, 64, scratch);
+      const right = columns(at) === 4 ? to : 0;
+      const below = rows(at) === 4 ? to : 0;
+      transformKind(kind, from, height, width, channels, above, before, 2, to, right, below, right && below, plane, 64, scratch);
     }
   }
 }
@@ -147,6 +149,8 @@ export function stride2Sums(
   d: usize,
   dw: usize,
   channels: i32,
+  outHeight: i32,
+  outWidth: i32,
   filters: i32,
   tiles: i32,
   step: i32,
@@ -163,6 +167,7 @@ export function stride2Sums(
   const sums = scratch + WORK + 64;
   const table = scratch + WORK;
   for (let i: usize = 0; i < 6; i++) store<u32>(table + (i << 2), <u32>(sums + (i << 5)));
+  cut(scratch + ORDER, tiles, outHeight, outWidth, 4);
   for (let unit = start; unit < end; unit++) {
     const panel = (unit / (4 * slices)) * group;
     const kind = (unit / slices) & 3;
@@ -170,16 +175,22 @@ export function stride2Sums(
     const some = min(group, panels - panel);
     const deep = min(slice, channels - channel);
     for (let tile = 0; tile < tiles; tile += step) {
-      const count = min(step, tiles - tile);
-      const rows = v + <usize>kind * kindOf(tiles, channels) + <usize>tile * row + ((<usize>channel) << 2);
-      const columns = d + <usize>panel * panelBytes + ((<usize>tile) << 5);
+      takeRanges(scratch + ORDER, tile, min(step, tiles - tile));
+      const lines = v + <usize>kind * kindOf(tiles, channels) + <usize>tile * row + ((<usize>channel) << 2);
+      const gradients = d + <usize>panel * panelBytes + ((<usize>tile) << 5);
       for (let i: usize = twoDown(kind) ? 0 : 1; i < 5; i++) {
         for (let j: usize = twoAcross(kind) ? 0 : 1; j < 5; j++) {
           const place: usize = i * 5 + j;
-          let from = rows + place * plane;
+          const range = (j === 4 ? 1 : 0) + (i === 4 ? 2 : 0);
+          const begin = begins(scratch + ORDER, range);
+          const count = ends(scratch + ORDER, range) - begin;
+          // nothing to add; where nothing is there yet, no tiles make zeros
+          if (count === 0 && tile > 0) continue;
+          const skip = <usize>(begin - tile);
+          let from = lines + place * plane + skip * row;
           let offset = place * sumPlane;
           for (let six = 0; six < deep; six += 6) {
-            let by = columns + (i * 6 + j) * gradientPlane;
+            let by = gradients + (i * 6 + j) * gradientPlane + (skip << 5);
             let to = offset;
             for (let p = 0; p < some; p++) {
               block(count, from, row, by, table, to, tile > 0);

@@ -81,7 +81,7 @@ function begin(
   // pixel m of a kind with two taps sees outputs from m + ⌈padding / 2⌉ - 1 on, of one tap m + ⌊padding / 2⌋, the middle of three
   const top = 4 * (row % down) + ((padding + (twoDown(kind) ? 1 : 0)) >> 1) - 1;
   const left = 4 * (tile % across) + ((padding + (twoAcross(kind) ? 1 : 0)) >> 1) - 1;
-  transformKind(kind, image, outHeight, outWidth, filters, top, left, 1, to, plane, SIX_RUNS, work);
+  transformKind(kind, image, outHeight, outWidth, filters, top, left, 1, to, to, to, to, plane, SIX_RUNS, work);
 }
 
 /**

@@ -3,7 +3,8 @@
  * those that taps 0 and 2 of the windows see, and those that tap 1 sees. Each kind by itself is a convolution of stride 1, with
  * two taps and with one. With the points of `winogradTransforms.ts`, four outputs of the filter (g0, g2, 0) need the five points
  * 0, ±a, ±b, and of (0, g1, 0) only ±a and ±b: its transform is zero at 0, as both are at ∞. Over both directions the four kinds
- * of pixels take 25 + 20 + 20 + 16 = 81 products for 16 outputs instead of 144.
+ * of pixels take 25 + 20 + 20 + 16 = 81 products for 16 outputs instead of 144. Three outputs need the points 0, ±a and b only, and
+ * of (0, g1, 0) ±a and b: see `winogradOrder.ts` for how images are cut into tiles of both lengths.
  *
  * The kinds are numbered such that what a place takes part in lies side by side: 0 has two taps down and one across, 1 two and
  * two, 2 one and two, 3 one and one.
@@ -56,8 +57,42 @@ function inputColumn(x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, vect
   }
 }
 
-/** The same along a line, to five planes; every 16 channels `to` advances by `jump` bytes. */
-function inputLine(from: usize, vectors: i32, to: usize, plane: usize, jump: usize): void {
+/**
+ * The same for a tile of three outputs, which takes only the points 0, ±a and b: four addresses, to four lines. Filters keep
+ * their transform, so the factors that the missing point -b leaves out of theirs are here.
+ */
+function shortColumn(x0: usize, x1: usize, x2: usize, x3: usize, vectors: i32, to: usize): void {
+  const end = to + ((<usize>vectors) << 4);
+  while (to < end) {
+    const d1 = v128.load(x1);
+    const d2 = v128.load(x2);
+    const d3 = v128.load(x3);
+    v128.store(to, short0(v128.load(x0), d1, d2, d3), 0);
+    v128.store(to, shortA(d1, d2, d3), 1 * LINE);
+    v128.store(to, shortMinusA(d1, d2, d3), 2 * LINE);
+    v128.store(to, shortB(d1, d3), 3 * LINE);
+    x0 += 16;
+    x1 += 16;
+    x2 += 16;
+    x3 += 16;
+    to += 16;
+  }
+}
+function short0(d0: v128, d1: v128, d2: v128, d3: v128): v128 {
+  return madd(f32x4.splat(B), d3, madd(f32x4.splat(-A), d1, madd(f32x4.splat(-B2), d2, d0)));
+}
+function shortA(d1: v128, d2: v128, d3: v128): v128 {
+  return f32x4.mul(f32x4.splat(A + B), madd(f32x4.splat(A - B), d2, f32x4.sub(d3, d1)));
+}
+function shortMinusA(d1: v128, d2: v128, d3: v128): v128 {
+  return f32x4.mul(f32x4.splat(B - A), madd(f32x4.splat(-A - B), d2, f32x4.add(d3, d1)));
+}
+function shortB(d1: v128, d3: v128): v128 {
+  return f32x4.mul(f32x4.splat(2.0 * B), madd(f32x4.splat(-A2), d1, d3));
+}
+
+/** Bᵀ along a line, to four planes and a fifth at `last`; every 16 channels both advance by `jump` bytes. */
+function inputLine(from: usize, vectors: i32, to: usize, last: usize, plane: usize, jump: usize): void {
   const a = f32x4.splat(A);
   const b = f32x4.splat(B);
   const a2 = f32x4.splat(-A2);
@@ -83,8 +118,32 @@ function inputLine(from: usize, vectors: i32, to: usize, plane: usize, jump: usi
       const oddB = f32x4.mul(b, madd(a2, d1, d3));
       at += plane;
       v128.store(at, f32x4.add(evenB, oddB));
+      v128.store(last + (place - to), f32x4.sub(evenB, oddB));
+      from += 16;
+      place += 16;
+    }
+    to += jump;
+    last += jump;
+    vectors -= 4;
+  }
+}
+
+/** The same for a tile of three outputs: to four planes. */
+function shortLine(from: usize, vectors: i32, to: usize, plane: usize, jump: usize): void {
+  while (vectors > 0) {
+    const end = from + ((<usize>min(vectors, 4)) << 4);
+    let place = to;
+    while (from < end) {
+      const d1 = v128.load(from, 1 * PLACE);
+      const d2 = v128.load(from, 2 * PLACE);
+      const d3 = v128.load(from, 3 * PLACE);
+      let at = place;
+      v128.store(at, short0(v128.load(from), d1, d2, d3));
       at += plane;
-      v128.store(at, f32x4.sub(evenB, oddB));
+      v128.store(at, shortA(d1, d2, d3));
+      at += plane;
+      v128.store(at, shortMinusA(d1, d2, d3));
+      v128.store(at + plane, shortB(d1, d3));
       from += 16;
       place += 16;
     }
@@ -94,11 +153,14 @@ function inputLine(from: usize, vectors: i32, to: usize, plane: usize, jump: usi
 }
 
 /**
- * Bᵀ d B of the 5 × 5 pixels whose first is (top, left), `step` pixels from one to the next, zero beside the image. Lines of
- * places that this kind has no part in are left as they are, columns of places get anything.
+ * Bᵀ d B of the 5 × 5 pixels whose first is (top, left), `step` pixels from one to the next, zero beside the image; of 4 rows or
+ * columns where the tile is short. Lines of places that this kind has no part in are left as they are, columns of places get anything.
  *
  * @param image address of pixel (0, 0)
  * @param to where the first plane gets channel 0: its channels lie in runs of 16, `jump` bytes apart
+ * @param right the same for places in the last column, as if the first plane had one; 0 if the tile is short across
+ * @param below the same for places in the last line, 0 if the tile is short down
+ * @param corner for the place in both, 0 if the tile is short at all
  * @param plane bytes from one plane to the next
  */
 export function transformKind(
@@ -111,6 +173,9 @@ export function transformKind(
   left: i32,
   step: i32,
   to: usize,
+  right: usize,
+  below: usize,
+  corner: usize,
   plane: usize,
   jump: usize,
   work: usize,
@@ -122,7 +187,8 @@ export function transformKind(
   const one = twoDown(kind) ? 0 : 1;
   for (let c = 0; c < channels; c += SWEEP) {
     const vectors = (min(SWEEP, channels - c) + 3) >> 2;
-    for (let j = 0; j < 5; j++) {
+    const places = right !== 0 ? 5 : 4;
+    for (let j = 0; j < places; j++) {
       const column = left + step * j;
       const inside = <u32>column < <u32>width;
       // may lie before the image: used only where the line is inside
@@ -136,10 +202,19 @@ export function transformKind(
       const x3 = inside && <u32>(top + 3 * step) < <u32>height ? at : zeros;
       at += line;
       const x4 = inside && <u32>(top + 4 * step) < <u32>height ? at : zeros;
-      inputColumn(x0, x1, x2, x3, x4, vectors, square + <usize>(j * PLACE));
+      const into = square + <usize>(j * PLACE);
+      if (below !== 0) inputColumn(x0, x1, x2, x3, x4, vectors, into);
+      else shortColumn(x0, x1, x2, x3, vectors, into);
     }
-    for (let i = one; i < 5; i++) inputLine(square + <usize>(i * LINE), vectors, to + <usize>(5 * i) * plane, plane, jump);
-    to += 4 * jump;
+    const done = <usize>(c >> 4) * jump;
+    for (let i: usize = one; i < 5; i++) {
+      const first = i < 4 ? to : below;
+      const last = i < 4 ? right : corner;
+      if (first === 0) break;
+      const start = i * 5 * plane + done;
+      if (last !== 0) inputLine(square + i * LINE, vectors, first + start, last + start + 4 * plane, plane, jump);
+      else shortLine(square + i * LINE, vectors, first + start, plane, jump);
+    }
   }
 }
 

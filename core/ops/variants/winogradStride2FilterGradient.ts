@@ -6,7 +6,7 @@ import type { Variant } from '../../kernels/variant.ts';
 import { four, type WindowPlace } from '../conv2d/geometry.ts';
 import { part } from './convWasm.ts';
 import { WORK } from './winograd.ts';
-import { PLACES, stride2Applies } from './winogradStride2.ts';
+import { PLACES, stride2GradientApplies } from './winogradStride2.ts';
 
 const name = 'conv2d.filterGradient.winograd';
 /** Bytes of a tile's channels in V and of the sums of a place: `rowOf` and `sumsOf`. */
@@ -17,7 +17,7 @@ const sumBytes = (channels: number) => Math.ceil(channels / 6) * 192 + 64;
 export const stride2FilterGradient: Variant<WindowPlace> = {
   name: 'conv2d.filterGradient/wasm-winograd-stride2',
   device: 'wasm',
-  applies: (attributes, [, dy], dweight, terms) => stride2Applies(attributes, dweight, dy!, terms, 64),
+  applies: (attributes, [, dy], dweight, terms) => stride2GradientApplies(attributes, dweight, dy!, terms),
   lower({ attributes: { padding }, inputs: [x, dy], output, scratch }) {
     const [, height, width, channels] = four(x!.shape);
     const [N, P, Q, filters] = four(dy!.shape);
@@ -61,7 +61,7 @@ export const stride2FilterGradient: Variant<WindowPlace> = {
           routine: 'stride2Sums',
           units: Math.ceil(panels / group) * 4 * Math.ceil(channels / slice),
           scratch: WORK + 64 + PLACES * group * sumBytes(slice),
-          arguments: ({ inputs, output: to }) => [...inputs, to, channels, filters, tiles, step, group, slice],
+          arguments: ({ inputs, output: to }) => [...inputs, to, channels, P, Q, filters, tiles, step, group, slice],
         },
       },
     ];

@@ -167,6 +167,9 @@ describe('Winograd convolutions', () => {
     { kernel: 3, padding: 1, batch: 2, height: 13, width: 13, channels: 384, filters: 256 },
     { kernel: 5, padding: 2, batch: 2, height: 27, width: 27, channels: 64, filters: 192 },
     { kernel: 3, stride: 2, padding: 1, batch: 3, height: 56, width: 56, channels: 64, filters: 128 },
+    // in tiles of 4 and of 3 outputs
+    { kernel: 3, padding: 1, batch: 2, height: 14, width: 14, channels: 256, filters: 256 },
+    { kernel: 3, stride: 2, padding: 1, batch: 8, height: 14, width: 14, channels: 128, filters: 256 },
   ];
   for (const each of layers) {
     it(`should err by less than 1e-4 of the RMS: ${describeCase(each)}`, async () => {
