@@ -1,6 +1,7 @@
 import { Observable } from 'rxjs';
 import { fail, show } from '../core/errors.ts';
 import type { MeterSet } from '../core/meter.ts';
+import { pipelineSnapshot } from '../core/profile/reading.ts';
 import { type ProfileScope, withinProfile } from '../core/profile/scope.ts';
 import type { Profile } from '../core/profile/snapshot.ts';
 
@@ -67,10 +68,10 @@ class Reader {
   #before: ReturnType<MeterSet['read']> | undefined;
   constructor(private readonly meters: MeterSet) {}
   next(final: boolean): Profile {
-    const recent = this.meters.snapshot(this.#before);
-    this.#before = this.meters.read();
-    const { meters } = this;
-    return { total: meters.snapshot(), settled: meters.snapshot(meters.warm), recent, final };
+    const now = this.meters.read();
+    const recent = pipelineSnapshot(now, this.#before);
+    this.#before = now;
+    return { total: pipelineSnapshot(now), settled: pipelineSnapshot(now, this.meters.warm), recent, final };
   }
 }
 

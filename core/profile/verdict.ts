@@ -48,7 +48,7 @@ export function verdict(snapshot: PipelineSnapshot, options: PredictOptions = {}
   const limit = limitOf(snapshot);
   if (!limit) {
     const headline = 'nothing has gone through the pipeline yet';
-    return { limits: undefined, headline, evidence: [], changes: [], text: `${headline}.` };
+    return { limits: undefined, headline, evidence: [], changes: [], text: 'Nothing has gone through the pipeline yet.' };
   }
   const { stage, resource, next } = limit;
   const against = next && next.resource.perSecond < 1e6 ? ` against ${amount(next.resource.perSecond)} of ${theirs(next)}` : '';
