@@ -2,7 +2,7 @@
  * What batch norm does to every element, along rows of channels (see `rows.ts`), with coefficients that a launch before has
  * computed once per channel, as rows of the same length.
  */
-import { gated } from './batchNormSums';
+import { gated } from './batchNormRows';
 import { repeatRow } from './rows';
 import { madd, storeFirst } from './vector';
 

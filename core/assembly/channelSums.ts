@@ -1,5 +1,5 @@
 /** Sums over all pixels, per channel, in two launches: chunks of pixels, then the chunks' sums. */
-import { addRows, BLOCK, clear, fold, maskRows } from './rows';
+import { addMaskedRows, addRows, BLOCK, clear, fold } from './rows';
 import { storeFirst } from './vector';
 
 /** Channels of one unit of work of the second launch. */
@@ -7,11 +7,11 @@ const FEW: i32 = 64;
 
 /**
  * partial[chunk, c] = Σ dy over the `length` pixels of the chunk. With a y, dy = 0 where y is not above 0, in place, comes first.
- * Units are chunk · ⌈C / 512⌉ + block of channels. Scratch: a row of 512 floats.
+ * Units are chunk · ⌈C / 2048⌉ + block of channels. Scratch: a row of 2048 floats.
  *
  * @param y address, 0 for none
  * @param length a multiple of `repeat`
- * @param repeat pixels of a row, 1 if C > 512
+ * @param repeat pixels of a row, 1 if C > 2048
  */
 export function channelSums(
   start: i32,
@@ -40,16 +40,12 @@ export function channelSums(
     const last = at + <usize>rows * stride;
     clear(scratch, bytes);
     if (y) {
-      // four rows at a time, so that they are still in the cache when they are added
-      for (let row = 0; row < rows; row += 4) {
-        const from = at + <usize>row * stride;
-        const some = min(4, rows - row);
-        maskRows(dy + from, y + from, some, stride, bytes);
-        addRows(dy + from, some, stride, bytes, scratch);
-      }
-      maskRows(dy + last, y + last, 1, stride, rest);
-    } else addRows(dy + at, rows, stride, bytes, scratch);
-    addRows(dy + last, 1, stride, rest, scratch);
+      addMaskedRows(dy + at, y + at, rows, stride, bytes, scratch);
+      if (rest) addMaskedRows(dy + last, y + last, 1, stride, rest, scratch);
+    } else {
+      addRows(dy + at, rows, stride, bytes, scratch);
+      if (rest) addRows(dy + last, 1, stride, rest, scratch);
+    }
     fold(scratch, repeat, channels, partial + <usize>chunk * pixel + ((<usize>channel) << 2));
   }
 }

@@ -2,19 +2,30 @@
 import { storeFirst } from './vector';
 
 const BLOCK: i32 = 4096;
-const ROUNDS: i32 = 10;
 
-/** One half of a round: b + left + the middle of left's square, to be taken modulo 4096. `left` has 12 bits. */
-function mix(b: v128, left: v128): v128 {
-  // as pairs of 16 bits the upper of which is 0
-  return i32x4.add(i32x4.add(b, left), i32x4.shr_u(i32x4.dot_i16x8_s(left, left), 6));
+/** One round of the hash, in a word and in four. */
+function round(h: u32): u32 {
+  return rotl(h * (h + h + 1), 16);
+}
+function round4(h: v128): v128 {
+  return i8x16.shuffle(multiplied(h), h, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+}
+function multiplied(h: v128): v128 {
+  return i32x4.mul(h, i32x4.add(i32x4.add(h, h), i32x4.splat(1)));
+}
+
+/** 16 bits for each of eight elements. */
+function draw(pair: v128, first: v128, second: v128): v128 {
+  let h = round4(i32x4.add(pair, first));
+  h = round4(i32x4.add(h, second));
+  h = round4(i32x4.add(h, first));
+  return multiplied(i32x4.add(h, second));
 }
 
 /**
- * y = 0 where the hash of (step, node, element) lies below `threshold`, x · factor elsewhere; units are blocks of 4096. The words
- * of the Feistel network are left unreduced between rounds: only their last 12 bits count, and ten rounds stay far below 2^31.
+ * y = 0 where the hash of (step, node, element) lies below `threshold`, x · factor elsewhere; units are blocks of 4096.
  *
- * @param low slot of `hyper` with the step's key, `high` that of its upper half; the node's key likewise in two
+ * @param low slot of `hyper` with the step's key, `high` that of its upper half
  */
 export function dropout(
   start: i32,
@@ -26,57 +37,31 @@ export function dropout(
   length: i32,
   low: i32,
   high: i32,
-  nodeLow: i32,
-  nodeHigh: i32,
+  node: i32,
   threshold: i32,
   factor: f32,
 ): void {
-  const keyLow = <i32>load<f32>(hyper + ((<usize>low) << 2));
-  const keyHigh = <i32>load<f32>(hyper + ((<usize>high) << 2));
-  const twelve = i32x4.splat(0xfff);
-  const bound = i32x4.splat(threshold);
+  const keyLow = <u32>load<f32>(hyper + ((<usize>low) << 2));
+  const keyHigh = <u32>load<f32>(hyper + ((<usize>high) << 2));
+  const key = round(round(round(<u32>0x9e3779b9 + <u32>node) + keyLow) + keyHigh);
+  const first = i32x4.splat(<i32>key);
+  const second = i32x4.splat(<i32>round(round(key + keyLow) + keyHigh));
+  const bound = i16x8.splat(<i16>threshold);
   const scale = f32x4.splat(factor);
-  for (let unit = start; unit < end; unit++) {
-    const first = (<usize>(unit * BLOCK)) << 2;
-    const past = (<usize>min((unit + 1) * BLOCK, length)) << 2;
-    const c0 = i32x4.splat((keyLow >> 12) + nodeLow + (unit >> 12));
-    const d0 = i32x4.splat((keyHigh >> 12) + nodeHigh);
-    let lanes = i32x4(0, 1, 2, 3);
-    // eight elements at a time, so that one's arithmetic fills the other's waiting
-    for (let at = first; at < past; at += 32) {
-      let a = lanes;
-      let e = i32x4.add(lanes, i32x4.splat(4));
-      let b = i32x4.splat(unit & 0xfff);
-      let f = b;
-      let c = c0;
-      let g = c0;
-      let d = d0;
-      let h = d0;
-      let key0 = i32x4.splat(keyLow & 0xfff);
-      let key1 = i32x4.splat(keyHigh & 0xfff);
-      for (let round = 0; round < ROUNDS; round++) {
-        const nextA = mix(b, v128.and(i32x4.add(a, key0), twelve));
-        const nextC = mix(d, v128.and(i32x4.add(c, key1), twelve));
-        const nextE = mix(f, v128.and(i32x4.add(e, key0), twelve));
-        const nextG = mix(h, v128.and(i32x4.add(g, key1), twelve));
-        b = c;
-        d = a;
-        f = g;
-        h = e;
-        a = nextA;
-        c = nextC;
-        e = nextE;
-        g = nextG;
-        key0 = i32x4.add(key0, i32x4.splat(2531));
-        key1 = i32x4.add(key1, i32x4.splat(3001));
-      }
-      const drawn = i32x4.add(i32x4.shl(v128.and(a, twelve), 12), v128.and(c, twelve));
-      storeFirst(y + at, v128.andnot(f32x4.mul(v128.load(x + at), scale), i32x4.lt_s(drawn, bound)), past - at);
-      if (past - at > 16) {
-        const other = i32x4.add(i32x4.shl(v128.and(e, twelve), 12), v128.and(g, twelve));
-        storeFirst(y + at + 16, v128.andnot(f32x4.mul(v128.load(x + at, 16), scale), i32x4.lt_s(other, bound)), past - at - 16);
-      }
-      lanes = i32x4.add(lanes, i32x4.splat(8));
+  const past = (<usize>min(end * BLOCK, length)) << 2;
+  let at = (<usize>(start * BLOCK)) << 2;
+  let pair = i32x4.add(i32x4.splat(start * (BLOCK / 2)), i32x4(0, 1, 2, 3));
+  for (; at < past; at += 32) {
+    const dropped = i16x8.lt_u(draw(pair, first, second), bound);
+    const left = v128.andnot(f32x4.mul(v128.load(x + at), scale), i32x4.extend_low_i16x8_s(dropped));
+    const right = v128.andnot(f32x4.mul(v128.load(x + at, 16), scale), i32x4.extend_high_i16x8_s(dropped));
+    if (at + 32 <= past) {
+      v128.store(y + at, left);
+      v128.store(y + at, right, 16);
+    } else {
+      storeFirst(y + at, left, past - at);
+      if (past - at > 16) storeFirst(y + at + 16, right, past - at - 16);
     }
+    pair = i32x4.add(pair, i32x4.splat(4));
   }
 }

@@ -10,15 +10,8 @@
 export { avgPool, avgPoolGradient } from './avgPool';
 export { batchNorm, batchNormFactors, batchNormGradient, batchNormGradientFactors, moveRunning, scaleChannels } from './batchNorm';
 // exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
-export {
-  addGatedProducts,
-  addMoments,
-  addProducts,
-  chunkProducts,
-  chunkStatistics,
-  combineProducts,
-  combineStatistics,
-} from './batchNormSums';
+export { addGatedProducts, addMaskedProducts, addMoments, addProducts } from './batchNormRows';
+export { chunkProducts, chunkStatistics, combineProducts, combineStatistics } from './batchNormSums';
 export { channelSums, combineSums } from './channelSums';
 export { blockFilters, blockImages, unblockFilters } from './convBlocks';
 export { convolveFilters, sumFilters } from './convFilters';

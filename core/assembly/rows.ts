@@ -4,8 +4,8 @@
  */
 import { storeFirst } from './vector';
 
-/** Channels of one unit of work of a sum over pixels, at most: its sums stay in the first-level cache. */
-export const BLOCK: i32 = 512;
+/** Channels of one unit of work of a sum over pixels, at most: whole rows for all nets, since pieces of rows are no long streams. */
+export const BLOCK: i32 = 2048;
 
 /** The lanes of x that lie within `bytes`; the others are 0. */
 export function loadFirst(x: usize, bytes: usize): v128 {
@@ -41,18 +41,37 @@ export function addRows(x: usize, rows: i32, stride: usize, bytes: usize, sums: 
       v128.store(sums + c, f32x4.add(v128.load(sums + c), f32x4.add(left, right)));
     }
   }
-  const whole = bytes & ~15;
   for (; rows > 0; rows--, x += stride) {
-    for (let c: usize = 0; c < whole; c += 16) v128.store(sums + c, f32x4.add(v128.load(sums + c), v128.load(x + c)));
-    if (whole < bytes) v128.store(sums + whole, f32x4.add(v128.load(sums + whole), loadFirst(x + whole, bytes - whole)));
+    let c: usize = 0;
+    for (; c + 64 <= bytes; c += 64) {
+      const p = x + c;
+      const s = sums + c;
+      v128.store(s, f32x4.add(v128.load(s), v128.load(p)));
+      v128.store(s, f32x4.add(v128.load(s, 16), v128.load(p, 16)), 16);
+      v128.store(s, f32x4.add(v128.load(s, 32), v128.load(p, 32)), 32);
+      v128.store(s, f32x4.add(v128.load(s, 48), v128.load(p, 48)), 48);
+    }
+    for (; c < bytes; c += 16) v128.store(sums + c, f32x4.add(v128.load(sums + c), loadFirst(x + c, bytes - c)));
   }
 }
 
-/** dy = 0 where y is not above 0, over rows that lie alike in both. */
-export function maskRows(dy: usize, y: usize, rows: i32, stride: usize, bytes: usize): void {
+/** As `addRows`, after dy = 0 where y is not above 0, in place, over rows that lie alike in both. */
+export function addMaskedRows(dy: usize, y: usize, rows: i32, stride: usize, bytes: usize, sums: usize): void {
+  const zero = f32x4.splat(0);
   for (; rows > 0; rows--, dy += stride, y += stride) {
-    for (let c: usize = 0; c < bytes; c += 16) {
-      storeFirst(dy + c, v128.and(v128.load(dy + c), f32x4.gt(v128.load(y + c), f32x4.splat(0))), bytes - c);
+    let c: usize = 0;
+    for (; c + 32 <= bytes; c += 32) {
+      const a = v128.and(v128.load(dy + c), f32x4.gt(v128.load(y + c), zero));
+      const b = v128.and(v128.load(dy + c, 16), f32x4.gt(v128.load(y + c, 16), zero));
+      v128.store(dy + c, a);
+      v128.store(dy + c, b, 16);
+      v128.store(sums + c, f32x4.add(v128.load(sums + c), a));
+      v128.store(sums + c, f32x4.add(v128.load(sums + c, 16), b), 16);
+    }
+    for (; c < bytes; c += 16) {
+      const a = v128.and(loadFirst(dy + c, bytes - c), f32x4.gt(v128.load(y + c), zero));
+      storeFirst(dy + c, a, bytes - c);
+      v128.store(sums + c, f32x4.add(v128.load(sums + c), a));
     }
   }
 }

@@ -40,68 +40,122 @@ function nodeKey(name: string): number {
 }
 
 /**
- * A Feistel network on four words a, b, c, d of 12 bits (type 2 of Zheng, Matsumoto and Imai 1989) whose round function is
- * the middle of a square, as Widynski's squares generator has it (2020). The words start as the element and the node, the
- * keys are the step's. Every number is an integer below 2^24, so that f32 computes it exactly and all devices agree. Dividing
- * is not exact on every device, but multiplying by a power of two is: 0.000244140625 is 1/4096, 0.015625 is 1/64.
+ * A hash of 32-bit words, made of rounds  h ← halves of g(h + word) swapped,  g(x) = x · (2x + 1) mod 2^32: RC6's permutation
+ * (Rivest, Robshaw, Sidney and Yin 1998), which multiplies and adds alone. Node and step make two keys in five rounds; keys
+ * and half the element's index make two draws of 16 bits in four, for that element and its neighbour. Each word is kept as its upper and lower 16 bits, and products are made from bytes, so that every number is an integer
+ * below 2^24, f32 computes it exactly and all devices agree. Dividing is not exact on every device, but multiplying by a power of
+ * two is: 0.0000152587890625 is 1/65536, 0.00390625 is 1/256.
  */
 function mask(this: KernelThis, x: Float32Array, hyper: Float32Array): number {
-  const block = Math.floor(this.thread.x / 4096);
-  const far = Math.floor(block / 4096);
-  let a = this.thread.x - block * 4096;
-  let b = block - far * 4096;
-  let c = Math.floor(hyper[this.constants.maskLow] * 0.000244140625);
-  let d = Math.floor(hyper[this.constants.maskHigh] * 0.000244140625);
-  let key0 = hyper[this.constants.maskLow] - 4096.0 * c;
-  let key1 = hyper[this.constants.maskHigh] - 4096.0 * d;
-  c = c + this.constants.nodeLow + far;
-  c = c - 4096.0 * Math.floor(c * 0.000244140625);
-  d = d + this.constants.nodeHigh;
-  d = d - 4096.0 * Math.floor(d * 0.000244140625);
-  for (let round = 0; round < this.constants.rounds; round++) {
-    let left = a + key0;
-    left = left - 4096.0 * Math.floor(left * 0.000244140625);
-    let right = c + key1;
-    right = right - 4096.0 * Math.floor(right * 0.000244140625);
-    const mixedB = b + left + Math.floor(left * left * 0.015625);
-    const mixedD = d + right + Math.floor(right * right * 0.015625);
-    b = c;
-    d = a;
-    a = mixedB - 4096.0 * Math.floor(mixedB * 0.000244140625);
-    c = mixedD - 4096.0 * Math.floor(mixedD * 0.000244140625);
-    key0 = key0 + 2531.0;
-    key0 = key0 - 4096.0 * Math.floor(key0 * 0.000244140625);
-    key1 = key1 + 3001.0;
-    key1 = key1 - 4096.0 * Math.floor(key1 * 0.000244140625);
+  const pair = Math.floor(this.thread.x / 2);
+  const isSecond = this.thread.x - pair * 2;
+  const pairUpper = Math.floor(pair / 65536);
+  const pairLower = pair - pairUpper * 65536;
+  const lowUpper = Math.floor(hyper[this.constants.maskLow] * 0.0000152587890625);
+  const lowLower = hyper[this.constants.maskLow] - 65536.0 * lowUpper;
+  const highUpper = Math.floor(hyper[this.constants.maskHigh] * 0.0000152587890625);
+  const highLower = hyper[this.constants.maskHigh] - 65536.0 * highUpper;
+  let upper = 40503.0;
+  let lower = 31161.0;
+  let firstUpper = 0.0;
+  let firstLower = 0.0;
+  let secondUpper = 0.0;
+  let secondLower = 0.0;
+  for (let round = 0; round < 9; round++) {
+    let wordUpper = 0.0;
+    let wordLower = 0.0;
+    if (round === 0) {
+      wordUpper = this.constants.nodeUpper;
+      wordLower = this.constants.nodeLower;
+    }
+    if (round === 3) {
+      firstUpper = upper;
+      firstLower = lower;
+    }
+    if (round === 1 || round === 3) {
+      wordUpper = lowUpper;
+      wordLower = lowLower;
+    }
+    if (round === 2 || round === 4) {
+      wordUpper = highUpper;
+      wordLower = highLower;
+    }
+    if (round === 5) {
+      secondUpper = upper;
+      secondLower = lower;
+      upper = firstUpper;
+      lower = firstLower;
+      wordUpper = pairUpper;
+      wordLower = pairLower;
+    }
+    if (round === 6 || round === 8) {
+      wordUpper = secondUpper;
+      wordLower = secondLower;
+    }
+    if (round === 7) {
+      wordUpper = firstUpper;
+      wordLower = firstLower;
+    }
+    lower = lower + wordLower;
+    const carried = Math.floor(lower * 0.0000152587890625);
+    lower = lower - 65536.0 * carried;
+    upper = upper + wordUpper + carried;
+    upper = upper - 65536.0 * Math.floor(upper * 0.0000152587890625);
+    // 2x + 1
+    let twiceLower = 2.0 * lower + 1.0;
+    const over = Math.floor(twiceLower * 0.0000152587890625);
+    twiceLower = twiceLower - 65536.0 * over;
+    let twiceUpper = 2.0 * upper + over;
+    twiceUpper = twiceUpper - 65536.0 * Math.floor(twiceUpper * 0.0000152587890625);
+    // the lower halves' product has 32 bits, of those with an upper half only the last 16 count
+    const b = Math.floor(lower * 0.00390625);
+    const a = lower - 256.0 * b;
+    const d = Math.floor(upper * 0.00390625);
+    const c = upper - 256.0 * d;
+    const far = b * twiceLower;
+    const farUpper = Math.floor(far * 0.00390625);
+    const near = a * twiceLower + 256.0 * (far - 256.0 * farUpper);
+    const nearUpper = Math.floor(near * 0.0000152587890625);
+    const left = a * twiceUpper;
+    const leftFar = b * twiceUpper;
+    const right = c * twiceLower;
+    const rightFar = d * twiceLower;
+    let product = nearUpper + farUpper;
+    product = product + (left - 65536.0 * Math.floor(left * 0.0000152587890625));
+    product = product + 256.0 * (leftFar - 256.0 * Math.floor(leftFar * 0.00390625));
+    product = product + (right - 65536.0 * Math.floor(right * 0.0000152587890625));
+    product = product + 256.0 * (rightFar - 256.0 * Math.floor(rightFar * 0.00390625));
+    upper = near - 65536.0 * nearUpper;
+    lower = product - 65536.0 * Math.floor(product * 0.0000152587890625);
   }
-  return a * 4096.0 + c < this.constants.threshold ? 0.0 : x[this.thread.x] * this.constants.factor;
+  let drawn = upper;
+  if (isSecond > 0) drawn = lower;
+  return drawn < this.constants.threshold ? 0.0 : x[this.thread.x] * this.constants.factor;
 }
 
-/** What is drawn has 24 bits; below the threshold it is dropped. */
-const threshold = (probability: number): number => Math.round(probability * 2 ** 24);
-const words = (key: number): [low: number, high: number] => [key & 0xfff, key >>> 12];
+/** What is drawn has 16 bits; below the threshold it is dropped. So probabilities are rounded to multiples of 1/65536. */
+const threshold = (probability: number): number => Math.min(Math.round(probability * 2 ** 16), 2 ** 16 - 1);
 
 const dropoutWasm = elementwiseWasm<{ probability: number; key: number }>('dropout', 'dropout', ({ probability, key }) => [
   hyperSlot.maskLow,
   hyperSlot.maskHigh,
-  ...words(key),
+  key,
   threshold(probability),
   1 / (1 - probability),
 ]);
 
 registerPrimitive<{ probability: number; key: number }>({
   name: 'dropout',
-  cost: (_, inputs, y) => traffic(320 * elements(y), inputs, y),
+  cost: (_, inputs, y) => traffic(500 * elements(y), inputs, y),
   lower({ attributes: { probability, key }, inputs: [x, hyper], output }) {
-    const [nodeLow, nodeHigh] = words(key);
     const kernel: Kernel = {
       name: 'dropout',
       run: mask,
       threads: [elements(x.shape)],
-      integers: { maskLow: hyperSlot.maskLow, maskHigh: hyperSlot.maskHigh, rounds: 10 },
+      integers: { maskLow: hyperSlot.maskLow, maskHigh: hyperSlot.maskHigh },
       floats: {
-        nodeLow,
-        nodeHigh,
+        nodeUpper: key >>> 16,
+        nodeLower: key & 0xffff,
         threshold: threshold(probability),
         factor: 1 / (1 - probability),
       },

@@ -1,11 +1,14 @@
 /**
- * Memory-bound primitives on the wasm device beside a plain copy: every operand counted once, medians of several runs.
+ * Memory-bound primitives on the wasm device beside a plain copy.
  *
- *   npx tsx spec/bench/memory.ts [--threads N] [--repeats N] [--json] [NAME...]      names of primitives, parts of them will do
+ *   npx tsx spec/bench/memory.ts [--only NAME,…] [--threads N] [--repeats N] [--kernels] [--json]      parts of names will do
  *
- * A copy in WebAssembly (`copyLimit`, same threads, same number of bytes) runs before every case in the same
- * segment; `share` is the case's bandwidth over the copy's. Large tensors have more than a last-level cache of 32 MB.
- * `kernels` is the time of the primitive's gpu.js kernels over the variant's.
+ * What counts as bytes is what cannot be avoided: every operand read once, every result written once, one updated in place both;
+ * scratch, and what a kernel reads twice, does not count. The copy is of as many bytes, half of them read and half written,
+ * by as many threads in WebAssembly (`copyLimit`); so what fits into a cache is set against a copy in that cache. Copy and case
+ * take turns in one segment, at least 24 times; of both the lower quartile counts, because what disturbs only ever adds time.
+ * `share` is the case's bandwidth over the copy's, marked where it is below 0.7. Launches count with the barrier that ends them.
+ * With `--kernels` the last column is the time of the primitive's gpu.js kernels over the variant's.
  */
 import { parseArgs } from 'node:util';
 import type { PlacedLaunch } from '../../core/devices/device.ts';
@@ -21,16 +24,20 @@ import { uniforms } from '../../core/random.ts';
 import { elements } from '../../core/shape.ts';
 import { type MemoryCase, memoryCases } from './memoryCases.ts';
 
-const { values: flags, positionals } = parseArgs({
+const { values: flags } = parseArgs({
   options: {
     threads: { type: 'string', default: '2' },
-    repeats: { type: 'string', default: '8' },
+    repeats: { type: 'string', default: '24' },
+    only: { type: 'string', default: '' },
+    kernels: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
-  allowPositionals: true,
 });
+/** Below this share of a copy's bandwidth a row is marked. */
+const ENOUGH = 0.7;
 const threads = Number(flags.threads);
 const repeats = Number(flags.repeats);
+const only = flags.only.split(',');
 
 interface Row {
   readonly primitive: string;
@@ -40,27 +47,40 @@ interface Row {
   readonly gigabytesPerSecond: number;
   readonly copyGigabytesPerSecond: number;
   readonly share: number;
-  readonly kernels: number;
+  readonly enough: boolean;
+  /** What else than memory limits it, where that is known. */
+  readonly limit?: string;
+  readonly kernels?: number;
 }
 
 const device = await openWasm({ threads });
 if (!flags.json) {
   console.log(`${device.description}\n`);
-  console.log('primitive'.padEnd(48), 'first input'.padEnd(20), '     MB      ms    GB/s  copy  share  kernels');
+  console.log('primitive'.padEnd(42), 'first input'.padEnd(18), '    MB      ms   GB/s   copy  share', flags.kernels ? ' kernels' : '');
 }
+const below: string[] = [];
 for (const each of memoryCases) {
-  if (positionals.length > 0 && !positionals.some(part => each.primitive.includes(part))) continue;
+  if (!only.some(part => each.primitive.includes(part))) continue;
   const row = await measure(each);
+  if (!row.enough) below.push(`${row.primitive} ${row.shape}`);
   if (flags.json) console.log(JSON.stringify(row));
   else {
-    const numbers = [row.megabytes.toFixed(1), row.ms.toFixed(2), row.gigabytesPerSecond.toFixed(1)].map(text => text.padStart(7));
-    const rest = [row.copyGigabytesPerSecond.toFixed(1).padStart(5), row.share.toFixed(2).padStart(6), row.kernels.toFixed(1).padStart(8)];
-    console.log(row.primitive.padEnd(48), row.shape.padEnd(20), ...numbers, ...rest);
+    const numbers = [row.megabytes.toFixed(1).padStart(6), row.ms.toFixed(3).padStart(7), row.gigabytesPerSecond.toFixed(1).padStart(6)];
+    const rest = [row.copyGigabytesPerSecond.toFixed(1).padStart(6), row.share.toFixed(2).padStart(5), row.enough ? ' ' : '<'];
+    console.log(
+      row.primitive.padEnd(42),
+      row.shape.padEnd(18),
+      ...numbers,
+      ...rest,
+      row.kernels?.toFixed(1).padStart(7) ?? '',
+      row.limit ?? '',
+    );
   }
 }
+if (!flags.json) console.log(`\nbelow ${ENOUGH}: ${below.length === 0 ? 'none' : below.join(', ')}`);
 await device.destroy();
 
-async function measure({ primitive: name, attributes = {}, inputs, output }: MemoryCase): Promise<Row> {
+async function measure({ primitive: name, attributes = {}, inputs, output, limit }: MemoryCase): Promise<Row> {
   const builder = new ProgramBuilder();
   const operands = inputs.map(({ shape, dtype }, i) => builder.declare(`input ${i}`, 'input', shape, { dtype }));
   const { inPlace } = primitive(name);
@@ -133,19 +153,22 @@ async function measure({ primitive: name, attributes = {}, inputs, output }: Mem
       variant: times.slice(round * stride + 1, (round + 1) * stride).reduce((sum, ms) => sum + ms, 0),
     }));
   };
-  // the first runs are compiled by V8's quick compiler
-  await rounds();
-  const all = [...(await rounds()), ...(await rounds())];
-  // not the best: thread 0 keeps the time, and a launch that others finish while the system holds it up seems to take none
-  const median = (times: readonly number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!;
-  const [ms, copyMs] = [median(all.map(({ variant }) => variant)), median(all.map(({ copy }) => copy))];
+  // until V8's quick compiler has given way to the one that optimises
+  for (const until = performance.now() + 150; performance.now() < until; ) await rounds();
+  const all: Awaited<ReturnType<typeof rounds>> = [];
+  while (all.length < 24) all.push(...(await rounds()));
+  const quartile = (times: readonly number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 4)]!;
+  const [ms, copyMs] = [quartile(all.map(({ variant }) => variant)), quartile(all.map(({ copy }) => copy))];
 
-  const kernels = await device.compile(launchesOf(false));
   const slow: number[] = [];
-  for (let i = 0; i < 3; i++) slow.push((await device.profile!(kernels)).reduce((sum, each) => sum + each, 0));
+  if (flags.kernels) {
+    const kernels = await device.compile(launchesOf(false));
+    for (let i = 0; i < 3; i++) slow.push((await device.profile!(kernels)).reduce((sum, each) => sum + each, 0));
+  }
 
   for (const buffer of buffers.values()) device.free(buffer);
   const rate = (time: number) => bytes / time / 1e6;
+  const share = (copyMs * bytes) / (ms * units * 4096 * 8);
   return {
     primitive: [name, ...fusedIn(attributes)].join(' + '),
     shape: `[${inputs[0]!.shape}]`,
@@ -153,7 +176,9 @@ async function measure({ primitive: name, attributes = {}, inputs, output }: Mem
     ms,
     gigabytesPerSecond: rate(ms),
     copyGigabytesPerSecond: (units * 4096 * 8) / copyMs / 1e6,
-    share: (copyMs * bytes) / (ms * units * 4096 * 8),
-    kernels: median(slow) / ms,
+    share,
+    enough: share >= ENOUGH,
+    ...(limit && { limit }),
+    ...(flags.kernels && { kernels: quartile(slow) / ms }),
   };
 }

@@ -8,6 +8,8 @@ export interface MemoryCase {
   /** `value` gives each element; noise in [-1, 1) without it. */
   readonly inputs: readonly { readonly shape: Shape; readonly dtype?: 'u8'; readonly value?: () => number }[];
   readonly output: Shape;
+  /** What else than memory limits it. */
+  readonly limit?: string;
 }
 
 /** The first activations of a ResNet at 224, batch 16: 51 MB. */

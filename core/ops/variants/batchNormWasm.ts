@@ -17,7 +17,7 @@ export const statisticsWasm: Variant<unknown> = {
   device: 'wasm',
   applies: always,
   lower({ inputs: [x], output, scratch }) {
-    const { C, pixels, repeat, length, chunks, units } = rowsOf(x.shape);
+    const { C, pixels, repeat, length, chunks, units, together } = rowsOf(x.shape);
     const partial = scratch([chunks, 2, C]);
     return [
       wasmLaunch('batchNorm2d.statistics.chunks', {
@@ -26,7 +26,7 @@ export const statisticsWasm: Variant<unknown> = {
         scratch: rowScratch(4),
         inputs: [x],
         output: partial,
-        arguments: ([x], partial) => [x, partial, pixels, C, length, repeat],
+        arguments: ([x], partial) => [x, partial, pixels, C, length, repeat, together],
       }),
       wasmLaunch('batchNorm2d.statistics', {
         routine: 'combineStatistics',
@@ -102,7 +102,7 @@ function gradientSums(name: string, own: 1 | 2): Variant<{ eps: number } & Fused
     lower({ attributes: { eps, gate, mask }, inputs: [x, dy, ...rest], output, scratch }): VariantLaunch[] {
       const statistics = rest.slice(0, own) as unknown as Statistics;
       const more = rest.slice(own);
-      const { C, pixels, repeat, length, chunks, units } = rowsOf(x.shape);
+      const { C, pixels, repeat, length, chunks, units, together } = rowsOf(x.shape);
       const partial = scratch([chunks, 2, C]);
       const { factors, launch } = factorsOf(x.shape, eps, statistics, scratch, ...(gate ? more : []));
       // with `mask` the rectifier's output comes last
@@ -112,11 +112,13 @@ function gradientSums(name: string, own: 1 | 2): Variant<{ eps: number } & Fused
         wasmLaunch(`${name}.chunks`, {
           routine: 'chunkProducts',
           units,
-          scratch: rowScratch(2),
+          scratch: rowScratch(6),
           inputs: [x, dy, factors, ...y],
           output: partial,
           ...(mask && { writes: [dy] }),
-          arguments: ([x, dy, factors, y = 0], partial) => [x, dy, y, factors, partial, pixels, C, length, repeat, gate ? 1 : 0],
+          arguments: ([x, dy, factors, y = 0], partial) => {
+            return [x, dy, y, factors, partial, pixels, C, length, repeat, together, gate ? 1 : 0];
+          },
         }),
         wasmLaunch(name, {
           routine: 'combineProducts',

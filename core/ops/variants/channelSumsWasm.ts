@@ -6,11 +6,14 @@ import type { Fused } from '../fusion.ts';
 import { wasmLaunch } from './wasmLaunch.ts';
 
 /** Channels of a unit of a sum over pixels, at most. As in `core/assembly/rows.ts`. */
-const BLOCK = 512;
+const BLOCK = 2048;
 /** Floats that a row has at least. */
 const SHORT = 64;
 /** Floats of an element-wise unit, about. */
 const PIECE = 4096;
+/** Rows longer than this go several a sweep, and so do those of tensors with no more bytes than CACHED. */
+const LONG = 1024;
+const CACHED = 2 ** 21;
 
 /** How a tensor [...,C] is cut: see `core/assembly/rows.ts` and `channelSums.ts`. */
 export interface Rows {
@@ -25,6 +28,8 @@ export interface Rows {
   readonly chunks: number;
   /** Units of a sum over chunks of pixels. */
   readonly units: number;
+  /** Rows of a sweep, where there is a choice: see `core/assembly/batchNormRows.ts`. */
+  readonly together: 1 | 2;
   /** Pixels of an element-wise unit. */
   readonly some: number;
 }
@@ -35,11 +40,12 @@ export function rowsOf(shape: Shape): Rows {
   const length = repeat * Math.ceil(chunksOf(pixels).length / repeat);
   const chunks = Math.ceil(pixels / length);
   const some = repeat * Math.max(1, Math.floor(PIECE / (repeat * C)));
-  return { C, pixels, repeat, width: repeat * C, length, chunks, units: chunks * Math.ceil(C / BLOCK), some };
+  const together = C > LONG || 4 * C * pixels <= CACHED ? 2 : 1;
+  return { C, pixels, repeat, width: repeat * C, length, chunks, units: chunks * Math.ceil(C / BLOCK), together, some };
 }
 
-/** Bytes of `rows` rows of a unit's channels. */
-export const rowScratch = (rows: number): number => rows * BLOCK * 4;
+/** Bytes of `rows` rows of a unit's channels; a vector more each, since a table's entries are whole vectors. */
+export const rowScratch = (rows: number): number => rows * (BLOCK * 4 + 16);
 
 /** dy [...,C] → its sums [C]; with `mask` the last input is the rectifier's output, and dy is masked in place. */
 export const channelSumsWasm = (name: string): Variant<Fused> => ({
