@@ -7,11 +7,8 @@
  * windows, reach = step + parts - 1. A window's sum is divided by those of its cells that lie between `counted` and
  * `rowsCounted` or `columnsCounted` of the padded image.
  */
-import { addRows } from './rows';
+import { addRows, clear } from './rows';
 import { storeFirst } from './vector';
-
-/** Channels of one unit of work of the forward pass: an image that becomes one pixel still makes several units. */
-const BLOCK: i32 = 256;
 
 function begin(i: i32, step: i32, parts: i32): i32 {
   return (i * step) / parts;
@@ -28,7 +25,10 @@ function within(first: i32, end: i32, low: i32, high: i32): i32 {
   return min(end, high) - max(first, low);
 }
 
-/** y[n,p,q,c] = mean of window p, q. Units are (n · P + p) · ⌈C / 256⌉ + block of channels. Scratch: 1 KiB. */
+/** Pixels of a window, at most, that are added without going through scratch. */
+const FEW: i32 = 9;
+
+/** y[n,p,q,c] = mean of window p, q. Units are (n · P + p) · ⌈C / block⌉ + block of channels. Scratch: a block. */
 export function avgPool(
   start: i32,
   end: i32,
@@ -40,6 +40,7 @@ export function avgPool(
   C: i32,
   P: i32,
   Q: i32,
+  block: i32,
   padding: i32,
   rowStep: i32,
   rowParts: i32,
@@ -53,11 +54,11 @@ export function avgPool(
 ): void {
   const pixel = (<usize>C) << 2;
   const line = <usize>W * pixel;
-  const blocks = (C + BLOCK - 1) / BLOCK;
+  const blocks = (C + block - 1) / block;
   for (let unit = start; unit < end; unit++) {
     const row = unit / blocks;
-    const channel = (unit - row * blocks) * BLOCK;
-    const bytes = (<usize>min(BLOCK, C - channel)) << 2;
+    const channel = (unit - row * blocks) * block;
+    const bytes = (<usize>min(block, C - channel)) << 2;
     const n = row / P;
     const p = row - n * P;
     const top = begin(p, rowStep, rowParts);
@@ -72,19 +73,57 @@ export function avgPool(
       const right = past(q, columnStep, columnParts, columnReach);
       const firstColumn = max(left - padding, 0);
       const columns = min(right - padding, W) - firstColumn;
-      for (let c: usize = 0; c < bytes; c += 16) v128.store(scratch + c, f32x4.splat(0));
-      for (let h = firstRow; h < pastRow; h++) addRows(from + <usize>h * line + <usize>firstColumn * pixel, columns, pixel, bytes, scratch);
       const cells = f32x4.splat(<f32>(rows * within(left, right, counted, columnsCounted)));
-      for (let c: usize = 0; c < bytes; c += 16) storeFirst(to + c, f32x4.div(v128.load(scratch + c), cells), bytes - c);
+      const at = from + <usize>firstRow * line + <usize>firstColumn * pixel;
+      if (pastRow - firstRow === 2 && columns === 2) mean4(at, line, pixel, bytes, cells, to);
+      else if ((pastRow - firstRow) * columns <= FEW) mean(at, pastRow - firstRow, columns, line, pixel, bytes, cells, to);
+      else {
+        clear(scratch, bytes);
+        for (let h = firstRow; h < pastRow; h++) addRows(at + <usize>(h - firstRow) * line, columns, pixel, bytes, scratch);
+        for (let c: usize = 0; c < bytes; c += 16) storeFirst(to + c, f32x4.div(v128.load(scratch + c), cells), bytes - c);
+      }
     }
   }
 }
 
-/** dx[n,h,w,c] = Σ dy / cells of the windows that cover (h,w). Units are rows n · H + h. */
+function mean(x: usize, rows: i32, columns: i32, line: usize, pixel: usize, bytes: usize, cells: v128, y: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16) {
+    let sum = f32x4.splat(0);
+    for (let r = 0; r < rows; r++) {
+      let at = x + <usize>r * line + c;
+      for (let s = 0; s < columns; s++, at += pixel) sum = f32x4.add(sum, v128.load(at));
+    }
+    storeFirst(y + c, f32x4.div(sum, cells), bytes - c);
+  }
+}
+
+function mean4(x: usize, line: usize, pixel: usize, bytes: usize, cells: v128, y: usize): void {
+  const x1 = x + pixel;
+  const x2 = x + line;
+  const x3 = x2 + pixel;
+  let c: usize = 0;
+  for (; c + 32 <= bytes; c += 32) {
+    const above = f32x4.add(v128.load(x + c), v128.load(x1 + c));
+    const other = f32x4.add(v128.load(x + c, 16), v128.load(x1 + c, 16));
+    const sum = f32x4.add(above, f32x4.add(v128.load(x2 + c), v128.load(x3 + c)));
+    v128.store(y + c, f32x4.div(sum, cells));
+    v128.store(y + c, f32x4.div(f32x4.add(other, f32x4.add(v128.load(x2 + c, 16), v128.load(x3 + c, 16))), cells), 16);
+  }
+  for (; c < bytes; c += 16) {
+    const above = f32x4.add(v128.load(x + c), v128.load(x1 + c));
+    const sum = f32x4.add(above, f32x4.add(v128.load(x2 + c), v128.load(x3 + c)));
+    storeFirst(y + c, f32x4.div(sum, cells), bytes - c);
+  }
+}
+
+/**
+ * dx[n,h,w,c] = Σ dy / cells of the windows that cover (h,w). Units are rows n · H + h. Scratch: the first and last window over
+ * each of W columns, and how many columns each of Q windows counts.
+ */
 export function avgPoolGradient(
   start: i32,
   end: i32,
-  _scratch: usize,
+  scratch: usize,
   dy: usize,
   dx: usize,
   H: i32,
@@ -105,17 +144,26 @@ export function avgPoolGradient(
 ): void {
   const pixel = (<usize>C) << 2;
   const line = <usize>Q * pixel;
+  const widths = scratch + ((<usize>W) << 3);
+  for (let column = 0; column < W; column++) {
+    const w = column + padding;
+    // the windows that begin at or before w and end after it
+    store<i32>(scratch + ((<usize>column) << 3), above(columnParts * (w + 1) - columnReach, columnStep));
+    store<i32>(scratch + ((<usize>column) << 3), min(above(columnParts * (w + 1), columnStep), Q), 4);
+  }
+  for (let q = 0; q < Q; q++) {
+    const columns = within(begin(q, columnStep, columnParts), past(q, columnStep, columnParts, columnReach), counted, columnsCounted);
+    store<i32>(widths + ((<usize>q) << 2), columns);
+  }
   let to = dx + <usize>(start * W) * pixel;
   for (let row = start; row < end; row++) {
     const n = row / H;
     const h = row - n * H + padding;
-    // the windows that begin at or before h and end after it
     const firstP = above(rowParts * (h + 1) - rowReach, rowStep);
     const pastP = min(above(rowParts * (h + 1), rowStep), P);
     for (let column = 0; column < W; column++, to += pixel) {
-      const w = column + padding;
-      const firstQ = above(columnParts * (w + 1) - columnReach, columnStep);
-      const pastQ = min(above(columnParts * (w + 1), columnStep), Q);
+      const firstQ = load<i32>(scratch + ((<usize>column) << 3));
+      const pastQ = load<i32>(scratch + ((<usize>column) << 3), 4);
       if (pastP <= firstP || pastQ <= firstQ) {
         for (let c: usize = 0; c < pixel; c += 16) storeFirst(to + c, f32x4.splat(0), pixel - c);
         continue;
@@ -123,8 +171,7 @@ export function avgPoolGradient(
       for (let p = firstP; p < pastP; p++) {
         const rows = within(begin(p, rowStep, rowParts), past(p, rowStep, rowParts, rowReach), counted, rowsCounted);
         for (let q = firstQ; q < pastQ; q++) {
-          const columns = within(begin(q, columnStep, columnParts), past(q, columnStep, columnParts, columnReach), counted, columnsCounted);
-          const share = f32x4.splat(1 / <f32>(rows * columns));
+          const share = f32x4.splat(1 / <f32>(rows * load<i32>(widths + ((<usize>q) << 2))));
           const from = dy + <usize>(n * P + p) * line + <usize>q * pixel;
           if (p === firstP && q === firstQ) putScaled(from, share, pixel, to);
           else addScaled(from, share, pixel, to);
@@ -135,7 +182,14 @@ export function avgPoolGradient(
 }
 
 function putScaled(x: usize, factor: v128, bytes: usize, y: usize): void {
-  for (let c: usize = 0; c < bytes; c += 16) storeFirst(y + c, f32x4.mul(v128.load(x + c), factor), bytes - c);
+  let c: usize = 0;
+  for (; c + 64 <= bytes; c += 64) {
+    v128.store(y + c, f32x4.mul(v128.load(x + c), factor));
+    v128.store(y + c, f32x4.mul(v128.load(x + c, 16), factor), 16);
+    v128.store(y + c, f32x4.mul(v128.load(x + c, 32), factor), 32);
+    v128.store(y + c, f32x4.mul(v128.load(x + c, 48), factor), 48);
+  }
+  for (; c < bytes; c += 16) storeFirst(y + c, f32x4.mul(v128.load(x + c), factor), bytes - c);
 }
 function addScaled(x: usize, factor: v128, bytes: usize, y: usize): void {
   for (let c: usize = 0; c < bytes; c += 16) storeFirst(y + c, f32x4.add(v128.load(y + c), f32x4.mul(v128.load(x + c), factor)), bytes - c);

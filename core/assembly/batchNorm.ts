@@ -122,23 +122,46 @@ export function batchNorm(
   }
 }
 
+/** (x - shift) · factor + base of the vector at c of a row; `f` is its shift. */
+function normal(x: v128, f: usize, row: usize): v128 {
+  return madd(f32x4.sub(x, v128.load(f)), v128.load(f + row * 2), v128.load(f + row * 3));
+}
+
 function normalise(x: usize, y: usize, bytes: usize, factors: usize, row: usize, low: f32): void {
   const least = f32x4.splat(low);
   const factor = factors + row * 2;
   const base = factor + row;
-  for (let c: usize = 0; c < bytes; c += 16) {
-    const v = madd(f32x4.sub(v128.load(x + c), v128.load(factors + c)), v128.load(factor + c), v128.load(base + c));
-    storeFirst(y + c, f32x4.pmax(v, least), bytes - c);
+  let c: usize = 0;
+  for (; c + 32 <= bytes; c += 32) {
+    const s = factors + c;
+    const f = factor + c;
+    const b = base + c;
+    const left = madd(f32x4.sub(v128.load(x + c), v128.load(s)), v128.load(f), v128.load(b));
+    const right = madd(f32x4.sub(v128.load(x + c, 16), v128.load(s, 16)), v128.load(f, 16), v128.load(b, 16));
+    v128.store(y + c, f32x4.pmax(left, least));
+    v128.store(y + c, f32x4.pmax(right, least), 16);
   }
+  for (; c < bytes; c += 16) storeFirst(y + c, f32x4.pmax(normal(v128.load(x + c), factors + c, row), least), bytes - c);
 }
 
 function normaliseAndAdd(x: usize, residual: usize, y: usize, bytes: usize, factors: usize, row: usize, low: f32): void {
   const least = f32x4.splat(low);
   const factor = factors + row * 2;
   const base = factor + row;
-  for (let c: usize = 0; c < bytes; c += 16) {
-    const v = madd(f32x4.sub(v128.load(x + c), v128.load(factors + c)), v128.load(factor + c), v128.load(base + c));
-    storeFirst(y + c, f32x4.pmax(f32x4.add(v, v128.load(residual + c)), least), bytes - c);
+  let c: usize = 0;
+  for (; c + 32 <= bytes; c += 32) {
+    const s = factors + c;
+    const f = factor + c;
+    const b = base + c;
+    const left = madd(f32x4.sub(v128.load(x + c), v128.load(s)), v128.load(f), v128.load(b));
+    const right = madd(f32x4.sub(v128.load(x + c, 16), v128.load(s, 16)), v128.load(f, 16), v128.load(b, 16));
+    const r = residual + c;
+    v128.store(y + c, f32x4.pmax(f32x4.add(left, v128.load(r)), least));
+    v128.store(y + c, f32x4.pmax(f32x4.add(right, v128.load(r, 16)), least), 16);
+  }
+  for (; c < bytes; c += 16) {
+    const sum = f32x4.add(normal(v128.load(x + c), factors + c, row), v128.load(residual + c));
+    storeFirst(y + c, f32x4.pmax(sum, least), bytes - c);
   }
 }
 
@@ -170,7 +193,16 @@ export function batchNormGradient(
 function gradient(x: usize, dy: usize, dx: usize, bytes: usize, factors: usize, row: usize): void {
   const slope = factors + row * 2;
   const level = slope + row;
-  for (let c: usize = 0; c < bytes; c += 16) {
+  let c: usize = 0;
+  for (; c + 32 <= bytes; c += 32) {
+    const s = factors + c;
+    const f = s + row;
+    const left = madd(f32x4.sub(v128.load(x + c), v128.load(s)), v128.load(slope + c), v128.load(level + c));
+    const right = madd(f32x4.sub(v128.load(x + c, 16), v128.load(s, 16)), v128.load(slope + c, 16), v128.load(level + c, 16));
+    v128.store(dx + c, madd(v128.load(dy + c), v128.load(f), left));
+    v128.store(dx + c, madd(v128.load(dy + c, 16), v128.load(f, 16), right), 16);
+  }
+  for (; c < bytes; c += 16) {
     const distance = f32x4.sub(v128.load(x + c), v128.load(factors + c));
     const v = madd(distance, v128.load(slope + c), v128.load(level + c));
     storeFirst(dx + c, madd(v128.load(dy + c), v128.load(factors + row + c), v), bytes - c);
@@ -181,7 +213,20 @@ function gradientThroughGate(x: usize, dy: usize, dx: usize, bytes: usize, facto
   const slope = factors + row * 2;
   const level = slope + row;
   const base = level + row;
-  for (let c: usize = 0; c < bytes; c += 16) {
+  let c: usize = 0;
+  for (; c + 32 <= bytes; c += 32) {
+    const s = factors + c;
+    const f = s + row;
+    const left = f32x4.sub(v128.load(x + c), v128.load(s));
+    const right = f32x4.sub(v128.load(x + c, 16), v128.load(s, 16));
+    const factor = v128.load(f);
+    const other = v128.load(f, 16);
+    const a = gated(v128.load(dy + c), left, factor, v128.load(base + c));
+    const b = gated(v128.load(dy + c, 16), right, other, v128.load(base + c, 16));
+    v128.store(dx + c, madd(a, factor, madd(left, v128.load(slope + c), v128.load(level + c))));
+    v128.store(dx + c, madd(b, other, madd(right, v128.load(slope + c, 16), v128.load(level + c, 16))), 16);
+  }
+  for (; c < bytes; c += 16) {
     const distance = f32x4.sub(v128.load(x + c), v128.load(factors + c));
     const factor = v128.load(factors + row + c);
     const g = gated(v128.load(dy + c), distance, factor, v128.load(base + c));

@@ -51,17 +51,17 @@ export function dropout(
   const past = (<usize>min(end * BLOCK, length)) << 2;
   let at = (<usize>(start * BLOCK)) << 2;
   let pair = i32x4.add(i32x4.splat(start * (BLOCK / 2)), i32x4(0, 1, 2, 3));
-  for (; at < past; at += 32) {
+  for (; at + 32 <= past; at += 32) {
     const dropped = i16x8.lt_u(draw(pair, first, second), bound);
-    const left = v128.andnot(f32x4.mul(v128.load(x + at), scale), i32x4.extend_low_i16x8_s(dropped));
-    const right = v128.andnot(f32x4.mul(v128.load(x + at, 16), scale), i32x4.extend_high_i16x8_s(dropped));
-    if (at + 32 <= past) {
-      v128.store(y + at, left);
-      v128.store(y + at, right, 16);
-    } else {
-      storeFirst(y + at, left, past - at);
-      if (past - at > 16) storeFirst(y + at + 16, right, past - at - 16);
-    }
+    v128.store(y + at, v128.andnot(f32x4.mul(v128.load(x + at), scale), i32x4.extend_low_i16x8_s(dropped)));
+    v128.store(y + at, v128.andnot(f32x4.mul(v128.load(x + at, 16), scale), i32x4.extend_high_i16x8_s(dropped)), 16);
     pair = i32x4.add(pair, i32x4.splat(4));
+  }
+  // no more than seven elements
+  const dropped = i16x8.lt_u(draw(pair, first, second), bound);
+  let mask = i32x4.extend_low_i16x8_s(dropped);
+  for (; at < past; at += 16) {
+    storeFirst(y + at, v128.andnot(f32x4.mul(v128.load(x + at), scale), mask), past - at);
+    mask = i32x4.extend_high_i16x8_s(dropped);
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Routines that compute y[i] from what their inputs hold at i, in blocks of 4096 elements. Each is one loop over whole vectors
- * and one last vector of which only the elements that exist are stored.
+ * Routines that compute y[i] from what their inputs hold at i, in blocks of 4096 elements. Each is one loop over four vectors at a
+ * time, and one over the rest, of whose last vector only the elements that exist are stored. Units of one call follow one another, so
+ * that they are one stream.
  */
 import { storeFirst } from './vector';
 
@@ -14,18 +15,40 @@ function offset(unit: i32, length: i32): usize {
 
 /** y = x. */
 export function copy(start: i32, end: i32, _scratch: usize, x: usize, y: usize, length: i32): void {
-  let at = offset(start, length);
-  const past = offset(end, length);
-  for (; at + 16 <= past; at += 16) v128.store(y + at, v128.load(x + at));
-  storeFirst(y + at, v128.load(x + at), past - at);
+  copyRun(x + offset(start, length), y + offset(start, length), offset(end, length) - offset(start, length));
+}
+
+/** y[0 .. bytes) = x. */
+export function copyRun(x: usize, y: usize, bytes: usize): void {
+  let at: usize = 0;
+  for (; at + 64 <= bytes; at += 64) {
+    const a = v128.load(x + at);
+    const b = v128.load(x + at, 16);
+    const c = v128.load(x + at, 32);
+    const d = v128.load(x + at, 48);
+    v128.store(y + at, a);
+    v128.store(y + at, b, 16);
+    v128.store(y + at, c, 32);
+    v128.store(y + at, d, 48);
+  }
+  for (; at < bytes; at += 16) storeFirst(y + at, v128.load(x + at), bytes - at);
 }
 
 /** y = a + b. */
 export function add(start: i32, end: i32, _scratch: usize, a: usize, b: usize, y: usize, length: i32): void {
   let at = offset(start, length);
   const past = offset(end, length);
-  for (; at + 16 <= past; at += 16) v128.store(y + at, f32x4.add(v128.load(a + at), v128.load(b + at)));
-  storeFirst(y + at, f32x4.add(v128.load(a + at), v128.load(b + at)), past - at);
+  for (; at + 64 <= past; at += 64) {
+    const c = f32x4.add(v128.load(a + at), v128.load(b + at));
+    const d = f32x4.add(v128.load(a + at, 16), v128.load(b + at, 16));
+    const e = f32x4.add(v128.load(a + at, 32), v128.load(b + at, 32));
+    const f = f32x4.add(v128.load(a + at, 48), v128.load(b + at, 48));
+    v128.store(y + at, c);
+    v128.store(y + at, d, 16);
+    v128.store(y + at, e, 32);
+    v128.store(y + at, f, 48);
+  }
+  for (; at < past; at += 16) storeFirst(y + at, f32x4.add(v128.load(a + at), v128.load(b + at)), past - at);
 }
 
 /** (x + |x|) / 2, as the op's definition has it: NaN stays NaN. */
@@ -37,8 +60,17 @@ function rectify(x: v128): v128 {
 export function relu(start: i32, end: i32, _scratch: usize, x: usize, y: usize, length: i32): void {
   let at = offset(start, length);
   const past = offset(end, length);
-  for (; at + 16 <= past; at += 16) v128.store(y + at, rectify(v128.load(x + at)));
-  storeFirst(y + at, rectify(v128.load(x + at)), past - at);
+  for (; at + 64 <= past; at += 64) {
+    const a = rectify(v128.load(x + at));
+    const b = rectify(v128.load(x + at, 16));
+    const c = rectify(v128.load(x + at, 32));
+    const d = rectify(v128.load(x + at, 48));
+    v128.store(y + at, a);
+    v128.store(y + at, b, 16);
+    v128.store(y + at, c, 32);
+    v128.store(y + at, d, 48);
+  }
+  for (; at < past; at += 16) storeFirst(y + at, rectify(v128.load(x + at)), past - at);
 }
 
 /** dy where y > 0, otherwise 0. */
@@ -50,6 +82,15 @@ function pass(y: v128, dy: v128): v128 {
 export function reluGradient(start: i32, end: i32, _scratch: usize, y: usize, dy: usize, dx: usize, length: i32): void {
   let at = offset(start, length);
   const past = offset(end, length);
-  for (; at + 16 <= past; at += 16) v128.store(dx + at, pass(v128.load(y + at), v128.load(dy + at)));
-  storeFirst(dx + at, pass(v128.load(y + at), v128.load(dy + at)), past - at);
+  for (; at + 64 <= past; at += 64) {
+    const a = pass(v128.load(y + at), v128.load(dy + at));
+    const b = pass(v128.load(y + at, 16), v128.load(dy + at, 16));
+    const c = pass(v128.load(y + at, 32), v128.load(dy + at, 32));
+    const d = pass(v128.load(y + at, 48), v128.load(dy + at, 48));
+    v128.store(dx + at, a);
+    v128.store(dx + at, b, 16);
+    v128.store(dx + at, c, 32);
+    v128.store(dx + at, d, 48);
+  }
+  for (; at < past; at += 16) storeFirst(dx + at, pass(v128.load(y + at), v128.load(dy + at)), past - at);
 }

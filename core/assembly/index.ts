@@ -27,8 +27,9 @@ export { inverseTransform, inverseTransformOfMean } from './jpegTransform';
 export { copyLimit, productLimit } from './limits';
 export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
-export { responseNorm, responseNormGradient, responseScale } from './localResponseNorm';
-export { maxPool, maxPoolGradient, maxPoolIndices } from './maxPool';
+// the last two as above
+export { gradientFive, normThree, responseNorm, responseNormGradient, responseScale } from './localResponseNorm';
+export { maxPool, maxPoolGradient, maxPoolGradient3, maxPoolIndices } from './maxPool';
 export { adam, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
 export { copyChannels, padChannels, padChannelsGradient, transpose } from './rearrange';

@@ -1,4 +1,10 @@
-/** Local response normalisation across channels: see `core/ops/localResponseNorm.ts`. Powers are of a quarter and its multiples. */
+/**
+ * Local response normalisation across channels: see `core/ops/localResponseNorm.ts`. Powers are of a quarter and its multiples.
+ *
+ * Roots and divisions are what a core does slowest, four lanes in 5 and 3 cycles or more, one after another. So s^-¼ is guessed from the bits
+ * of s and improved twice by Halley's method, which multiplies alone; and the paper's window of five channels is summed from
+ * registers. What these cannot take goes through roots, and through scratch. Loops without branches keep their registers.
+ */
 import { madd, storeFirst } from './vector';
 
 /** Pixels that go through scratch together, so that what was stored is in the cache before it is read shifted. */
@@ -12,6 +18,42 @@ function power(s: v128, quarters: i32): v128 {
   if (quarters & 1) result = f32x4.mul(result, f32x4.sqrt(root));
   for (let i = quarters >> 2; i > 0; i--) result = f32x4.mul(result, s);
   return result;
+}
+
+/** Bits of 1e-30 and 1e30: between them every step below stays finite and normal. As whole numbers bits sort as floats do. */
+const SMALL: i32 = 0x0da24260;
+const LARGE: i32 = 0x7149f2ca;
+
+/** Whether `quarterRoot` can take everything from bits `least` to `most`. */
+function within(least: v128, most: v128): bool {
+  return !v128.any_true(v128.or(i32x4.lt_u(least, i32x4.splat(SMALL)), i32x4.gt_u(most, i32x4.splat(LARGE))));
+}
+
+/** 1 - a · b. */
+function oneLess(a: v128, b: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, f32x4.splat(1));
+  return f32x4.sub(f32x4.splat(1), f32x4.mul(a, b));
+}
+
+/** s^-¼ within 3e-7 relative. An exponent is linear in the bits, as for the inverse square root (Lomont 2003): the guess is within 4 %. */
+function quarterRoot(s: v128): v128 {
+  return improved(improved(i32x4.sub(i32x4.splat(0x4f587cc6), i32x4.shr_u(s, 2)), s), s);
+}
+/** With u = 1 - s · r⁴ the root is r · (1 - u)^-¼ = r · (1 + u / 4 + 5 u² / 32 + …). */
+function improved(r: v128, s: v128): v128 {
+  const square = f32x4.mul(r, r);
+  const u = oneLess(s, f32x4.mul(square, square));
+  return madd(f32x4.mul(r, u), madd(u, f32x4.splat(0.15625), f32x4.splat(0.25)), r);
+}
+/** Σ over five floats around each of v's, which lies between two others. */
+function fiveSum(before: v128, v: v128, after: v128): v128 {
+  const near = f32x4.add(v128.shuffle<f32>(before, v, 3, 4, 5, 6), v128.shuffle<f32>(v, after, 1, 2, 3, 4));
+  const far = f32x4.add(v128.shuffle<f32>(before, v, 2, 3, 4, 5), v128.shuffle<f32>(v, after, 2, 3, 4, 5));
+  return f32x4.add(v, f32x4.add(near, far));
+}
+/** Whether a pixel's windows are summed so. */
+function isFive(size: i32, C: i32): bool {
+  return size === 5 && (C & 3) === 0;
 }
 
 /** Bytes of a pixel in scratch: `before` zeros, its channels, zeros up to a whole vector behind the last window. */
@@ -51,6 +93,11 @@ export function responseScale(
   const room = spread(C, size);
   const ahead = (<usize>before) << 2;
   const past = min(end * some, pixels);
+  if (isFive(size, C)) {
+    const first = <usize>(start * some) * bytes;
+    scaleFive(x + first, scale + first, past - start * some, bytes, alpha, k);
+    return;
+  }
   for (let pixel = start * some; pixel < past; pixel += GROUP) {
     const group = min(GROUP, past - pixel);
     const from = x + <usize>pixel * bytes;
@@ -74,12 +121,50 @@ export function responseScale(
   }
 }
 
+function scaleFive(x: usize, scale: usize, pixels: i32, bytes: usize, alpha: f32, k: f32): void {
+  const factor = f32x4.splat(alpha);
+  const base = f32x4.splat(k);
+  const last = bytes - 16;
+  for (; pixels > 0; pixels--, x += bytes, scale += bytes) {
+    let before = f32x4.splat(0);
+    let v = v128.load(x);
+    v = f32x4.mul(v, v);
+    for (let c: usize = 0; c < last; c += 16) {
+      const next = v128.load(x + c, 16);
+      const after = f32x4.mul(next, next);
+      v128.store(scale + c, madd(factor, fiveSum(before, v, after), base));
+      before = v;
+      v = after;
+    }
+    v128.store(scale + last, madd(factor, fiveSum(before, v, f32x4.splat(0)), base));
+  }
+}
+
 /** y = x / scale^(quarters / 4). Units are blocks of 4096 elements. */
 export function responseNorm(start: i32, end: i32, _scratch: usize, x: usize, scale: usize, y: usize, length: i32, quarters: i32): void {
   const past = (<usize>min(end * BLOCK, length)) << 2;
-  for (let at = (<usize>(start * BLOCK)) << 2; at < past; at += 16) {
+  let at = (<usize>(start * BLOCK)) << 2;
+  if (quarters === 3) {
+    const bytes = (past - at) & ~15;
+    if (normThree(x + at, scale + at, y + at, bytes)) at += bytes;
+  }
+  for (; at < past; at += 16) {
     storeFirst(y + at, f32x4.div(v128.load(x + at), power(v128.load(scale + at), quarters)), past - at);
   }
+}
+
+/** y = x / scale^¾ of whole vectors; false where some scale is outside of what `quarterRoot` takes, then y is not finished. */
+export function normThree(x: usize, scale: usize, y: usize, bytes: usize): bool {
+  let least = i32x4.splat(-1);
+  let most = i32x4.splat(0);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const s = v128.load(scale + at);
+    least = i32x4.min_u(least, s);
+    most = i32x4.max_u(most, s);
+    const r = quarterRoot(s);
+    v128.store(y + at, f32x4.mul(f32x4.mul(v128.load(x + at), r), f32x4.mul(r, r)));
+  }
+  return within(least, most);
 }
 
 /**
@@ -108,9 +193,11 @@ export function responseNormGradient(
   const ahead = (<usize>before) << 2;
   const past = min(end * some, pixels);
   const negative = f32x4.splat(-factor);
+  const five = quarters === 3 && isFive(size, C);
   for (let pixel = start * some; pixel < past; pixel += GROUP) {
     const group = min(GROUP, past - pixel);
     const first = <usize>pixel * bytes;
+    if (five && gradientFive(x + first, y + first, scale + first, dy + first, dx + first, group, bytes, factor)) continue;
     for (let i = 0; i < group; i++) {
       const own = scratch + <usize>i * room;
       const at = first + <usize>i * bytes;
@@ -130,4 +217,41 @@ export function responseNormGradient(
       }
     }
   }
+}
+
+/** Windows of five, powers of ¾; false where some scale is outside of what `quarterRoot` takes, then dx is not finished. */
+export function gradientFive(x: usize, y: usize, scale: usize, dy: usize, dx: usize, pixels: i32, bytes: usize, factor: f32): bool {
+  const negative = f32x4.splat(-factor);
+  const last = bytes - 16;
+  let least = i32x4.splat(-1);
+  let most = i32x4.splat(0);
+  for (; pixels > 0; pixels--) {
+    let before = f32x4.splat(0);
+    let direct = f32x4.splat(0);
+    let ratio = f32x4.splat(0);
+    // one vector ahead: what is stored needs the sum of the next one's
+    for (let c: usize = 0; c < bytes; c += 16) {
+      const s = v128.load(scale + c);
+      least = i32x4.min_u(least, s);
+      most = i32x4.max_u(most, s);
+      const r = quarterRoot(s);
+      const square = f32x4.mul(r, r);
+      const g = v128.load(dy + c);
+      const after = f32x4.mul(f32x4.mul(g, v128.load(y + c)), f32x4.mul(square, square));
+      // before the first vector this is stored where it then is overwritten
+      const to = c ? c - 16 : 0;
+      v128.store(dx + to, madd(f32x4.mul(negative, v128.load(x + to)), fiveSum(before, ratio, after), direct));
+      direct = f32x4.mul(f32x4.mul(g, r), square);
+      before = ratio;
+      ratio = after;
+    }
+    const through = f32x4.mul(v128.load(x + last), fiveSum(before, ratio, f32x4.splat(0)));
+    v128.store(dx + last, madd(negative, through, direct));
+    x += bytes;
+    y += bytes;
+    scale += bytes;
+    dy += bytes;
+    dx += bytes;
+  }
+  return within(least, most);
 }

@@ -1,7 +1,8 @@
 /**
  * Maximum over sliding windows of images [H,W,C], and its gradient, along rows: channels innermost, so that a vector holds four
- * channels of a pixel. The windows of nets, 3 × 3 and 2 × 2, have their loads written out; others and those at the edges go
- * through a loop. A comparison with NaN is false: NaN never wins.
+ * channels of a pixel. A row of windows goes through its rows of pixels one after another, because a core reads memory faster as one
+ * long stream than as three; what the rows so far have won stays in the cache. The windows of nets, 3 and 2 pixels wide, have
+ * their loads written out; others and those at the edges go through a loop. A comparison with NaN is false: NaN never wins.
  */
 import { storeFirst } from './vector';
 
@@ -31,67 +32,78 @@ export function maxPool(
 ): void {
   const pixel = (<usize>C) << 2;
   const line = <usize>W * pixel;
-  let to = y + <usize>(start * Q) * pixel;
   for (let row = start; row < end; row++) {
     const n = row / P;
     const top = (row - n * P) * stride - padding;
     const first = max(top, 0);
-    const rows = min(top + kernel, H) - first;
-    const from = x + <usize>(n * H + first) * line;
-    for (let q = 0; q < Q; q++, to += pixel) {
-      const left = q * stride - padding;
-      const column = max(left, 0);
-      const columns = min(left + kernel, W) - column;
-      const at = from + <usize>column * pixel;
-      if (rows === 3 && columns === 3) maximum9(at, line, pixel, to);
-      else if (rows === 2 && columns === 2) maximum4(at, line, pixel, to);
-      else maximum(at, rows, columns, line, pixel, to);
+    const past = min(top + kernel, H);
+    for (let h = first; h < past; h++) {
+      const from = x + <usize>(n * H + h) * line;
+      let to = y + <usize>(row * Q) * pixel;
+      for (let q = 0; q < Q; q++, to += pixel) {
+        const left = q * stride - padding;
+        const column = max(left, 0);
+        const columns = min(left + kernel, W) - column;
+        const at = from + <usize>column * pixel;
+        if (columns === 3) maximum3(at, pixel, h === first, to);
+        else if (columns === 2) maximum2(at, pixel, h === first, to);
+        else maximum(at, columns, pixel, h === first, to);
+      }
     }
   }
 }
 
-function maximum(x: usize, rows: i32, columns: i32, line: usize, pixel: usize, y: usize): void {
+/** y = max of y, or of what never wins at first, and of pixels side by side. */
+function maximum(x: usize, columns: i32, pixel: usize, first: bool, y: usize): void {
   for (let c: usize = 0; c < pixel; c += 16) {
-    let best = f32x4.splat(LOWEST);
-    for (let r = 0; r < rows; r++) {
-      let at = x + <usize>r * line + c;
-      for (let s = 0; s < columns; s++, at += pixel) best = larger(best, v128.load(at));
-    }
+    let best = first ? f32x4.splat(LOWEST) : v128.load(y + c);
+    let at = x + c;
+    for (let s = 0; s < columns; s++, at += pixel) best = larger(best, v128.load(at));
     storeFirst(y + c, best, pixel - c);
   }
 }
 
-function maximum4(x: usize, line: usize, pixel: usize, y: usize): void {
-  for (let c: usize = 0; c < pixel; c += 16) {
-    const at = x + c;
-    let best = larger(f32x4.splat(LOWEST), v128.load(at));
-    best = larger(best, v128.load(at + pixel));
-    best = larger(best, v128.load(at + line));
-    best = larger(best, v128.load(at + line + pixel));
-    storeFirst(y + c, best, pixel - c);
-  }
-}
-
-function maximum9(x: usize, line: usize, pixel: usize, y: usize): void {
+function maximum2(x: usize, pixel: usize, first: bool, y: usize): void {
   const low = f32x4.splat(LOWEST);
-  for (let c: usize = 0; c < pixel; c += 16) {
-    const a = x + c;
-    const b = a + pixel;
-    const d = b + pixel;
-    const e = line << 1;
-    // three chains, so that one maximum need not wait for the last
-    const left = larger(larger(larger(low, v128.load(a)), v128.load(a + line)), v128.load(a + e));
-    const middle = larger(larger(larger(low, v128.load(b)), v128.load(b + line)), v128.load(b + e));
-    const right = larger(larger(larger(low, v128.load(d)), v128.load(d + line)), v128.load(d + e));
-    storeFirst(y + c, larger(larger(left, middle), right), pixel - c);
+  const other = x + pixel;
+  let c: usize = 0;
+  for (; c + 32 <= pixel; c += 32) {
+    const left = larger(first ? low : v128.load(y + c), v128.load(x + c));
+    const right = larger(first ? low : v128.load(y + c, 16), v128.load(x + c, 16));
+    v128.store(y + c, larger(left, v128.load(other + c)));
+    v128.store(y + c, larger(right, v128.load(other + c, 16)), 16);
+  }
+  for (; c < pixel; c += 16) {
+    const best = larger(first ? low : v128.load(y + c), v128.load(x + c));
+    storeFirst(y + c, larger(best, v128.load(other + c)), pixel - c);
   }
 }
 
-/** indices[n,p,q,c] = the place r · kernel + s of the first maximum of the window, -1 where nothing wins. Units as above. */
+function maximum3(x: usize, pixel: usize, first: bool, y: usize): void {
+  const low = f32x4.splat(LOWEST);
+  const second = x + pixel;
+  const third = second + pixel;
+  let c: usize = 0;
+  for (; c + 32 <= pixel; c += 32) {
+    const left = larger(first ? low : v128.load(y + c), v128.load(x + c));
+    const right = larger(first ? low : v128.load(y + c, 16), v128.load(x + c, 16));
+    v128.store(y + c, larger(larger(left, v128.load(second + c)), v128.load(third + c)));
+    v128.store(y + c, larger(larger(right, v128.load(second + c, 16)), v128.load(third + c, 16)), 16);
+  }
+  for (; c < pixel; c += 16) {
+    const best = larger(first ? low : v128.load(y + c), v128.load(x + c));
+    storeFirst(y + c, larger(larger(best, v128.load(second + c)), v128.load(third + c)), pixel - c);
+  }
+}
+
+/**
+ * indices[n,p,q,c] = the place r · kernel + s of the first maximum of the window, -1 where nothing wins. Units as above.
+ * Scratch: a row of windows, the largest so far.
+ */
 export function maxPoolIndices(
   start: i32,
   end: i32,
-  _scratch: usize,
+  scratch: usize,
   x: usize,
   indices: usize,
   H: i32,
@@ -105,70 +117,66 @@ export function maxPoolIndices(
 ): void {
   const pixel = (<usize>C) << 2;
   const line = <usize>W * pixel;
-  let to = indices + <usize>(start * Q) * pixel;
+  // windows in scratch are whole vectors
+  const room = (pixel + 15) & ~15;
   for (let row = start; row < end; row++) {
     const n = row / P;
     const top = (row - n * P) * stride - padding;
     const first = max(top, 0);
-    const rows = min(top + kernel, H) - first;
-    const from = x + <usize>(n * H + first) * line;
-    for (let q = 0; q < Q; q++, to += pixel) {
-      const left = q * stride - padding;
-      const column = max(left, 0);
-      const columns = min(left + kernel, W) - column;
-      const at = from + <usize>column * pixel;
-      if (kernel === 3 && rows === 3 && columns === 3) winner9(at, line, pixel, to);
-      else winner(at, rows, columns, line, pixel, (first - top) * kernel + column - left, kernel, to);
-    }
-  }
-}
-
-/** `place` is that of the first cell; a row down is `kernel` further. */
-function winner(x: usize, rows: i32, columns: i32, line: usize, pixel: usize, place: i32, kernel: i32, indices: usize): void {
-  const one = f32x4.splat(1);
-  for (let c: usize = 0; c < pixel; c += 16) {
-    let best = f32x4.splat(LOWEST);
-    let found = f32x4.splat(-1);
-    for (let r = 0; r < rows; r++) {
-      let at = x + <usize>r * line + c;
-      let here = f32x4.splat(<f32>(place + r * kernel));
-      for (let s = 0; s < columns; s++, at += pixel) {
-        const value = v128.load(at);
-        found = v128.bitselect(here, found, f32x4.gt(value, best));
-        best = larger(best, value);
-        here = f32x4.add(here, one);
+    const past = min(top + kernel, H);
+    for (let h = first; h < past; h++) {
+      const from = x + <usize>(n * H + h) * line;
+      let to = indices + <usize>(row * Q) * pixel;
+      let best = scratch;
+      for (let q = 0; q < Q; q++, to += pixel, best += room) {
+        const left = q * stride - padding;
+        const column = max(left, 0);
+        const columns = min(left + kernel, W) - column;
+        const at = from + <usize>column * pixel;
+        const place = (h - top) * kernel + column - left;
+        if (columns === 3) winner3(at, pixel, place, h === first, best, to);
+        else winner(at, columns, pixel, place, h === first, best, to);
       }
     }
+  }
+}
+
+/** `place` is that of the first of the pixels side by side. */
+function winner(x: usize, columns: i32, pixel: usize, place: i32, first: bool, most: usize, indices: usize): void {
+  const one = f32x4.splat(1);
+  for (let c: usize = 0; c < pixel; c += 16) {
+    let best = first ? f32x4.splat(LOWEST) : v128.load(most + c);
+    let found = first ? f32x4.splat(-1) : v128.load(indices + c);
+    let at = x + c;
+    let here = f32x4.splat(<f32>place);
+    for (let s = 0; s < columns; s++, at += pixel) {
+      const value = v128.load(at);
+      found = v128.bitselect(here, found, f32x4.gt(value, best));
+      best = larger(best, value);
+      here = f32x4.add(here, one);
+    }
+    v128.store(most + c, best);
     storeFirst(indices + c, found, pixel - c);
   }
 }
 
-/** A whole 3 × 3 window: the winner of each row, then of the rows. */
-function winner9(x: usize, line: usize, pixel: usize, indices: usize): void {
+function winner3(x: usize, pixel: usize, place: i32, first: bool, most: usize, indices: usize): void {
   const one = f32x4.splat(1);
-  const two = f32x4.splat(2);
-  const three = f32x4.splat(3);
+  const here = f32x4.splat(<f32>place);
+  const second = x + pixel;
+  const third = second + pixel;
   for (let c: usize = 0; c < pixel; c += 16) {
-    let at = x + c;
-    let best = f32x4.splat(LOWEST);
-    let found = f32x4.splat(-1);
-    let base = f32x4.splat(0);
-    for (let r = 0; r < 3; r++, at += line) {
-      const a = v128.load(at);
-      const b = v128.load(at + pixel);
-      const d = v128.load(at + pixel + pixel);
-      let most = best;
-      let column = found;
-      column = v128.bitselect(base, column, f32x4.gt(a, most));
-      most = larger(most, a);
-      column = v128.bitselect(f32x4.add(base, one), column, f32x4.gt(b, most));
-      most = larger(most, b);
-      column = v128.bitselect(f32x4.add(base, two), column, f32x4.gt(d, most));
-      best = larger(most, d);
-      found = column;
-      base = f32x4.add(base, three);
-    }
-    storeFirst(indices + c, found, pixel - c);
+    const before = first ? f32x4.splat(LOWEST) : v128.load(most + c);
+    const found = first ? f32x4.splat(-1) : v128.load(indices + c);
+    const a = v128.load(x + c);
+    const b = v128.load(second + c);
+    const best = larger(larger(larger(before, a), b), v128.load(third + c));
+    // one further for each that is not the largest, as long as none was
+    const notA = f32x4.ne(best, a);
+    const notB = v128.and(notA, f32x4.ne(best, b));
+    const where = f32x4.add(f32x4.add(here, v128.and(notA, one)), v128.and(notB, one));
+    v128.store(most + c, best);
+    storeFirst(indices + c, v128.bitselect(where, found, f32x4.gt(best, before)), pixel - c);
   }
 }
 
@@ -193,30 +201,127 @@ export function maxPoolGradient(
   padding: i32,
 ): void {
   const pixel = (<usize>C) << 2;
-  const line = <usize>Q * pixel;
   // from dy to indices
   const other = indices - dy;
-  let to = dx + <usize>(start * W) * pixel;
   for (let row = start; row < end; row++) {
     const n = row / H;
-    const h = row - n * H + padding;
-    const p = min(h / stride, P - 1);
-    const rows = p - firstOver(h, kernel, stride) + 1;
-    const r = h - p * stride;
-    const from = dy + <usize>(n * P + p) * line;
-    for (let column = 0; column < W; column++, to += pixel) {
-      const w = column + padding;
-      const q = min(w / stride, Q - 1);
-      const columns = q - firstOver(w, kernel, stride) + 1;
-      const place = r * kernel + w - q * stride;
-      const at = from + <usize>q * pixel;
-      if (rows === 1 && columns === 1) won1(at, other, pixel, place, to);
-      else if (rows === 1 && columns === 2) won2(at, pixel, other, pixel, place, stride, to);
-      else if (rows === 2 && columns === 1) won2(at, line, other, pixel, place, stride * kernel, to);
-      else if (rows === 2 && columns === 2) won4(at, line, other, pixel, place, stride, stride * kernel, to);
-      else won(at, rows, columns, line, other, pixel, place, stride, stride * kernel, to);
-    }
+    const h = row - n * H;
+    const from = dy + <usize>(n * P * Q) * pixel;
+    const to = dx + <usize>(row * W) * pixel;
+    gradientRow(from, other, pixel, 0, W, h + padding, P, Q, kernel, stride, padding, to);
   }
+}
+
+/** Pixels `first` to `past` of row h of the padded image; dx is the row. */
+function gradientRow(
+  dy: usize,
+  other: usize,
+  pixel: usize,
+  first: i32,
+  past: i32,
+  h: i32,
+  P: i32,
+  Q: i32,
+  kernel: i32,
+  stride: i32,
+  padding: i32,
+  dx: usize,
+): void {
+  const line = <usize>Q * pixel;
+  const p = min(h / stride, P - 1);
+  const rows = p - firstOver(h, kernel, stride) + 1;
+  const r = h - p * stride;
+  const from = dy + <usize>p * line;
+  let to = dx + <usize>first * pixel;
+  for (let column = first; column < past; column++, to += pixel) {
+    const w = column + padding;
+    const q = min(w / stride, Q - 1);
+    const columns = q - firstOver(w, kernel, stride) + 1;
+    const place = r * kernel + w - q * stride;
+    const at = from + <usize>q * pixel;
+    if (rows === 1 && columns === 1) won1(at, other, pixel, place, to);
+    else if (rows === 1 && columns === 2) won2(at, pixel, other, pixel, place, stride, to);
+    else if (rows === 2 && columns === 1) won2(at, line, other, pixel, place, stride * kernel, to);
+    else if (rows === 2 && columns === 2) won4(at, line, other, pixel, place, stride, stride * kernel, to);
+    else won(at, rows, columns, line, other, pixel, place, stride, stride * kernel, to);
+  }
+}
+
+/**
+ * `maxPoolGradient` of 3 × 3 windows of stride 2, two rows and two columns at a time: the four pixels at the corner of window
+ * p, q belong to it and to the three windows before it, which so are read once. Units are n · ⌈(H + padding) / 2⌉ + pair of rows.
+ */
+export function maxPoolGradient3(
+  start: i32,
+  end: i32,
+  _scratch: usize,
+  dy: usize,
+  indices: usize,
+  dx: usize,
+  H: i32,
+  W: i32,
+  C: i32,
+  P: i32,
+  Q: i32,
+  padding: i32,
+): void {
+  const pixel = (<usize>C) << 2;
+  const wide = <usize>W * pixel;
+  const line = <usize>Q * pixel;
+  const other = indices - dy;
+  const pairs = (H + padding + 1) >> 1;
+  // from the column pair of the second window to that of the last, as far as they lie in the image
+  const firstPair = max(1, (padding + 1) >> 1);
+  const pastPair = max(firstPair, min(Q, (W + padding) >> 1));
+  const firstColumn = 2 * firstPair - padding;
+  const pastColumn = 2 * pastPair - padding;
+  for (let unit = start; unit < end; unit++) {
+    const n = unit / pairs;
+    const p = unit - n * pairs;
+    const h = 2 * p - padding;
+    const from = dy + <usize>(n * P) * line;
+    const to = dx + <usize>(n * H) * wide;
+    const inside = p >= 1 && p < P && h >= 0 && h + 1 < H && pastPair > firstPair;
+    for (let row = max(h, 0); row < min(h + 2, H); row++) {
+      const own = to + <usize>row * wide;
+      if (inside) {
+        gradientRow(from, other, pixel, 0, firstColumn, row + padding, P, Q, 3, 2, padding, own);
+        gradientRow(from, other, pixel, pastColumn, W, row + padding, P, Q, 3, 2, padding, own);
+      } else gradientRow(from, other, pixel, 0, W, row + padding, P, Q, 3, 2, padding, own);
+    }
+    if (!inside) continue;
+    let at = from + <usize>p * line + <usize>firstPair * pixel;
+    let cell = to + <usize>h * wide + <usize>firstColumn * pixel;
+    for (let q = firstPair; q < pastPair; q++, at += pixel, cell += pixel << 1) corner(at, other, pixel, line, cell, wide);
+  }
+}
+
+/** `dy` is that of the window whose corner they are. */
+function corner(dy: usize, other: usize, pixel: usize, line: usize, dx: usize, wide: usize): void {
+  for (let c: usize = 0; c < pixel; c += 16) {
+    const own = dy + c;
+    const before = own - pixel;
+    const above = own - line;
+    const first = above - pixel;
+    const to = dx + c;
+    const left = pixel - c;
+    const a = v128.load(own);
+    const i = v128.load(own + other);
+    const b = v128.load(before);
+    const j = v128.load(before + other);
+    const d = v128.load(above);
+    const k = v128.load(above + other);
+    const sum = f32x4.add(ifPlace(a, i, 0), ifPlace(b, j, 2));
+    storeFirst(to, f32x4.add(f32x4.add(sum, ifPlace(d, k, 6)), ifPlace(v128.load(first), v128.load(first + other), 8)), left);
+    storeFirst(to + pixel, f32x4.add(ifPlace(a, i, 1), ifPlace(d, k, 7)), left);
+    storeFirst(to + wide, f32x4.add(ifPlace(a, i, 3), ifPlace(b, j, 5)), left);
+    storeFirst(to + wide + pixel, ifPlace(a, i, 4), left);
+  }
+}
+
+/** dy where its index is `place`. */
+function ifPlace(dy: v128, index: v128, place: f32): v128 {
+  return v128.and(dy, f32x4.eq(index, f32x4.splat(place)));
 }
 
 /** The first window that reaches cell h of the padded image. */

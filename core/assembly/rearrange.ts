@@ -1,10 +1,7 @@
 /** Routines that move numbers: joining and cutting channels, skipping pixels, swapping dimensions. */
+import { copyRun } from './elementwise';
 import { storeFirst } from './vector';
 
-/** y[0 .. bytes) = x. */
-function copyRun(x: usize, y: usize, bytes: usize): void {
-  for (let c: usize = 0; c < bytes; c += 16) storeFirst(y + c, v128.load(x + c), bytes - c);
-}
 function clearRun(y: usize, bytes: usize): void {
   for (let c: usize = 0; c < bytes; c += 16) storeFirst(y + c, f32x4.splat(0), bytes - c);
 }
@@ -92,33 +89,37 @@ export function padChannelsGradient(
   }
 }
 
-/** Columns of one unit of work: a cache line of the source. */
-const STRIP: i32 = 16;
-
-/** y[n, column, row] = x[n, row, column]. Units are n · ⌈columns / 16⌉ + strip of columns. */
-export function transpose(start: i32, end: i32, _scratch: usize, x: usize, y: usize, rows: i32, columns: i32): void {
-  const strips = (columns + STRIP - 1) / STRIP;
+/**
+ * y[n, column, row] = x[n, row, column]. Units are n · ⌈columns / strip⌉ + strip of columns, a multiple of four. A strip's part of y is to stay
+ * in the second-level cache, since its lines fill up bit by bit; then x is read along its rows, sixteen of them at a time, and
+ * what is written is a cache line of each column.
+ */
+export function transpose(start: i32, end: i32, _scratch: usize, x: usize, y: usize, rows: i32, columns: i32, strip: i32): void {
+  const strips = (columns + strip - 1) / strip;
   const line = (<usize>columns) << 2;
   const target = (<usize>rows) << 2;
   for (let unit = start; unit < end; unit++) {
     const n = unit / strips;
-    const first = (unit - n * strips) * STRIP;
-    const past = min(first + STRIP, columns);
+    const first = (unit - n * strips) * strip;
+    const past = min(first + strip, columns);
     const from = x + <usize>(n * rows) * line;
     const to = y + <usize>(n * rows) * line;
     let row = 0;
-    for (; row + 4 <= rows; row += 4) {
-      const source = from + <usize>row * line;
-      const aim = to + ((<usize>row) << 2);
+    for (; row + 4 <= rows; row += 16) {
+      const some = min(row + 16, rows & ~3);
       let column = first;
-      for (; column + 4 <= past; column += 4) turn(source + ((<usize>column) << 2), line, aim + <usize>column * target, target);
+      for (; column + 4 <= past; column += 4) {
+        const aim = to + <usize>column * target;
+        const source = from + ((<usize>column) << 2);
+        for (let r = row; r < some; r += 4) turn(source + <usize>r * line, line, aim + ((<usize>r) << 2), target);
+      }
       for (; column < past; column++) {
-        for (let r: usize = 0; r < 4; r++) {
-          store<f32>(aim + <usize>column * target + (r << 2), load<f32>(source + r * line + ((<usize>column) << 2)));
+        for (let r = row; r < some; r++) {
+          store<f32>(to + <usize>column * target + ((<usize>r) << 2), load<f32>(from + <usize>r * line + ((<usize>column) << 2)));
         }
       }
     }
-    for (; row < rows; row++) {
+    for (row = rows & ~3; row < rows; row++) {
       for (let column = first; column < past; column++) {
         store<f32>(to + <usize>column * target + ((<usize>row) << 2), load<f32>(from + <usize>row * line + ((<usize>column) << 2)));
       }

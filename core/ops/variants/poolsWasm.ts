@@ -8,13 +8,15 @@ interface Pooling<A> {
   readonly routine: string;
   /** Whether it goes from the pooled image to the whole one. */
   readonly gradient?: boolean;
-  /** Channels that a unit of work has, where it is not whole rows of pixels. */
-  readonly block?: number;
+  /** Pieces of a row of the output, each a unit of work; 1 unless given. */
+  readonly pieces?: (image: Shape, pooled: Shape) => number;
+  /** Bytes. */
+  readonly scratch?: (image: Shape, pooled: Shape) => number;
   readonly numbers: (attributes: A, image: Shape, pooled: Shape) => readonly number[];
 }
 
 /** `routine(start, end, scratch, ...addresses of inputs, address of output, H, W, C, P, Q, ...numbers)`: units are rows of the output. */
-function pooling<A>({ name, routine, gradient = false, block, numbers }: Pooling<A>): Variant<A> {
+function pooling<A>({ name, routine, gradient = false, pieces = () => 1, scratch, numbers }: Pooling<A>): Variant<A> {
   return {
     name: `${name}/wasm`,
     device: 'wasm',
@@ -28,8 +30,8 @@ function pooling<A>({ name, routine, gradient = false, block, numbers }: Pooling
       return [
         wasmLaunch(name, {
           routine,
-          units: N * rows * (block ? Math.ceil(C / block) : 1),
-          scratch: block && 4 * block,
+          units: N * rows * pieces(image, pooled),
+          scratch: scratch?.(image, pooled),
           inputs,
           output,
           arguments: (inputs, output) => [...inputs, output, ...rest],
@@ -47,14 +49,35 @@ interface Window {
 const sliding = ({ kernel, stride, padding }: Window) => [kernel, stride, padding];
 
 export const maxPoolWasm = pooling({ name: 'maxPool2d', routine: 'maxPool', numbers: sliding });
-export const maxPoolIndicesWasm = pooling({ name: 'maxPool2d.indices', routine: 'maxPoolIndices', numbers: sliding });
-export const maxPoolGradientWasm = pooling({
-  name: 'maxPool2d.inputGradient',
-  routine: 'maxPoolGradient',
-  gradient: true,
+export const maxPoolIndicesWasm = pooling({
+  name: 'maxPool2d.indices',
+  routine: 'maxPoolIndices',
+  scratch: (_, [, , Q, C]) => Q * 16 * Math.ceil(C / 4),
   numbers: sliding,
 });
+const anyMaxPoolGradient = pooling({ name: 'maxPool2d.inputGradient', routine: 'maxPoolGradient', gradient: true, numbers: sliding });
+export const maxPoolGradientWasm: Variant<Window> = {
+  ...anyMaxPoolGradient,
+  lower(context) {
+    const { attributes, inputs, output } = context;
+    const { kernel, stride, padding } = attributes;
+    if (kernel !== 3 || stride !== 2) return anyMaxPoolGradient.lower(context);
+    const [N, H, W, C] = output.shape;
+    const [, P, Q] = inputs[0].shape;
+    return [
+      wasmLaunch('maxPool2d.inputGradient', {
+        routine: 'maxPoolGradient3',
+        units: N * Math.ceil((H + padding) / 2),
+        inputs,
+        output,
+        arguments: (inputs, dx) => [...inputs, dx, H, W, C, P, Q, padding],
+      }),
+    ];
+  },
+};
 
+/** Channels of a unit: whole rows of pixels are read fastest, but there should be several units even if an image becomes one pixel. */
+const blockOf = ([N, P, , C]: Shape): number => Math.min(C, N * P < 16 ? 256 : 2048);
 /** padding; step, parts and reach of rows and of columns; which cells count: see `core/assembly/avgPool.ts`. */
 function slidingMean({ kernel, stride, padding, countIncludePad }: Window & { readonly countIncludePad: boolean }, [, H, W]: Shape) {
   const counted = countIncludePad ? [0, H + 2 * padding, W + 2 * padding] : [padding, H + padding, W + padding];
@@ -63,14 +86,20 @@ function slidingMean({ kernel, stride, padding, countIncludePad }: Window & { re
 function adaptiveMean(_: unknown, [, H, W]: Shape, [, P, Q]: Shape) {
   return [0, H, P, H + P - 1, W, Q, W + Q - 1, 0, H, W];
 }
-const mean = { routine: 'avgPool', block: 256 };
-const meanGradient = { routine: 'avgPoolGradient', gradient: true };
+function mean<A>(name: string, numbers: Pooling<A>['numbers']) {
+  return pooling<A>({
+    name,
+    routine: 'avgPool',
+    pieces: ([, , , C], pooled) => Math.ceil(C / blockOf(pooled)),
+    scratch: (_, pooled) => 4 * blockOf(pooled) + 16,
+    numbers: (attributes, image, pooled) => [blockOf(pooled), ...numbers(attributes, image, pooled)],
+  });
+}
+function meanGradient<A>(name: string, numbers: Pooling<A>['numbers']) {
+  return pooling<A>({ name, routine: 'avgPoolGradient', gradient: true, scratch: ([, , W], [, , Q]) => 8 * W + 4 * Q, numbers });
+}
 
-export const avgPoolWasm = pooling({ name: 'avgPool2d', ...mean, numbers: slidingMean });
-export const avgPoolGradientWasm = pooling({ name: 'avgPool2d.inputGradient', ...meanGradient, numbers: slidingMean });
-export const adaptiveAvgPoolWasm = pooling({ name: 'adaptiveAvgPool2d', ...mean, numbers: adaptiveMean });
-export const adaptiveAvgPoolGradientWasm = pooling({
-  name: 'adaptiveAvgPool2d.inputGradient',
-  ...meanGradient,
-  numbers: adaptiveMean,
-});
+export const avgPoolWasm = mean('avgPool2d', slidingMean);
+export const avgPoolGradientWasm = meanGradient('avgPool2d.inputGradient', slidingMean);
+export const adaptiveAvgPoolWasm = mean('adaptiveAvgPool2d', adaptiveMean);
+export const adaptiveAvgPoolGradientWasm = meanGradient('adaptiveAvgPool2d.inputGradient', adaptiveMean);

@@ -67,8 +67,8 @@ function pad(name: string, routine: string, gradient: boolean): Variant<{ stride
 export const padWasm = pad('padChannels', 'padChannels', false);
 export const padGradientWasm = pad('padChannels.inputGradient', 'padChannelsGradient', true);
 
-/** Columns of a unit. As in the assembly. */
-const STRIP = 16;
+/** Columns of a unit: as many as 16,384 floats of the result have, at least a cache line of the source. */
+const stripOf = (rows: number, columns: number): number => Math.min(Math.ceil(columns / 4) * 4, Math.max(16, 16 * Math.floor(1024 / rows)));
 
 /** Of each image the matrix [rows, columns] into [columns, rows]; a copy where one of them is 1. */
 function swap(name: string, sizes: (x: Shape, y: Shape) => readonly [rows: number, columns: number]): Variant<unknown> {
@@ -80,13 +80,14 @@ function swap(name: string, sizes: (x: Shape, y: Shape) => readonly [rows: numbe
       const [rows, columns] = sizes(x.shape, output.shape);
       const length = output.shape[0] * rows * columns;
       const plain = rows === 1 || columns === 1;
+      const strip = stripOf(rows, columns);
       return [
         wasmLaunch(name, {
           routine: plain ? 'copy' : 'transpose',
-          units: plain ? Math.ceil(length / BLOCK) : output.shape[0] * Math.ceil(columns / STRIP),
+          units: plain ? Math.ceil(length / BLOCK) : output.shape[0] * Math.ceil(columns / strip),
           inputs: [x],
           output,
-          arguments: ([x], y) => (plain ? [x, y, length] : [x, y, rows, columns]),
+          arguments: ([x], y) => (plain ? [x, y, length] : [x, y, rows, columns, strip]),
         }),
       ];
     },
