@@ -10,6 +10,7 @@ import { devices } from './commands/devices.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { golden } from './commands/golden.ts';
 import { models } from './commands/models.ts';
+import { profile, profileSteps } from './commands/profile.ts';
 import { train } from './commands/train.ts';
 import { defaultPort } from './dashboard/server.ts';
 import type { Pipeline } from './definePipeline.ts';
@@ -60,6 +61,30 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     const { json: _, verbose: __, dashboard: page, ...given } = options;
     finish(await train(pipeline, given, output, { ...(page !== undefined && { dashboard: page as number | true }) }));
   });
+
+  const profiling = command(
+    program,
+    'profile',
+    'Runs a pipeline for some hundred steps and says what limits it: a table, a report to look at, a trace for Perfetto.',
+  ).argument('[pipeline]', 'a file that default-exports definePipeline({ … })');
+  for (const flag of flagsOf(pipeline.options)) if (!notProfiled.has(flag.long ?? '')) profiling.addOption(flag);
+  profiling
+    .addOption(whole('--steps <N>', 'steps that are measured').default(profileSteps))
+    .option('--out <DIR>', 'folder of the report (default: profiles/<date>-<model>)')
+    .option('--compare <PROFILE>', 'sets another profile beside this one: its folder, or its profile.json')
+    .action(async (_file: string | undefined, options: Record<string, unknown>) => {
+      const {
+        json: _,
+        verbose: __,
+        steps,
+        out,
+        compare,
+        ...given
+      } = options as Record<string, unknown> & { readonly steps: number; readonly out?: string; readonly compare?: string };
+      finish(
+        await profile(pipeline, given, { steps, ...(out !== undefined && { out }), ...(compare !== undefined && { compare }) }, output),
+      );
+    });
 
   command(program, 'dashboard', 'Shows a run in the browser, finished or still going on, from its folder.')
     .argument('<run>', 'the folder that the run printed when it began')
@@ -217,11 +242,15 @@ function prepareCommand(command: Command, streams: Streams): Command {
     });
 }
 
+/** Flags that mean something else when a pipeline is profiled, or nothing. */
+const notProfiled: ReadonlySet<string> = new Set(['--steps', '--out', '--resume', '--checkpoint-every']);
+
 /** The pipeline that `train` is to run: its options have to be known before the command line can be read. */
 async function pipelineOf(args: readonly string[]): Promise<Pipeline> {
-  if (args.find(arg => !arg.startsWith('-')) !== 'train') return recipe;
+  const name = args.find(arg => !arg.startsWith('-'));
+  if (name !== 'train' && name !== 'profile') return recipe;
   const flags = new Set(flagsOf(recipe.options).flatMap(flag => (flag.required ? flag.long : []) ?? []));
-  const at = args.indexOf('train');
+  const at = args.indexOf(name);
   const file = args.find((arg, i) => i > at && /\.[mc]?[jt]s$/i.test(arg) && !flags.has(args[i - 1]));
   if (file === undefined) return recipe;
   const value = await loadDefault(file, 'a pipeline as its default export');

@@ -1,5 +1,6 @@
 import type { Subscription } from 'rxjs';
-import type { Profile, Step, Verdict } from '../../core/index.ts';
+import { type Profile, type Step, verdict } from '../../core/index.ts';
+import { snapshots } from '../../operators/index.ts';
 import type { EpochEvaluation } from '../definePipeline.ts';
 import type { Controls } from '../run/controls.ts';
 import type { Prepared } from '../run/prepare.ts';
@@ -10,6 +11,7 @@ import type { End, RunFacts } from './protocol.ts';
 
 /** Steps go to the pages together. */
 const stepsEveryMs = 250;
+const profileEveryMs = 1000;
 
 /** Tells a hub everything about a run that goes on in this process. */
 export class HubFeed implements Listener {
@@ -39,7 +41,18 @@ export class HubFeed implements Listener {
       controls.state$.subscribe(state => this.hub.tell('control', state)),
       controls.applied$.subscribe(action => this.hub.tell('applied', { step: this.#step, action })),
       this.hub.watched$.subscribe(watched => watched && this.#lookOn?.hurry()),
+      snapshots(prepared.context.meters, { intervalMs: profileEveryMs }).subscribe(profile => this.hub.pages > 0 && this.#profile(profile)),
     );
+    const { meters } = prepared.context;
+    this.hub.measure = () => {
+      const total = meters.snapshot();
+      this.#profile({
+        total,
+        settled: meters.snapshot(meters.warm),
+        recent: this.hub.last('profile')?.profile.recent ?? total,
+        final: false,
+      });
+    };
   }
 
   step(step: Step): void {
@@ -63,14 +76,16 @@ export class HubFeed implements Listener {
     this.hub.tell('warning', { text: `bad sample "${key}": ${reason} (${stage})` });
   }
 
-  profile(profile: Profile, verdict: Verdict): void {
+  #profile(profile: Profile): void {
     const device = this.#prepared?.context.device.allocatedBytes ?? 0;
-    this.hub.tell('profile', { profile, verdict, memory: { rss: process.memoryUsage.rss(), device } });
+    this.hub.tell('profile', { profile, verdict: verdict(profile.settled), memory: { rss: process.memoryUsage.rss(), device } });
   }
 
   /** The run is over, however it ended: the pages stay and say so. */
   end(end: End): void {
     this.#flush();
+    this.hub.measure?.();
+    this.hub.measure = undefined;
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     this.#lookOn?.close();
     this.hub.tell('end', end);

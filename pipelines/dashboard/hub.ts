@@ -18,6 +18,8 @@ export class Hub {
   readonly #applied: Events['applied'][] = [];
   readonly #events = new Subject<DashboardEvent>();
   #pages = 0;
+  /** Tells `profile` anew, where that is possible: for readers that come between two. */
+  measure: (() => void) | undefined;
   readonly #watched = new Subject<boolean>();
 
   /** How many pages are connected; work that only they want is not done for none. */

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fail, readCheckpoint, type Step } from '../../core/index.ts';
+import { fail, type Profile, readCheckpoint, type Step, verdict } from '../../core/index.ts';
 import type { EpochEvaluation } from '../definePipeline.ts';
 import type { ControlAction } from '../run/controls.ts';
 import { files, type RunConfig } from '../run/runFolder.ts';
@@ -127,6 +127,7 @@ export class Replay {
       if (record?.event === 'epoch') this.hub.tell('epoch', record as unknown as EpochEvaluation);
       else if (record?.event === 'control') this.hub.tell('applied', { step: this.#step, action: record as unknown as ControlAction });
       else if (record?.event === 'end') ended = record;
+      else if (record?.event === 'profile') this.#profile(record as unknown as Pick<Profile, 'total' | 'settled'>);
       else if (!record && line.trim() !== '') this.#bad++;
     }
     flush();
@@ -136,6 +137,15 @@ export class Replay {
       const text = `${files.metrics}: ${this.#bad} line${this.#bad === 1 ? '' : 's'} that are not JSON left out (cut off by a crash, or changed)`;
       this.hub.tell('warning', { text });
     }
+  }
+
+  #profile({ total, settled }: Pick<Profile, 'total' | 'settled'>): void {
+    const profile = { total, settled, recent: settled, final: true };
+    this.hub.tell('profile', {
+      profile,
+      verdict: verdict(settled),
+      memory: { rss: Number.NaN, device: settled.device?.memory?.total ?? 0 },
+    });
   }
 
   #end(outcome: 'done' | 'interrupted' | 'unknown', text: string): void {

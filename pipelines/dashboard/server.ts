@@ -65,7 +65,10 @@ export async function serveDashboard({ hub, controls, port = defaultPort }: Dash
     );
   });
   for (const [path, file, type] of pageFiles) app.get(path, c => c.body(pageFile(file), 200, { 'Content-Type': type }));
-  app.get('/metrics', c => c.body(openMetrics(hub), 200, { 'Content-Type': openMetricsType }));
+  app.get('/metrics', c => {
+    hub.measure?.();
+    return c.body(openMetrics(hub), 200, { 'Content-Type': openMetricsType });
+  });
   app.get('/events', c =>
     streamSSE(c, async stream => {
       const outbox = new Outbox(() => hub.history());

@@ -31,7 +31,7 @@ const groups = [
   ['thread', 'compute threads (one step, kernel by kernel)'],
 ] as const satisfies readonly (readonly [Span['kind'], string])[];
 
-export function chromeTrace({ spans, lost }: Trace, profile: Profile, facts: Readonly<Record<string, string>>): ChromeTrace {
+export function chromeTrace({ spans, lost }: Trace, profile: Profile | undefined, facts: Readonly<Record<string, string>>): ChromeTrace {
   const fromMs = spans.reduce((least, { beganMs }) => Math.min(least, beganMs), Number.POSITIVE_INFINITY);
   const at = (ms: number) => Math.max(0, (ms - fromMs) * 1000);
   const tracks = new Tracks();
@@ -40,7 +40,7 @@ export function chromeTrace({ spans, lost }: Trace, profile: Profile, facts: Rea
   return {
     displayTimeUnit: 'ms',
     otherData: { ...facts, spans: spans.length, lost_spans: lost },
-    traceEvents: [...tracks.names(), ...events, ...flows, ...depths(profile, at)],
+    traceEvents: [...tracks.names(), ...events, ...flows, ...(profile ? depths(profile, at) : [])],
   };
 }
 
@@ -122,7 +122,9 @@ function flowsOf(spans: readonly Span[], tracks: Tracks, at: (ms: number) => num
       if (way.length < 2) continue;
       for (const [i, span] of way.entries()) {
         const ph = i === 0 ? 's' : i === way.length - 1 ? 'f' : 't';
-        const ts = at(i === 0 ? (span.beganMs + span.endedMs) / 2 : Math.min(span.endedMs, span.beganMs + 0.001));
+        // a batch is begun before its last samples are there, and goes on when it is full
+        const ms = span === file ? (span.beganMs + span.endedMs) / 2 : span === first ? span.endedMs : span.beganMs;
+        const ts = at(ms);
         events.push({ ph, name: 'batch', cat: 'flow', id: `${key} ${which}`, ...ids(tracks.of(span)), ts, ...(ph === 'f' && { bp: 'e' }) });
       }
     }

@@ -306,7 +306,7 @@ export function describe({ kind, description, threads }: Device): RunConfig['dev
 }
 
 /** `2025-01-31-174205`, local time: sorts by name. */
-function stamp(now: Date): string {
+export function stamp(now: Date): string {
   const two = (n: number) => String(n).padStart(2, '0');
   return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
 }

@@ -13,6 +13,8 @@ export interface Listener {
   evaluating(epoch: number): void;
   evaluation(evaluation: EpochEvaluation): void;
   bad(bad: Bad): void;
+  /** All is done, and the model and its device are still open. */
+  finished?(prepared: Prepared): Promise<void>;
 }
 
 export interface Result {
@@ -82,7 +84,9 @@ export async function runPipeline({ pipeline, given, listener, signal }: RunOpti
   const run = new Run(pipeline, prepared, listener, bad, controls);
   bad.log = record => prepared.folder.log(record);
   try {
-    return await run.go(AbortSignal.any([signal, stopped.signal]));
+    const result = await run.go(AbortSignal.any([signal, stopped.signal]));
+    await listener.finished?.(prepared);
+    return result;
   } catch (error) {
     controls.close();
     throw await run.failed(error);
@@ -146,6 +150,8 @@ class Run {
     this.#save();
     await this.#writing;
     const outcome = signal.aborted ? 'interrupted' : 'done';
+    const { meters } = context;
+    folder.log({ event: 'profile', total: meters.snapshot(), settled: meters.snapshot(meters.warm) });
     folder.log({ event: 'end', outcome, step: this.#position.step, epoch: this.#position.epoch });
     folder.close();
     const kept = context.model.updates > 0;

@@ -1,0 +1,216 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Profile } from '../../core/index.ts';
+import { type Limits, profileSegments, profiles, Trace, traceSegments, verdict } from '../../core/index.ts';
+import { snapshots } from '../../operators/index.ts';
+import type { Pipeline } from '../definePipeline.ts';
+import { Course, excerpt, type ProfileReport } from '../profile/profileReport.ts';
+import { compareTable, profileTable } from '../profile/profileTable.ts';
+import { readReport, reportFiles, writeReport } from '../profile/writeReport.ts';
+import type { Controls } from '../run/controls.ts';
+import type { Prepared } from '../run/prepare.ts';
+import { stamp } from '../run/prepare.ts';
+import { RunFolder } from '../run/runFolder.ts';
+import { type Listener, runPipeline } from '../run/runPipeline.ts';
+import { versions } from '../run/versions.ts';
+import { color } from '../terminal/color.ts';
+import { figure } from '../terminal/format.ts';
+import type { Output } from '../terminal/output.ts';
+import { onInterrupt } from './interrupt.ts';
+import { type KernelRow, kernelRows, kernelTable } from './kernelTable.ts';
+import { limitsOf } from './limitOptions.ts';
+
+export interface ProfileOptions {
+  /** Steps that are measured. */
+  readonly steps: number;
+  /** Folder for the report. */
+  readonly out?: string;
+  /** Another profile to set beside this one. */
+  readonly compare?: string;
+}
+export const profileSteps = 300;
+const everyMs = 500;
+/** Times that a step is run kernel by kernel. */
+const kernelRounds = 5;
+/** Kernels in the terminal. */
+const glance = 12;
+
+/** Runs a pipeline for a few hundred steps, says what limits it, and writes the report. Returns the exit status. */
+export async function profile(
+  pipeline: Pipeline,
+  given: Readonly<Record<string, unknown>>,
+  options: ProfileOptions,
+  output: Output,
+): Promise<number> {
+  const other = options.compare === undefined ? undefined : await readReport(resolve(options.compare));
+  if (options.out !== undefined) await RunFolder.check(resolve(options.out));
+  const interrupt = onInterrupt(output, 'Finishing this step and writing the report; Ctrl-C again stops at once.');
+  const scratch = await mkdtemp(join(tmpdir(), 'millrace-profile-'));
+  const observer = new Observer(options.steps, output);
+  let failure: unknown;
+  try {
+    const run = { ...given, steps: options.steps, out: join(scratch, 'run') };
+    await runPipeline({ pipeline, given: run, listener: observer, signal: interrupt.signal });
+  } catch (error) {
+    failure = error;
+  } finally {
+    output.clear();
+    interrupt.close();
+    await rm(scratch, { recursive: true, force: true });
+  }
+  // nothing ran: there is nothing to write
+  if (!observer.prepared) throw failure;
+  const report = observer.report(failure);
+  const dir = await reportFolder(options.out, report.facts.model);
+  await writeReport(dir, report, observer.trace, other);
+  conclude(report, other, dir, output);
+  if (failure) throw failure;
+  return 0;
+}
+
+async function reportFolder(out: string | undefined, model: string): Promise<string> {
+  const dir = resolve(out ?? join('profiles', `${stamp(new Date())}-${model}`));
+  const folder = await RunFolder.create(dir);
+  return folder.path;
+}
+
+/** Looks on while the pipeline runs. */
+class Observer implements Listener {
+  readonly trace = new Trace();
+  prepared: Prepared | undefined;
+  #controls: Controls | undefined;
+  #stop = () => {};
+  #last: Profile | undefined;
+  readonly #course = new Course();
+  #kernels: readonly KernelRow[] | null = null;
+  #limits: Limits | undefined;
+  #began = 0;
+  #steps = 0;
+  #images = 0;
+  #seconds = 0;
+
+  constructor(
+    private readonly most: number,
+    private readonly output: Output,
+  ) {}
+
+  introduce = (what: string, text: string): void => this.output.line(`${color.dim(what.padEnd(8))}  ${text}`);
+
+  begin(prepared: Prepared, controls: Controls): void {
+    this.prepared = prepared;
+    this.#controls = controls;
+    this.#began = performance.now();
+    const { meters } = prepared.context;
+    meters.trace = this.trace;
+    const subscription = snapshots(meters, { intervalMs: everyMs }).subscribe(each => this.#look(each));
+    this.#stop = () => subscription.unsubscribe();
+    this.output.update(`warming up, then ${this.most} steps …`);
+  }
+
+  step({ images, seconds }: Parameters<Listener['step']>[0]): void {
+    this.#steps++;
+    this.#images += images;
+    this.#seconds += seconds;
+    if (this.#steps % 10 === 0) this.output.update(`step ${this.#steps} of ${this.most}`);
+    // the evaluation that would follow is no part of what is measured
+    if (this.#steps === this.most) {
+      this.#final();
+      this.#controls?.act({ control: 'stop' });
+    }
+  }
+  evaluating(): void {}
+  evaluation(): void {}
+  bad({ key, reason, stage }: Parameters<Listener['bad']>[0]): void {
+    this.output.warn(`bad sample "${key}": ${reason} (${stage})`);
+  }
+
+  /** Before the device is closed: one step kernel by kernel. */
+  async finished({ context }: Prepared): Promise<void> {
+    if (!this.#last?.final) this.#final();
+    const { device, model } = context;
+    if (!profiles(device) || model.updates === 0) return;
+    this.output.update('timing kernels …');
+    const unlock = await model.lock.acquire();
+    try {
+      const segments = await model.stepSegments();
+      const nodes = await profileSegments(device, segments, kernelRounds);
+      await traceSegments(device, segments, this.trace);
+      this.#limits = await limitsOf(device, {}, this.output);
+      this.#kernels = kernelRows(nodes, this.#limits);
+    } finally {
+      unlock();
+      this.output.clear();
+    }
+  }
+
+  #look(profile: Profile): void {
+    this.#last = profile;
+    this.#course.add(profile);
+  }
+
+  #final(): void {
+    this.#stop();
+    const { meters } = this.prepared!.context;
+    const total = meters.snapshot();
+    this.#last = { total, settled: meters.snapshot(meters.warm), recent: this.#last?.recent ?? total, final: true };
+  }
+
+  report(failure: unknown): ProfileReport {
+    if (!this.#last?.final) this.#final();
+    const { introduction, context } = this.prepared!;
+    const seconds = (performance.now() - this.#began) / 1000;
+    const profile = this.#last ?? null;
+    return {
+      format: 'millrace-profile/1',
+      facts: {
+        pipeline: introduction.pipeline,
+        model: introduction.model,
+        device: introduction.device,
+        data: introduction.data,
+        batch: context.options.batch,
+        workers: context.options.workers,
+        steps: this.#steps,
+        images_per_s: this.#seconds > 0 ? this.#images / this.#seconds : 0,
+        seconds,
+        started: introduction.started,
+        ...versions,
+      },
+      profile,
+      verdict: profile && verdict(profile.settled),
+      course: this.#course.points,
+      kernels: this.#kernels,
+      limits: this.#limits ?? null,
+      spans: excerpt(this.trace.spans),
+      error: failure === undefined ? null : String((failure as Error).message ?? failure),
+    };
+  }
+}
+
+function conclude(report: ProfileReport, other: ProfileReport | undefined, dir: string, output: Output): void {
+  const { facts, profile, verdict, kernels } = report;
+  output.line();
+  if (profile) output.line(profileTable(profile.settled, verdict?.limits));
+  if (kernels && kernels.length > 0) {
+    output.line();
+    output.line(kernelTable(kernels, glance, output.live ? output.columns : 160));
+  }
+  output.line();
+  output.line(`${color.bold(figure(facts.images_per_s))} images/s over ${facts.steps} steps of ${facts.batch}`);
+  if (verdict) output.line(verdict.text);
+  if (other) {
+    output.line();
+    output.line(compareTable(report, other));
+  }
+  output.line();
+  for (const file of [reportFiles.report, reportFiles.trace, reportFiles.profile]) output.line(color.dim(join(dir, file)));
+  output.summary({
+    ...facts,
+    limits: verdict?.limits ?? null,
+    verdict: verdict?.text ?? null,
+    changes: verdict?.changes ?? [],
+    stages: profile?.settled.stages ?? [],
+    kernels: kernels?.length ?? 0,
+    out: dir,
+  });
+}
