@@ -169,7 +169,7 @@ class Observer implements Listener {
         device: introduction.device,
         data: introduction.data,
         batch: context.options.batch,
-        workers: context.options.workers,
+        workers: profile?.settled.stages.find(({ runs }) => runs === 'workers')?.parallel ?? 0,
         steps: this.#steps,
         images_per_s: this.#seconds > 0 ? this.#images / this.#seconds : 0,
         seconds,
