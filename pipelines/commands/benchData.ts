@@ -21,6 +21,7 @@ import { bytes, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 import { stageRows, stageTable } from '../terminal/stageTable.ts';
 import { tunedText } from '../terminal/tunedText.ts';
+import { mainThreadCpuMs } from './mainThreadCpu.ts';
 
 export interface BenchDataOptions {
   readonly layout?: string;
@@ -56,6 +57,7 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
     tuned = found;
   };
   let start: PipelineReading | undefined;
+  let startCpuMs: number | undefined;
   let images = 0;
   let pixels = 0;
   let began = Number.NaN;
@@ -80,6 +82,7 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
         if (!warm || Number.isNaN(began)) {
           began = last;
           start = meters.read();
+          startCpuMs = mainThreadCpuMs();
           return;
         }
         images += count;
@@ -96,19 +99,21 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
   const rows = stageRows(profile);
   const own = profile.stages.reduce((sum, { mainMs }) => sum + mainMs, 0);
   const perImage = (ms: number) => (profile.items > 0 ? (1000 * ms) / profile.items : 0);
-  const { mainThreadShare } = profile.machine;
+  const cpuMs = mainThreadCpuMs();
+  const mainThread =
+    cpuMs === undefined || startCpuMs === undefined ? profile.machine.mainThreadShare : (cpuMs - startCpuMs) / (1000 * seconds);
   output.event('stages', { stages: rows });
   output.line(stageTable(rows));
   if (tuned) output.line(`workers: ${tunedText(tuned)}`);
-  output.line(`main thread: busy ${share(mainThreadShare)}, ${figure(perImage(own))} µs an image in the stages`);
+  output.line(`main thread: busy ${share(mainThread)}, ${figure(perImage(own))} µs an image in the stages`);
   output.line(`${figure(rate(images))} images/s, ${bytes(rate(pixels))}/s of pixels`);
   output.summary({
     images_per_s: rate(images),
     bytes_per_s: rate(pixels),
     workers: tuned?.workers ?? workers,
     ...(tuned && { tuned }),
-    main_thread: mainThreadShare,
-    main_thread_us: perImage(mainThreadShare * profile.elapsedMs),
+    main_thread: mainThread,
+    main_thread_us: perImage(mainThread * profile.elapsedMs),
     stages_us: perImage(own),
     ...{ images, seconds, height, width, channels },
   });
