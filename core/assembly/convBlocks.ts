@@ -23,34 +23,51 @@ export function blockImages(
 ): void {
   const run = (<usize>(s * C)) << 2;
   const pixel = (<usize>C) << 2;
-  let to = y + <usize>(start * width * s) * run;
+  const block = <usize>s * run;
+  // blocks of which every column lies inside the image
+  const firstInside = min((padding + s - 1) / s, width);
+  const pastInside = max(firstInside, min((W + padding) / s, width));
   for (let unit = start; unit < end; unit++) {
     const n = unit / height;
     const top = (unit % height) * s - padding;
-    for (let d = 0; d < width; d++) {
-      const left = d * s - padding;
-      for (let h = top; h < top + s; h++) {
-        const line = x + <usize>((n * H + h) * W) * pixel;
-        if (<u32>h >= <u32>H) memory.fill(to, 0, run);
-        else if (left >= 0 && left + s <= W) copyFloats(line + <usize>left * pixel, to, to + run);
-        else {
+    for (let i = 0; i < s; i++) {
+      const h = top + i;
+      const inside = <u32>h < <u32>H;
+      const line = x + <usize>((n * H + h) * W) * pixel;
+      let to = y + <usize>(unit * width) * block + <usize>i * run;
+      for (let d = 0; d < width; d++) {
+        const left = d * s - padding;
+        if (!inside) memory.fill(to, 0, run);
+        else if (d < firstInside || d >= pastInside) {
           for (let j = 0; j < s; j++) {
             const w = left + j;
             const at = to + <usize>j * pixel;
             if (<u32>w < <u32>W) copyFloats(line + <usize>w * pixel, at, at + pixel);
             else memory.fill(at, 0, pixel);
           }
-        }
-        to += run;
+        } else if (run >= 16 && run <= 32) {
+          // as ResNet's three colors of two pixels: two vectors that overlap
+          const from = line + <usize>left * pixel;
+          v128.store(to, v128.load(from));
+          v128.store(to + run - 16, v128.load(from + run - 16));
+        } else copyFloats(line + <usize>left * pixel, to, to + run);
+        to += block;
       }
     }
   }
 }
 
 function copyFloats(from: usize, to: usize, past: usize): void {
+  const whole = to + 16 <= past;
   for (; to + 16 <= past; to += 16) {
     v128.store(to, v128.load(from));
     from += 16;
+  }
+  if (to < past && whole) {
+    // the last vector once more, over what is there already
+    const rest = past - to;
+    v128.store(past - 16, v128.load(from + rest - 16));
+    return;
   }
   for (; to < past; to += 4) {
     store<f32>(to, load<f32>(from));
@@ -59,7 +76,7 @@ function copyFloats(from: usize, to: usize, past: usize): void {
 }
 
 /**
- * Filters [R,S,C·K] as [B,B, s·s, C·K], B = 3: row b · s + i of the filter is row i of block b, and zero from R on; columns are
+ * Filters [R,S,C·K] as [B,B, s·s, C·K], B per side: row b · s + i of the filter is row i of block b, and zero from R on; columns are
  * the same. `floats` is C · K. Units are (block row, block column, i, j).
  */
 export function blockFilters(

@@ -11,6 +11,7 @@
  * channels in whole sixes: what lies beyond the last channel or filter is never looked at.
  */
 import { block } from './block';
+import { tapColumn4, tapLine4 } from './winogradFour';
 import { tapColumn3, tapColumn5, tapLine3, tapLine5 } from './winogradGradients';
 import { begins, columns, cut, ends, find, image, kindOf, left, rows, takeRanges, top } from './winogradOrder';
 import { clearZeros, ORDER, SQUARE, transformGradient, transformInput, WORK } from './winogradTiles';
@@ -132,18 +133,20 @@ function transformSums(
   const whole = (some & 3) === 0;
   const vectors = (some + 3) >> 2;
   const tap = (<usize>(channels * filters)) << 2;
-  const kernel: usize = taps === 9 ? 3 : 5;
+  const kernel: usize = taps === 9 ? 3 : taps === 16 ? 4 : 5;
   // what is transformed takes five of the square's lines: a run that ends within a vector goes to the last first
   const beside = square + 5 * LINE;
   for (let c = 0; c < count; c++) {
     const from = sums + ((<usize>c) << 5);
     for (let j: usize = 0; j < 6; j++) {
       if (taps === 9) tapColumn3(from + j * sumPlane, 6 * sumPlane, panels, 36 * sumPlane, square + j * PLACE);
+      else if (taps === 16) tapColumn4(from + j * sumPlane, 6 * sumPlane, panels, 36 * sumPlane, square + j * PLACE);
       else tapColumn5(from + j * sumPlane, 6 * sumPlane, panels, 36 * sumPlane, square + j * PLACE);
     }
     let to = dw + ((<usize>((channel + c) * filters + filter)) << 2);
     for (let r: usize = 0; r < kernel; r++) {
       if (taps === 9) tapLine3(square + r * LINE, vectors, whole ? to : beside, whole ? tap : PLACE);
+      else if (taps === 16) tapLine4(square + r * LINE, vectors, whole ? to : beside, whole ? tap : PLACE);
       else tapLine5(square + r * LINE, vectors, whole ? to : beside, whole ? tap : PLACE);
       for (let s: usize = 0; s < kernel; s++) {
         if (!whole) memory.copy(to, beside + s * PLACE, (<usize>some) << 2);

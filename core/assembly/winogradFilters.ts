@@ -2,6 +2,7 @@
  * Filters into the 36 planes of their transform: U = G g Gᵀ, as [filters / 8][36][depth][8] where `tileProduct` reads them. Filters
  * of the input's gradient are turned by 180 degrees and transposed on the way.
  */
+import { filterColumn4, filterLine4 } from './winogradFour';
 import { filterColumn3, filterColumn5, filterLine3, filterLine5, LINE, PLACE } from './winogradTransforms';
 
 /** turned[tap][d][f] = weight[taps - 1 - tap][f][d] for d and f from their firsts on; f beyond the last repeats it. */
@@ -90,6 +91,9 @@ export function transformFilters(
     if (taps === 9) {
       for (let s: usize = 0; s < 3; s++) filterColumn3(from + s * tap, 3 * tap, panels << 1, square + s * PLACE);
       for (let i: usize = 0; i < 6; i++) filterLine3(square + i * LINE, panels, to + i * 6 * plane, plane, panel);
+    } else if (taps === 16) {
+      for (let s: usize = 0; s < 4; s++) filterColumn4(from + s * tap, 4 * tap, panels << 1, square + s * PLACE);
+      for (let i: usize = 0; i < 6; i++) filterLine4(square + i * LINE, panels, to + i * 6 * plane, plane, panel);
     } else {
       for (let s: usize = 0; s < 5; s++) filterColumn5(from + s * tap, 5 * tap, panels << 1, square + s * PLACE);
       for (let i: usize = 0; i < 6; i++) filterLine5(square + i * LINE, panels, to + i * 6 * plane, plane, panel);

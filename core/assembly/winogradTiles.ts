@@ -1,4 +1,5 @@
 /** A tile from an image into the 36 planes of its transform, and from the 36 planes of sums into an image. */
+import { gradientColumn3, gradientLine3, outputColumn3, outputLine3 } from './winogradFour';
 import { gradientColumn2, gradientColumn4, gradientLine2, gradientLine4 } from './winogradGradients';
 import { ORDER_BYTES } from './winogradOrder';
 import { inputColumn, inputLine, LINE, outputColumn2, outputColumn4, outputLine2, outputLine4, PLACE, SWEEP } from './winogradTransforms';
@@ -116,6 +117,7 @@ export function transformOutput(
     const column = sums + <usize>j * plane;
     const to = square + <usize>(j * PLACE);
     if (size === 4) outputColumn4(column, 6 * plane, panels, panel, to);
+    else if (size === 3) outputColumn3(column, 6 * plane, panels, panel, to);
     else outputColumn2(column, 6 * plane, panels, panel, to);
   }
   const bias = work + BIAS;
@@ -134,6 +136,8 @@ export function transformOutput(
       const y2 = whole && right > 2 ? y + 2 * pixel : beside + 2 * PLACE;
       const y3 = whole && right > 3 ? y + 3 * pixel : beside + 3 * PLACE;
       outputLine4(from, vectors, bias, floor, y0, y1, y2, y3);
+    } else if (size === 3) {
+      outputLine3(from, vectors, bias, floor, y0, y1, whole && right > 2 ? y + 2 * pixel : beside + 2 * PLACE);
     } else outputLine2(from, vectors, bias, floor, y0, y1);
     if (whole) continue;
     for (let j = 0; j < right; j++) memory.copy(y + <usize>j * pixel, beside + <usize>(j * PLACE), (<usize>count) << 2);
@@ -180,12 +184,15 @@ export function transformGradient(
         const y2 = inside && top + 2 < bottom ? at + 2 * line : zeros;
         const y3 = inside && top + 3 < bottom ? at + 3 * line : zeros;
         gradientColumn4(y0, y1, y2, y3, panels << 1, column);
+      } else if (size === 3) {
+        gradientColumn3(y0, y1, inside && top + 2 < bottom ? at + 2 * line : zeros, panels << 1, column);
       } else gradientColumn2(y0, y1, panels << 1, column);
     }
     let first = to;
     for (let i = 0; i < 6; i++) {
       const from = square + <usize>(i * LINE);
       if (size === 4) gradientLine4(from, panels, first, plane, panel);
+      else if (size === 3) gradientLine3(from, panels, first, plane, panel);
       else gradientLine2(from, panels, first, plane, panel);
       first += 6 * plane;
     }

@@ -1,7 +1,7 @@
 /**
  * conv2d and conv2d.inputGradient by Winograd's method on wasm (`core/assembly/winograd.ts`), which does a quarter of the
  * products: F(4×4,3×3) for 3 × 3 filters,
- * F(2×2,5×5) for 5 × 5. Only for stride 1, dilation 1 and one group.
+ * F(3×3,4×4) for 4 × 4, F(2×2,5×5) for 5 × 5. Only for stride 1, dilation 1 and one group.
  *
  * Rounding: at most 1e-4 of the result's RMS against float64 (spec), so a run that asks for exact results goes without.
  */
@@ -138,7 +138,7 @@ function launches(all: Correlation, scratch: (shape: Shape) => Tensor): VariantL
 }
 
 /**
- * Whether the method is for these filters, 3 × 3 in tiles of 4 × 4 outputs or 5 × 5 in tiles of 2 × 2, and faster than the
+ * Whether the method is for these filters, 3 × 3 in tiles of 4 × 4 outputs, 4 × 4 in tiles of 3 × 3 or 5 × 5 in tiles of 2 × 2, and faster than the
  * implicit product. Best of a pass in GFLOP/s of the definition, product → Winograd, forward, filters' and input's gradient, with
  * two threads on two cores of an AMD EPYC:
  *
@@ -162,7 +162,7 @@ export function winogradApplies(
   return channels! >= 3 && products >= 1.5;
 }
 
-const forward = (tile: 4 | 2): Variant<WindowPlace & Fused> => ({
+const forward = (tile: 4 | 3 | 2): Variant<WindowPlace & Fused> => ({
   name: `conv2d/wasm-winograd-${tile}x${tile}`,
   device: 'wasm',
   fuses: ['relu'],
@@ -172,7 +172,7 @@ const forward = (tile: 4 | 2): Variant<WindowPlace & Fused> => ({
   },
 });
 
-const inputGradient = (tile: 4 | 2): Variant<WindowPlace> => ({
+const inputGradient = (tile: 4 | 3 | 2): Variant<WindowPlace> => ({
   name: `conv2d.inputGradient/wasm-winograd-${tile}x${tile}`,
   device: 'wasm',
   applies: (attributes, [, weight], output, terms) => winogradApplies(tile, attributes, weight!, output, terms),
@@ -183,5 +183,5 @@ const inputGradient = (tile: 4 | 2): Variant<WindowPlace> => ({
   },
 });
 
-export const winogradForward = [forward(4), forward(2)];
-export const winogradInputGradient = [inputGradient(4), inputGradient(2)];
+export const winogradForward = [forward(4), forward(3), forward(2)];
+export const winogradInputGradient = [inputGradient(4), inputGradient(3), inputGradient(2)];

@@ -115,7 +115,7 @@ function throughBlocks(all: Operands, scratch: Scratch): VariantLaunch[] {
   ];
 }
 
-const filterGradient = (tile: 4 | 2): Variant<WindowPlace> => ({
+const filterGradient = (tile: 4 | 3 | 2): Variant<WindowPlace> => ({
   name: `conv2d.filterGradient/wasm-winograd-${tile}x${tile}`,
   device: 'wasm',
   applies: (attributes, [, dy], dweight, terms) => winogradApplies(tile, attributes, dweight, dy!, terms),
@@ -128,4 +128,4 @@ const filterGradient = (tile: 4 | 2): Variant<WindowPlace> => ({
   },
 });
 
-export const winogradFilterGradient = [filterGradient(4), filterGradient(2)];
+export const winogradFilterGradient = [filterGradient(4), filterGradient(3), filterGradient(2)];

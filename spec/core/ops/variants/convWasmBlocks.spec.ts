@@ -7,12 +7,14 @@ import { interpret } from '../run.ts';
 import { directly } from './direct.ts';
 
 type Case = readonly [attributes: Readonly<Record<string, unknown>>, x: Shape];
-/** Filters of two to three times their stride. */
+/** Filters of two to four times their stride. */
 const cases: readonly Case[] = [
   [{ filters: 20, kernel: 11, stride: 4, padding: 2 }, [2, 43, 38, 3]], // AlexNet's first layer, smaller and ragged
   [{ filters: 17, kernel: 5, stride: 2, padding: 2, bias: false }, [1, 12, 15, 5]],
   [{ filters: 16, kernel: 6, stride: 2 }, [1, 13, 10, 4]], // filters that fill their blocks
   [{ filters: 16, kernel: [7, 9], stride: 3, padding: 5 }, [1, 8, 10, 2]], // windows that see padding alone
+  [{ filters: 24, kernel: 7, stride: 2, padding: 3, bias: false }, [2, 41, 38, 3]], // ResNet's first layer, smaller and ragged
+  [{ filters: 18, kernel: [8, 7], stride: 2, padding: 6 }, [2, 9, 12, 5]], // filters that fill four blocks one way
 ];
 
 function build([attributes, x]: Case) {
@@ -58,10 +60,12 @@ describe('conv2d/wasm-winograd-blocks', () => {
       variantsOf([attributes, x], exact).some(variant => variant?.endsWith('-blocks'));
     assert.equal(takes({ filters: 16, kernel: 5, stride: 2 }, [1, 9, 9, 4]), true);
     assert.equal(takes({ filters: 16, kernel: 5, stride: 2 }, [1, 9, 9, 4], true), false);
-    assert.equal(takes({ filters: 16, kernel: 5, stride: 2 }, [1, 9, 9, 3]), false);
+    assert.equal(takes({ filters: 16, kernel: 5, stride: 2 }, [1, 9, 9, 2]), false);
     assert.equal(takes({ filters: 15, kernel: 5, stride: 2 }, [1, 9, 9, 4]), false);
     assert.equal(takes({ filters: 16, kernel: [5, 4], stride: 2 }, [1, 9, 9, 4]), false);
-    assert.equal(takes({ filters: 16, kernel: 7, stride: 2 }, [1, 9, 9, 4]), false);
+    assert.equal(takes({ filters: 16, kernel: 7, stride: 2 }, [1, 9, 9, 4]), true);
+    assert.equal(takes({ filters: 16, kernel: 9, stride: 2 }, [1, 11, 11, 4]), false);
+    assert.equal(takes({ filters: 16, kernel: [7, 6], stride: 2 }, [1, 9, 9, 4]), false);
     assert.equal(takes({ filters: 16, kernel: 3 }, [1, 9, 9, 16]), false);
     assert.equal(takes({ filters: 16, kernel: 5, stride: 2, dilation: 2 }, [1, 19, 19, 4]), false);
     assert.equal(takes({ filters: 32, kernel: 5, stride: 2, groups: 2 }, [1, 9, 9, 8]), false);

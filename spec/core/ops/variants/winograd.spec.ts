@@ -78,6 +78,9 @@ describe('Winograd convolutions', () => {
     { kernel: 5, padding: 0, batch: 1, height: 5, width: 6, channels: 3, filters: 2 },
     { kernel: 5, padding: 5, batch: 2, height: 4, width: 3, channels: 7, filters: 41, bias: true },
     { kernel: 5, padding: 1, batch: 3, height: 12, width: 15, channels: 66, filters: 5 },
+    { kernel: 4, padding: 0, batch: 2, height: 15, width: 9, channels: 12, filters: 24, bias: true },
+    { kernel: 4, padding: 4, batch: 1, height: 4, width: 5, channels: 7, filters: 41, bias: true },
+    { kernel: 4, padding: 2, batch: 3, height: 14, width: 17, channels: 66, filters: 6 },
   ];
   for (const [i, each] of nasty.entries()) {
     it(`should equal the gpu.js kernels: ${describeCase(each)}${i === 0 ? ' @smoke' : ''}`, () => agree(each));
@@ -111,7 +114,7 @@ describe('Winograd convolutions', () => {
     const next = uniforms(3);
     const upTo = (n: number) => 1 + Math.floor(n * next());
     for (let i = 0; i < 40; i++) {
-      const kernel = i % 3 === 0 ? 5 : 3;
+      const kernel = 3 + (i % 3);
       const [batch, height, width] = [upTo(3), kernel - 1 + upTo(12), kernel - 1 + upTo(12)];
       const [channels, filters] = [upTo(40), upTo(40)];
       await agree({ kernel, padding: upTo(kernel + 1) - 1, batch, height, width, channels, filters, bias: next() < 0.5 });
@@ -166,6 +169,8 @@ describe('Winograd convolutions', () => {
     { kernel: 3, padding: 1, batch: 4, height: 7, width: 7, channels: 512, filters: 512 },
     { kernel: 3, padding: 1, batch: 2, height: 13, width: 13, channels: 384, filters: 256 },
     { kernel: 5, padding: 2, batch: 2, height: 27, width: 27, channels: 64, filters: 192 },
+    // what ResNet's first layer becomes
+    { kernel: 4, padding: 0, batch: 1, height: 115, width: 115, channels: 12, filters: 64 },
     { kernel: 3, stride: 2, padding: 1, batch: 3, height: 56, width: 56, channels: 64, filters: 128 },
     // in tiles of 4 and of 3 outputs
     { kernel: 3, padding: 1, batch: 2, height: 14, width: 14, channels: 256, filters: 256 },
