@@ -17,6 +17,7 @@ export { blockFilters, blockImages, unblockFilters } from './convBlocks';
 export { convolveFilters, sumFilters } from './convFilters';
 export { convolve } from './convolve';
 export { packFilters, packTurned, padImages } from './convPack';
+export { depthwise, depthwiseFilters, depthwiseInput } from './depthwise';
 export { dropout } from './dropout';
 export { add, copy, relu, reluGradient } from './elementwise';
 export { decodeBlock, jpegIntervals, jpegTable } from './jpegBits';

@@ -5,6 +5,7 @@ import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { filterGradientBlocks } from '../variants/convWasmBlocks.ts';
 import { filterGradientWasm } from '../variants/convWasmFilters.ts';
+import { depthwiseFilterGradient } from '../variants/depthwise.ts';
 import { strassenFilterGradient } from '../variants/strassenFilters.ts';
 import { convFilterGradient } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
@@ -38,6 +39,7 @@ registerPrimitive<WindowPlace>({
   cost: (_, inputs, dweight) => traffic(flops(dweight, inputs[1]), inputs, dweight),
   lower,
   variants: [
+    depthwiseFilterGradient,
     ...winogradFilterGradient,
     stride2FilterGradient,
     filterGradientBlocks,

@@ -6,6 +6,7 @@ import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { conv2dWasm } from '../variants/convWasm.ts';
 import { conv2dBlocks } from '../variants/convWasmBlocks.ts';
+import { depthwiseForward } from '../variants/depthwise.ts';
 import { strassenForward } from '../variants/strassen.ts';
 import { convForward } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
@@ -44,6 +45,7 @@ registerPrimitive<WindowPlace & Fused>({
   cost: (_, inputs, y) => traffic(flops(inputs[1], y), inputs, y),
   lower,
   variants: [
+    depthwiseForward,
     ...winogradForward,
     stride2Forward,
     conv2dBlocks,

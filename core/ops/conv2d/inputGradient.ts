@@ -12,6 +12,7 @@ import { traffic } from '../attributes.ts';
 import type { LowerContext } from '../op.ts';
 import { registerPrimitive } from '../registry.ts';
 import { inputGradientWasm } from '../variants/convWasm.ts';
+import { depthwiseInputGradient } from '../variants/depthwise.ts';
 import { strassenInputGradient } from '../variants/strassen.ts';
 import { convInputGradient } from '../variants/wgsl/conv2d.ts';
 import { matrices } from '../variants/wgsl/matrices.ts';
@@ -63,6 +64,7 @@ registerPrimitive<WindowPlace>({
   cost: (_, inputs, dx) => traffic(flops(inputs[1], inputs[0]), inputs, dx),
   lower,
   variants: [
+    depthwiseInputGradient,
     ...winogradInputGradient,
     stride2InputGradient,
     strassenInputGradient,

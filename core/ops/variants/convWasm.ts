@@ -4,8 +4,8 @@
  *
  * Measured on two cores of an AMD EPYC: the layers of ResNet-50, batch 8, run at 97 to 115 GFLOP/s with two threads
  * (`millrace bench step --model resnet50 --size 224 --batch 8 --device wasm --kernels 200`), where the same run measures 103 for
- * the block alone; most at 50 to 56 with one (`npx tsx spec/bench/convs.ts --exact --threads 1`). Depthwise convolutions take
- * as long as their gpu.js kernels do: seven of a block's eight columns are zeros.
+ * the block alone; most at 50 to 56 with one (`npx tsx spec/bench/convs.ts --exact --threads 1`). Of depthwise
+ * convolutions seven of a block's eight columns would be zeros: see `depthwise.ts`.
  */
 import type { Variant, VariantLaunch, WasmRoutine } from '../../kernels/variant.ts';
 import { type Four, four, type WindowPlace } from '../conv2d/geometry.ts';

@@ -39,7 +39,6 @@ const cases: readonly Case[] = [
   of([1, 8, 9, 6], 9, 3, { stride: 4, padding: 1 }), // a stride beyond the kernel
   of([2, 6, 5, 12], 9, 3, { groups: 3, padding: 1 }), // groups with ragged panels
   of([1, 6, 6, 32], 32, 3, { groups: 2, padding: 1, stride: 2 }), // groups with whole panels
-  of([1, 7, 6, 10], 10, 3, { groups: 10, padding: 1 }), // depthwise
   of([1, 5, 6, 4], 12, 3, { groups: 4, padding: 1, stride: 2 }), // several filters a channel
   of([1, 4, 5, 300], 10, 3, { padding: 1 }), // more than one chunk of channels
   of([1, 4, 4, 10], 300, 3, { padding: 1, bias: false }), // and of filters
@@ -47,6 +46,14 @@ const cases: readonly Case[] = [
   of([1, 2, 3, 520], 520, 3, { padding: 1 }), // several ranges of panels
   of([2, 30, 31, 4], 8, 3, { padding: 1 }), // several parts of pixels
   of([3, 1, 5, 3], 9, [1, 4], { padding: 4 }), // one row an image: windows of two images are not one run
+];
+/** A filter a channel. */
+const depthwise: readonly Case[] = [
+  of([1, 7, 6, 10], 10, 3, { groups: 10, padding: 1 }),
+  of([2, 9, 8, 48], 48, 3, { groups: 48, padding: 1, stride: 2, bias: false }), // whole runs of 16 channels
+  of([2, 5, 6, 23], 23, [2, 5], { groups: 23, padding: 3, stride: 3 }), // windows that see padding alone
+  of([1, 12, 13, 2], 2, 3, { groups: 2, padding: 2, dilation: 3, stride: 2 }),
+  of([1, 3, 2, 3], 3, 2, { groups: 3, stride: 4 }), // a stride beyond the image
 ];
 
 /** Shapes that nobody thought of. */
@@ -62,6 +69,7 @@ function randomCases(count: number): Case[] {
     const reach = kernel.map(size => dilation * (size - 1) + 1);
     if (reach[0]! > x[1]! + 2 * padding || reach[1]! > x[2]! + 2 * padding) continue;
     const filters = groups * pick(1, random() < 0.8 ? 9 : 40);
+    if (groups > 1 && filters === groups && x[3] === groups) continue;
     found.push({ attributes: { filters, kernel, stride, dilation, padding, groups, bias: random() < 0.5 }, x, relu: random() < 0.5 });
   }
   return found;
@@ -86,12 +94,12 @@ const compared = ({ output, inputGradients, parameterGradients }: OpProgram): st
   inputGradients[0]!,
   parameterGradients.weight!,
 ];
-const variantNames = ['conv2d/wasm-gemm', 'conv2d.inputGradient/wasm-gemm', 'conv2d.filterGradient/wasm-gemm'];
+const primitives = ['conv2d', 'conv2d.inputGradient', 'conv2d.filterGradient'];
 
-async function agree(each: Case, runners: readonly Runner[]): Promise<void> {
+async function agree(each: Case, runners: readonly Runner[], variant = 'wasm-gemm'): Promise<void> {
   const built = build(each);
   const chosen = lower(built.program, 'wasm', { exact: true }).nodes.map(({ variant }) => variant);
-  for (const name of variantNames) assert.ok(chosen.includes(name), `chosen were ${chosen}`);
+  for (const name of primitives) assert.ok(chosen.includes(`${name}/${variant}`), `chosen were ${chosen}`);
   const values = valuesOf(built);
   const expected = await interpret()(built.program, values);
   const what = JSON.stringify(each);
@@ -146,5 +154,32 @@ describe('conv2d/wasm-gemm', () => {
         for (const name of compared(built)) assert.deepEqual(three![name], one![name], `${name} of ${JSON.stringify(each)}`);
       }
     });
+  });
+});
+
+describe('conv2d/wasm-depthwise', () => {
+  const builds = (['relaxed', 'simd'] as const).map(build => directly({ build }));
+
+  for (const [i, each] of depthwise.entries()) {
+    it(`should equal the gpu.js kernels for ${JSON.stringify(each.attributes).replaceAll('"', '')} on [${each.x}]${i ? '' : ' @smoke'}`, async () => {
+      await agree(each, builds, 'wasm-depthwise');
+      await agree({ ...each, relu: true }, builds, 'wasm-depthwise');
+    });
+  }
+
+  it('should equal the gpu.js kernels for random shapes, and give the same bits however the units are cut', async () => {
+    const random = uniforms(21);
+    const pick = (from: number, to: number) => from + Math.floor(random() * (to - from + 1));
+    for (let i = 0; i < 20; i++) {
+      const [kernel, stride, padding] = [[pick(1, 4), pick(1, 4)], pick(1, 3), pick(0, 4)];
+      const channels = pick(2, 40);
+      const each = of([pick(1, 3), pick(4, 12), pick(4, 12), channels], channels, kernel, { groups: channels, stride, padding });
+      await agree(each, builds, 'wasm-depthwise');
+      const built = build(each);
+      const values = valuesOf(built);
+      const whole = await directly({ build: 'simd' })(built.program, values);
+      const single = await directly({ build: 'simd', grain: 1 })(built.program, values);
+      for (const name of compared(built)) assert.deepEqual(single[name], whole[name], `${name} of ${JSON.stringify(each)}`);
+    }
   });
 });
