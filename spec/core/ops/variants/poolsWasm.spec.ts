@@ -12,6 +12,8 @@ describe('pooling variants on wasm', () => {
   const windows: Case[] = [
     [{ kernel: 3, stride: 2, padding: 1 }, [2, 12, 13, 8]],
     [{ kernel: 3, stride: 2 }, [1, 13, 13, 5]],
+    [{ kernel: 3, stride: 2, padding: 1, ceilMode: true }, [2, 8, 11, 8]],
+    [{ kernel: 3, stride: 2, padding: 0, ceilMode: true }, [1, 8, 3, 4]],
     [{ kernel: 2 }, [2, 8, 9, 3]],
     [{ kernel: 2, stride: 2, ceilMode: true }, [1, 7, 5, 10]],
     [{ kernel: 3, stride: 1, padding: 1 }, [1, 5, 6, 1]],
@@ -55,6 +57,7 @@ describe('pooling variants on wasm', () => {
   it('should average adaptively as the kernels do, forward and backward', async () => {
     const cases: [output: number, x: Shape][] = [
       [1, [2, 7, 7, 512]],
+      [1, [16, 4, 4, 300]],
       [6, [2, 6, 6, 16]],
       [6, [1, 13, 7, 5]],
       [7, [1, 4, 3, 3]],

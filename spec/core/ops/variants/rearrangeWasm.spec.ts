@@ -76,4 +76,22 @@ describe('variants on wasm that move or scale numbers', () => {
       );
     }
   });
+
+  it('should normalise by scales so small or large that only roots can', async () => {
+    const shape: Shape = [2, 3, 3, 8];
+    for (const extreme of [1e-32, 1e32]) {
+      const values = Float32Array.from({ length: elements(shape) }, (_, i) => (i % 37 === 5 ? extreme : 1 + (i % 7)));
+      const s = { shape, values };
+      await agreement.check({ primitive: 'localResponseNorm', attributes: { beta: 0.75 }, inputs: [{ shape }, s], output: shape }, 1e-6);
+      await agreement.check(
+        {
+          primitive: 'localResponseNorm.inputGradient',
+          attributes: { size: 5, alpha: 0.3, beta: 0.75 },
+          inputs: [{ shape }, { shape }, s, { shape }],
+          output: shape,
+        },
+        1e-6,
+      );
+    }
+  });
 });
