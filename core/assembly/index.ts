@@ -48,3 +48,4 @@ export { tileProduct, tileProduct4 } from './winogradProducts';
 export { stride2Filters, stride2Tiles } from './winogradStride2';
 export { stride2Rows, stride2Sums } from './winogradStride2FilterGradient';
 export { stride2GradientTiles, stride2TurnedFilters } from './winogradStride2InputGradient';
+export { stride2GradientInput, stride2GradientPanels, stride2Input, stride2Panels } from './winogradStride2Panels';

@@ -276,7 +276,7 @@ function filterLine(from: usize, panels: i32, to: usize, plane: usize, panel: us
 /**
  * What one kind of pixels takes of the filters [9,depths,filters] (turned: of [9,filters,depths], from the last tap to the first),
  * transformed for `depth` of the depths and `panels` panels of 8 filters, eight panels at most. Filters beyond the last get
- * anything, places that the kind has no part in zeros.
+ * anything; lines of places that the kind has no part in are left as they are, columns get zeros.
  *
  * @param to where plane 0 gets the first depth of the first panel; `plane` and `panel` bytes to the next ones
  * @param turned where 9 · (depth + 3) · 8 panels floats may be kept; 0 if the filters are not turned
@@ -320,7 +320,7 @@ export function transformFiltersOf(
       if (down) filterColumn(column, column + 6 * tap, panels << 1, square + j * PLACE);
       else filterColumn(zeros, column + 3 * tap, panels << 1, square + j * PLACE);
     }
-    for (let i = 0; i < 5; i++) filterLine(square + <usize>(i * LINE), panels, to + <usize>(5 * i) * plane, plane, panel);
+    for (let i = down ? 0 : 1; i < 5; i++) filterLine(square + <usize>(i * LINE), panels, to + <usize>(5 * i) * plane, plane, panel);
     from += row;
     to += 32;
   }

@@ -31,11 +31,51 @@ function sizes({ x, y }: Operands) {
   return { height, width, channels, P, Q, filters, panels: Math.ceil(filters / 8), tiles };
 }
 /** Bytes of a plane of so many tiles: `planeOf`. */
-const planeBytes = (tiles: number, channels: number) => Math.ceil(tiles / 6) * (channels / 4) * 384 + 64;
+export const planeBytes = (tiles: number, depths: number) => Math.ceil(tiles / 6) * Math.ceil(depths / 16) * 384 + 64;
 const least = (relu: boolean) => (relu ? 0 : Number.NEGATIVE_INFINITY);
 
-/** The filters first, then tiles in blocks that stay in a core's cache from pixels to pixels. */
-function launches(all: Operands, scratch: (shape: Shape) => Tensor): VariantLaunch[] {
+/** Few tiles: the tiles first, then the filters in groups, whose transform never leaves a core's cache. */
+function throughPanels(all: Operands, scratch: (shape: Shape) => Tensor): VariantLaunch[] {
+  const { x, weight, bias, y, padding, relu } = all;
+  const { height, width, channels, P, Q, filters, panels, tiles } = sizes(all);
+  const block = blockOf(tiles);
+  const [group, chunk] = [8, 32];
+  const v = scratch([(PLACES * planeBytes(tiles, 4 * channels)) / 4]);
+  return [
+    {
+      kernel: { name: 'conv2d.winograd.input' },
+      inputs: [x.name],
+      output: v.name,
+      body: {
+        language: 'wasm',
+        routine: 'stride2Input',
+        units: tiles,
+        scratch: WORK,
+        arguments: ({ inputs: [from], output }) => [from!, output, height, width, channels, padding, P, Q, tiles, block],
+      },
+    },
+    {
+      kernel: { name: 'conv2d.winograd.panels' },
+      inputs: [v.name, weight.name, ...(bias ? [bias.name] : [])],
+      output: y.name,
+      body: {
+        language: 'wasm',
+        routine: 'stride2Panels',
+        units: Math.ceil(panels / group) * Math.ceil(tiles / block),
+        scratch: WORK + group * 32 * (SUMS * (block + 5) + PLACES * (chunk + 2)),
+        arguments: ({ inputs: [from, weights, biasAt = 0], output }) => [
+          ...[from!, weights!, biasAt, output, channels, P, Q, filters],
+          ...[tiles, block, group, chunk, least(relu)],
+        ],
+      },
+    },
+  ];
+}
+/** Tiles that go through the products together: their sums for a group of filters stay in a core's cache. */
+export const blockOf = (tiles: number, most = 72): number => 6 * Math.ceil(tiles / Math.ceil(tiles / most) / 6);
+
+/** Many tiles: the filters first, then tiles in blocks that stay in a core's cache from pixels to pixels. */
+function throughTiles(all: Operands, scratch: (shape: Shape) => Tensor): VariantLaunch[] {
   const { x, weight, bias, y, padding, relu } = all;
   const { height, width, channels, P, Q, filters, panels, tiles } = sizes(all);
   const [block, group, chunk] = [12, 4, 16];
@@ -61,7 +101,7 @@ function launches(all: Operands, scratch: (shape: Shape) => Tensor): VariantLaun
         language: 'wasm',
         routine: 'stride2Tiles',
         units: Math.ceil(tiles / block),
-        scratch: WORK + PLACES * planeBytes(block, channels) + SUMS * block * 32 * group,
+        scratch: WORK + PLACES * planeBytes(block, 4 * channels) + SUMS * block * 32 * group,
         arguments: ({ inputs: [from, weights, biasAt = 0], output }) => [
           ...[from!, weights!, biasAt, output, height, width, channels, padding, P, Q, filters],
           ...[tiles, block, group, least(relu)],
@@ -83,39 +123,36 @@ function placesAlong(length: number): number {
  *
  *   8 × 56 × 56, 64 → 128      8.4 → 5.7    8.8 → 7.3    8.8 → 6.2      64 × 32 × 32, 16 → 32    1.9 → 1.5   1.8 → 3.0   2.0 → 1.8
  *   8 × 56 × 56, 128 → 128    17.9 → 11.8  17.7 → 16.4  16.9 → 11.8     64 × 16 × 16, 32 → 64    1.8 → 1.3   1.5 → 1.6   1.5 → 1.1
- *   8 × 28 × 28, 128 → 256     9.7 → 10.4        -        9.3 → 9.9      32 × 28 × 28, 64 → 64    11.0 → 7.3  11.3 → 9.7  10.9 → 7.8
+ *  32 × 28 × 28, 64 → 64      11.0 → 7.3   11.3 → 9.7  10.9 → 7.8
  *
- * so not where tiles overhang, as for outputs of 14 × 14 and 7 × 7, and the filters' gradient only from 64 channels on.
+ * so the filters' gradient only from 64 channels on. Outputs of 14 × 14 and 7 × 7 in tiles of 4 and of 3, best of 300 ms with one thread:
  *
- * @param output y, or dy for the gradients
- * @param fewest channels that pay for the transforms
+ *   8 × 28 × 28, 128 → 256    17.4 → 13.2  16.5 → 11.7  17.1 → 15.0      8 × 14 × 14, 256 → 512   17.9 → 12.6 16.9 → 11.7 17.2 → 14.9
+ *
+ * @param output y, or dy for the input's gradient
  */
-export function stride2Applies(
-  { stride, dilation, groups }: WindowPlace,
-  [R, S, channels, filters]: Shape,
-  [N, P, Q]: Shape,
-  { exact }: VariantTerms,
-): boolean {
-  if (exact || channels! < 16 || stride !== 2 || dilation !== 1 || groups !== 1 || R !== 3 || S !== 3 || channels! % 16 !== 0) return false;
+export function stride2Applies(attributes: WindowPlace, weight: Shape, output: Shape, terms: VariantTerms): boolean {
+  return isStride2(attributes, weight, terms) && (manyTiles(weight, output) || fewTiles(weight, output));
+}
+function isStride2({ stride, dilation, groups }: WindowPlace, [R, S, channels]: Shape, { exact }: VariantTerms): boolean {
+  return !exact && channels! >= 16 && stride === 2 && dilation === 1 && groups === 1 && R === 3 && S === 3 && channels! % 16 === 0;
+}
+/** Whether whole tiles of 4 outputs do, and share the filters' transform among enough. */
+export function manyTiles([, , channels, filters]: Shape, [N, P, Q]: Shape): boolean {
   const perImage = Math.ceil(P! / 4) * Math.ceil(Q! / 4);
   const saving = (P! * Q! * 9) / (perImage * 81);
-  // fewer tiles than channels or filters would not share the filters' transform among enough: a choice, not a measurement
+  // fewer tiles than channels or filters are a choice, not a measurement
   return saving >= 1.5 && N! * perImage >= Math.max(channels!, filters!);
 }
-
-/**
- * The same for the filters' gradient, which is all in tiles of 4 and of 3 and transforms no filters. With one thread, best of 300 ms:
- * 8 × 28 × 28, 128 → 256: 16.5 → 11.7 ms; 8 × 14 × 14, 256 → 512: 16.9 → 11.7 ms.
- */
-export function stride2GradientApplies(
-  { stride, dilation, groups }: WindowPlace,
-  [R, S, channels]: Shape,
-  [N, P, Q]: Shape,
-  { exact }: VariantTerms,
-): boolean {
-  if (exact || channels! < 64 || stride !== 2 || dilation !== 1 || groups !== 1 || R !== 3 || S !== 3 || channels! % 16 !== 0) return false;
+/** Whether tiles of 4 and of 3 outputs save enough, and there are channels and tiles enough to pay for the transforms. */
+function fewTiles([, , channels]: Shape, [N, P, Q]: Shape): boolean {
   const saving = (9 * P! * Q!) / (placesAlong(P!) * placesAlong(Q!));
-  return saving >= 1.5 && N! * Math.ceil(P! / 4) * Math.ceil(Q! / 4) >= 32;
+  return channels! >= 64 && saving >= 1.5 && N! * Math.ceil(P! / 4) * Math.ceil(Q! / 4) >= 32;
+}
+
+/** The same for the filters' gradient, which is all in tiles of 4 and of 3 and transforms no filters. */
+export function stride2GradientApplies(attributes: WindowPlace, weight: Shape, dy: Shape, terms: VariantTerms): boolean {
+  return isStride2(attributes, weight, terms) && fewTiles(weight, dy);
 }
 
 export const stride2Forward: Variant<WindowPlace & Fused> = {
@@ -124,6 +161,7 @@ export const stride2Forward: Variant<WindowPlace & Fused> = {
   fuses: ['relu'],
   applies: (attributes, [, weight], output, terms) => stride2Applies(attributes, weight!, output, terms),
   lower({ attributes: { padding, relu = false }, inputs: [x, weight, bias], output, scratch }) {
-    return launches({ x: x!, weight: weight!, bias, y: output, padding, relu }, scratch);
+    const through = manyTiles(weight!.shape, output.shape) ? throughTiles : throughPanels;
+    return through({ x: x!, weight: weight!, bias, y: output, padding, relu }, scratch);
   },
 };

@@ -95,6 +95,11 @@ describe('Winograd convolutions', () => {
     // more than a run of 64 channels, more than four panels of filters, both ragged; blocks of tiles that end within six
     { kernel: 3, stride: 2, padding: 1, batch: 41, height: 15, width: 8, channels: 80, filters: 13, bias: true },
     { kernel: 3, stride: 2, padding: 2, batch: 8, height: 21, width: 20, channels: 64, filters: 45 },
+    // fewer tiles than filters or channels, and tiles of 3 outputs: in both directions, in one, of odd and of even images
+    { kernel: 3, stride: 2, padding: 1, batch: 9, height: 14, width: 13, channels: 64, filters: 131, bias: true },
+    { kernel: 3, stride: 2, padding: 0, batch: 11, height: 17, width: 13, channels: 80, filters: 45 },
+    { kernel: 3, stride: 2, padding: 2, batch: 22, height: 3, width: 25, channels: 112, filters: 9, bias: true },
+    { kernel: 3, stride: 2, padding: 1, batch: 6, height: 20, width: 27, channels: 128, filters: 70 },
   ];
   const chosenStrided = (each: Case) => {
     const variants = lower(build(each).program, 'wasm').nodes.map(({ variant = '' }) => variant);
