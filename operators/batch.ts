@@ -5,6 +5,7 @@ import type { Batch, Normalization, Pixels, Sample } from '../core/data/sample.t
 import { HeldLeases } from '../core/data/sharedLease.ts';
 import { fail, show } from '../core/errors.ts';
 import { handOn } from './charged.ts';
+import { Claims } from './claims.ts';
 import { type Delivery, InOrder } from './inOrder.ts';
 import { through } from './through.ts';
 
@@ -25,6 +26,7 @@ export function batch(size: number, { dropLast = false }: { readonly dropLast?: 
       const filling = new Filling(size, dropLast, subscriber);
       const order = new InOrder(filling.stage, subscriber, filling);
       let declared: Demand | undefined;
+      const claims = new Claims(filling.stage, subscriber);
       subscriber.add(() => {
         order.close();
         filling.close();
@@ -35,7 +37,7 @@ export function batch(size: number, { dropLast = false }: { readonly dropLast?: 
           if (demand !== declared) {
             declared = demand;
             demand.meters.stage('batch').bound = 2 * size;
-            demand.declare(filling.stage, 2 * size + (sample.job?.onError === 'replace' ? 1 : 0));
+            claims.declare(demand, 2 * size + (sample.job?.onError === 'replace' ? 1 : 0));
           }
           order.push(sample);
         },

@@ -13,6 +13,7 @@ import type { Tuned } from '../core/pool/tuning.ts';
 import { WorkerPool } from '../core/pool/workerPool.ts';
 import { charge } from '../core/profile/mainThread.ts';
 import { handOn } from './charged.ts';
+import { Claims } from './claims.ts';
 import { through } from './through.ts';
 
 export interface DecodeOptions {
@@ -114,6 +115,7 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
         },
       };
       let declared: Demand | undefined;
+      const claims = new Claims('decode', subscriber);
       // After `complete` as after `unsubscribe`: samples may still be on their way downstream, and need the pool.
       subscriber.add(() => {
         ended = true;
@@ -129,6 +131,7 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
           if (pool.tune(meter, demand) || demand !== declared) {
             declared = demand;
             inWorkers(demand, pool.workers);
+            claims.declare(demand, samplesFor(pool.workers));
           }
           const outer = charge(meter.main);
           try {
@@ -143,14 +146,13 @@ export function decode(options: DecodeOptions = {}): OperatorFunction<Sample, Sa
 
 const readsFiles = ({ picture }: Sample): boolean => picture.kind === 'file' || picture.kind === 'range';
 
-/** States how many work and how many samples they may have, of the workers chosen now. */
+/** States how many work, of the workers chosen now. */
 function inWorkers(demand: Demand, workers: number): void {
   for (const meter of demand.meters.all) {
     if (meter.name !== 'read' && meter.name !== 'decode') continue;
     meter.runs = 'workers';
     meter.parallel = workers;
   }
-  demand.declare('decode', samplesFor(workers));
 }
 const samplesFor = (workers: number): number => 2 * workers + 2;
 

@@ -2,6 +2,7 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import type { Batch, CompiledModel, Pass } from '../core/index.ts';
 import { HeldLeases } from '../core/index.ts';
 import { handOn } from './charged.ts';
+import { Claims } from './claims.ts';
 import { through } from './through.ts';
 
 /** Runs the model on each batch.
@@ -17,6 +18,7 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
   return source =>
     new Observable(subscriber => {
       const waiting: { readonly batch: Batch; readonly enteredMs: number }[] = [];
+      const claims = new Claims('forward', subscriber);
       let busy = false;
       let completed = false;
 
@@ -97,7 +99,7 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
       through(source, subscriber, {
         next(batch) {
           const { demand } = batch.lease;
-          demand.declare('forward', model.batch);
+          claims.declare(demand, model.batch);
           const meter = demand.meters.stage('forward');
           // places belong to the whole pipeline: without a prefetch before it, what the others need not keep waits here
           meter.bound = demand.bound;

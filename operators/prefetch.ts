@@ -4,6 +4,7 @@ import type { Batch } from '../core/data/sample.ts';
 import { HeldLeases } from '../core/data/sharedLease.ts';
 import { fail, show } from '../core/errors.ts';
 import { charged, handOn } from './charged.ts';
+import { Claims } from './claims.ts';
 import { through } from './through.ts';
 
 /** Keeps batches ready ahead of a slow consumer and hands them on one at a time: the next one follows when the one
@@ -24,6 +25,7 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
       let handing = false;
       let ended = false;
       let declared: Demand | undefined;
+      const claims = new Claims(`prefetch(${batches})`, subscriber);
       /** After each change of `waiting` or `inUse`. */
       const account = (): void => {
         const meter = declared?.meters.stage('prefetch');
@@ -55,7 +57,9 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
           hand(waiting.shift() as (typeof waiting)[number]);
         }
         handing = false;
-        if (ended && waiting.length === 0) subscriber.complete();
+        if (!ended || waiting.length > 0) return;
+        claims.end();
+        subscriber.complete();
       };
       subscriber.add(() => {
         for (const { batch, enteredMs } of waiting.splice(0)) {
@@ -69,7 +73,7 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
           const meter = demand.meters.stage('prefetch');
           if (demand !== declared) {
             declared = demand;
-            demand.declare(`prefetch(${batches})`, batches * batch.count);
+            claims.declare(demand, batches * batch.count);
           }
           // places belong to the whole pipeline: when the consumer stops, all that other stages need not keep ends up here
           meter.bound = demand.bound;

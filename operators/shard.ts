@@ -2,6 +2,7 @@ import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import { isReplay } from '../core/data/pipelineState.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail, show } from '../core/errors.ts';
+import { Claims } from './claims.ts';
 import { through } from './through.ts';
 
 export interface ShardOptions {
@@ -38,6 +39,7 @@ export function shard(rank: number, world: number, { uneven = 'pad' }: ShardOpti
   return source =>
     new Observable(subscriber => {
       let declared: Sample['lease']['demand'] | undefined;
+      const claims = new Claims('shard', subscriber);
       let epoch: number | undefined;
       /** Place of the last sample in the order over all ranks. */
       let turn = -1;
@@ -70,7 +72,7 @@ export function shard(rank: number, world: number, { uneven = 'pad' }: ShardOpti
           const { demand } = sample.lease;
           if (demand !== declared) {
             declared = demand;
-            demand.declare('shard', 1);
+            claims.declare(demand, 1);
           }
           if (sample.epoch !== epoch) {
             endEpoch();

@@ -1,11 +1,13 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
-import { shuffleRank } from '../core/data/pipelineState.ts';
+import { severalShuffles, shuffleRank } from '../core/data/pipelineState.ts';
+import { RankedSamples } from '../core/data/rankedSamples.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import { charge } from '../core/profile/mainThread.ts';
 import { handOn } from './charged.ts';
+import { Claims } from './claims.ts';
 import { through } from './through.ts';
 
 /** Shuffles with a buffer: the source's positions in blocks of `buffer`, each block in an order drawn at random. While one block goes
@@ -17,6 +19,7 @@ import { through } from './through.ts';
  *
  * A sample's rank in its block is a hash of (seed, epoch, position) and nothing else: not of timing, nor of what a filter left out or what
  * follows. So the order can be resumed behind any sample (`from`) without the buffer's contents being kept.
+ * A state that was taken behind two of them cannot be gone on from inside an epoch.
  * A buffer as large as an epoch shuffles perfectly; a smaller one only nearby, so it needs shards that are mixed already.
  *
  *  Shapes: as they come.  Order: shuffled within an epoch; epochs never mix. A new epoch's samples wait until the old one's are
@@ -39,9 +42,12 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
     new Observable(subscriber => {
       // Oldest block first; mostly two, one that goes out and one that comes in.
       const rounds: Round[] = [];
+      /** A block that is out: its memory serves the next. */
+      let spare: RankedSamples | undefined;
       let kept = 0;
       let demand: Demand | undefined;
       let meter: Meter | undefined;
+      const claims = new Claims('shuffle', subscriber);
 
       subscriber.add(() => {
         for (const { samples } of rounds) {
@@ -62,21 +68,25 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
         let round = rounds.at(-1);
         // a block that is over may come again where sources were merged: it goes out with the one that is coming in
         if (round?.epoch !== epoch || round.seed !== seed || round.block < block) {
-          round = { epoch, seed, block, samples: new Ranked() };
+          round = { epoch, seed, block, samples: spare ?? new RankedSamples() };
+          spare = undefined;
           rounds.push(round);
         }
-        round.samples.add({ rank: shuffleRank(seed, epoch, position), sample, enteredMs });
+        round.samples.add(shuffleRank(seed, epoch, position), sample, enteredMs);
         kept++;
       };
 
       const give = () => {
         const [{ samples }] = rounds;
         const { sample, enteredMs } = samples.take();
-        if (samples.size === 0) rounds.shift();
+        if (samples.size === 0) {
+          rounds.shift();
+          spare = samples;
+        }
         meter!.leave(1, enteredMs);
         kept--;
         try {
-          handOn(meter!, subscriber, { ...sample, buffer });
+          handOn(meter!, subscriber, { ...sample, buffer: sample.buffer === undefined ? buffer : severalShuffles });
         } finally {
           sample.lease.release();
         }
@@ -85,14 +95,15 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
       /** Gives out what is left. Declaring less and less leaves the stages after this one exactly the room that they declared. */
       const drain = () => {
         while (kept > 0 && !subscriber.closed) {
-          demand!.declare('shuffle', kept);
+          claims.declare(demand!, kept);
           if (!demand!.room) {
             void demand!.whenRoom().then(drain);
             return;
           }
           give();
         }
-        demand?.declare('shuffle', 0);
+        if (demand) claims.declare(demand, 0);
+        claims.end();
         subscriber.complete();
       };
 
@@ -102,8 +113,8 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
             demand = sample.lease.demand;
             meter = demand.meters.stage('shuffle');
             meter.passive = true;
-            meter.bound = buffer;
-            demand.declare('shuffle', buffer);
+            claims.declare(demand, buffer);
+            meter.bound = demand.declared.shuffle;
           }
           const outer = charge(meter!.main);
           try {
@@ -126,7 +137,7 @@ interface Round {
   readonly epoch: number;
   readonly seed: number;
   readonly block: number;
-  readonly samples: Ranked;
+  readonly samples: RankedSamples;
 }
 
 /** What was out depends on the buffer. */
@@ -141,49 +152,3 @@ function checkState({ after }: Sample, buffer: number): void {
     'Resume with the stages that the state was taken with.',
   );
 }
-
-interface Kept {
-  readonly rank: number;
-  readonly sample: Sample;
-  /** When it came, for the meter. */
-  readonly enteredMs: number;
-}
-
-/** Gives out the lowest rank first, of equal ones the lower position: a binary heap. */
-class Ranked {
-  readonly #heap: Kept[] = [];
-  get size(): number {
-    return this.#heap.length;
-  }
-  add(entry: Kept): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(entry);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!before(entry, heap[parent])) break;
-      heap[at] = heap[parent];
-      at = parent;
-    }
-    heap[at] = entry;
-  }
-  take(): Kept {
-    const heap = this.#heap;
-    const [first] = heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1], heap[child])) child++;
-      if (!before(heap[child], last)) break;
-      heap[at] = heap[child];
-      at = child;
-    }
-    heap[at] = last;
-    return first;
-  }
-}
-
-const before = (a: Kept, b: Kept): boolean => a.rank < b.rank || (a.rank === b.rank && a.sample.position < b.sample.position);

@@ -1,6 +1,19 @@
 import { fail } from '../errors.ts';
 import { MeterSet } from '../meter.ts';
 
+/** What one subscription to a stage keeps at most. */
+export interface Claim {
+  /** How many from now on. More than the demand's limit would stall, so it is an error at once. */
+  declare(count: number): void;
+  /** The subscription is over. */
+  end(): void;
+}
+interface StageClaim {
+  readonly stage: string;
+  count: number;
+  ended: boolean;
+}
+
 /**
  * Demand bounds a pipeline. RxJS pushes: nothing in it keeps a fast source from filling memory. So every sample carries a
  * lease on a place in the pipeline; the source lets one in only while there is room, and a place is free again once
@@ -12,7 +25,8 @@ import { MeterSet } from '../meter.ts';
 export class Demand {
   #inside = 0;
   #peak = 0;
-  #declared = new Map<string, number>();
+  readonly #claims: StageClaim[] = [];
+  readonly #named = new Map<string, Claim>();
   #base: number;
   #waiting: (() => void)[] = [];
 
@@ -36,31 +50,58 @@ export class Demand {
   /** The stated bound: one on its way, and what each stage may keep. */
   get bound(): number {
     let sum = this.#base;
-    for (const count of this.#declared.values()) sum += count;
+    for (const { count } of this.#claims) sum += count;
     return Math.min(sum, this.limit);
   }
 
-  /** What each stage keeps at most. */
+  /** What each stage keeps at most; stages of one name together. */
   get declared(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#declared);
+    const sums: Record<string, number> = {};
+    for (const { stage, count } of this.#claims) sums[stage] = (sums[stage] ?? 0) + count;
+    return sums;
   }
 
-  /** A stage says how many samples it keeps at most. More than the limit would stall, so it is an error at once. */
+  /** A stage says how many samples it keeps at most: what it said before under this name is replaced. Two stages of one name claim each their own. */
   declare(stage: string, count: number): void {
-    this.#declared.set(stage, count);
+    const claim = this.#named.get(stage) ?? this.claim(stage);
+    this.#named.set(stage, claim);
+    claim.declare(count);
+  }
+
+  /**
+   * The places of one subscription to a stage, which adds to those of all others, also of the same name. Those that have ended stay until
+   * another of their name takes them over: what such a stage let out may still be inside, and the next epoch's needs the same.
+   */
+  claim(stage: string): Claim {
+    const left = this.#claims.find(each => each.ended && each.stage === stage);
+    const own = left ?? { stage, count: 0, ended: false };
+    own.ended = false;
+    if (!left) this.#claims.push(own);
+    return {
+      declare: count => {
+        own.count = count;
+        this.#check(stage);
+        this.#wake();
+      },
+      end: () => {
+        own.ended = true;
+      },
+    };
+  }
+
+  /** More than the limit would stall, so it is an error at once. */
+  #check(stage: string): void {
     let sum = this.#base;
-    for (const each of this.#declared.values()) sum += each;
-    if (sum > this.limit) {
-      const list = [...this.#declared].map(([name, each]) => `${name} ${each}`).join(', ');
-      throw fail(
-        'state',
-        stage,
-        `a pipeline that keeps at most ${this.limit} samples`,
-        `stages that need ${sum} (${list})`,
-        `Raise the source's bound to at least ${sum}, or make the stages smaller.`,
-      );
-    }
-    this.#wake();
+    for (const { count } of this.#claims) sum += count;
+    if (sum <= this.limit) return;
+    const list = this.#claims.map(each => `${each.stage} ${each.count}`).join(', ');
+    throw fail(
+      'state',
+      stage,
+      `a pipeline that keeps at most ${this.limit} samples`,
+      `stages that need ${sum} (${list})`,
+      `Raise the source's bound to at least ${sum}, or make the stages smaller.`,
+    );
   }
 
   /** Lets one sample in; the caller holds the lease and releases it after its `next` returned. */

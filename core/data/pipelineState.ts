@@ -11,7 +11,7 @@ export interface PipelineState {
   readonly epoch: number;
   /** Place of that sample in the order in which the source visits the epoch; -1 before the first. */
   readonly position: number;
-  /** Of `shuffle`, if there was one: tells what had come out of it. */
+  /** Of `shuffle`, if there was one: tells what had come out of it. `severalShuffles` if there was more than one. */
   readonly buffer?: number;
   /** Of `shard`, if there was one: the sample's place in the order over all ranks. */
   readonly turn?: number;
@@ -21,6 +21,9 @@ export interface PipelineState {
   readonly consumed?: number;
   readonly batches?: number;
 }
+
+/** In place of a state's `buffer`: what had come out of several of them does not follow from one position. */
+export const severalShuffles = 0;
 
 /** The part of an epoch behind a state. */
 export interface Rest {
@@ -81,6 +84,10 @@ export function resumedIn(
   if (epoch < from.epoch) {
     const fix = "Begin with the state's epoch: those before it are done.";
     throw fail('usage', 'from', `a state of epoch ${epoch} or before`, `one of epoch ${from.epoch}`, fix);
+  }
+  if (from.buffer === severalShuffles && from.position >= 0) {
+    const fix = 'Go on at the beginning of an epoch (from: { seed, epoch, position: -1 }), or shuffle once, with a larger buffer.';
+    throw fail('usage', 'from', 'a state from behind at most one shuffle', 'one from behind several', fix);
   }
   return epoch === from.epoch ? from : undefined;
 }

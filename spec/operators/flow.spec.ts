@@ -43,8 +43,7 @@ function drawn(seed: number) {
   const some = (what: number): MonoTypeOperatorFunction<Sample> => {
     switch (draw(what, 6)) {
       case 0:
-        // places are declared by a stage's name: two of them would share theirs
-        return what === 10 ? shuffle({ buffer: 1 + draw(what + 100, 30) }) : identity;
+        return shuffle({ buffer: 1 + draw(what + 100, 30) });
       case 1:
         return filter(({ index }) => hash(seed, index, what) % 3 > 0);
       case 2:

@@ -52,6 +52,14 @@ describe('prefetch', () => {
     assert.equal(demand.inside, 0);
   });
 
+  it('should keep its batches also where another one like it follows', async () => {
+    const demand = new Demand();
+    const twice = tinySource(12, { demand }).pipe(decode({ pool }), batch(2), prefetch(2), prefetch(2), toArray());
+    await lastValueFrom(twice);
+    assert.equal(demand.declared['prefetch(2)'], 8);
+    assert.equal(demand.inside, 0);
+  });
+
   it('should keep that many batches more inside, and not one sample beyond', async () => {
     const inside = async (batches: number) => {
       const demand = new Demand();

@@ -189,4 +189,40 @@ describe('shuffle', () => {
       });
     }
   });
+
+  it('should not stall before another one, each with a buffer of its own @smoke', async () => {
+    for (const [one, other] of [
+      [20, 3],
+      [3, 20],
+      [5, 5],
+    ]) {
+      const demand = new Demand();
+      const all = numbers(50, { demand }).pipe(shuffle({ buffer: one }), shuffle({ buffer: other }), toArray());
+      const places = (await lastValueFrom(all)).map(sample => sample.index);
+      assert.deepEqual(
+        places.toSorted((a, b) => a - b),
+        Array.from({ length: 50 }, (_, i) => i),
+      );
+      assert.ok(demand.peak <= one + other + 1, `${demand.peak} of ${one} + ${other}`);
+      assert.equal(demand.inside, 0);
+    }
+  });
+
+  it('should not go on inside an epoch from a state of two of them', async () => {
+    const twice = (source: ReturnType<typeof numbers>) => source.pipe(shuffle({ buffer: 4 }), shuffle({ buffer: 4 }));
+    const state = await lastValueFrom(twice(numbers(20)).pipe(take(7)));
+    await assert.rejects(lastValueFrom(twice(numbers(20, { from: state }))), {
+      message:
+        'from: expected a state from behind at most one shuffle, got one from behind several. ' +
+        'Go on at the beginning of an epoch (from: { seed, epoch, position: -1 }), or shuffle once, with a larger buffer.',
+    });
+  });
+
+  it('should state no more places when it is subscribed to again, epoch after epoch', async () => {
+    const demand = new Demand();
+    await lastValueFrom(numbers(20, { demand }).pipe(shuffle({ buffer: 4 }), epochs(3), toArray()));
+    const claim = demand.claim('shuffle');
+    claim.declare(4);
+    assert.equal(demand.bound, 5);
+  });
 });
