@@ -209,6 +209,7 @@ export class MeterSet {
   warm: PipelineReading | undefined;
   #passes = 0;
   #deviceBefore: ReturnType<DeviceMeter['read']> | undefined;
+  #pausedSince: number | undefined;
 
   /** The meter of that name, made at first use. */
   stage(name: string): Meter {
@@ -230,6 +231,21 @@ export class MeterSet {
     this.device = device;
     device.trace = this.trace;
     this.#deviceBefore = device.read();
+  }
+
+  /**
+   * The pipeline is kept from its next step: until `resume`, time passes for no stage and for no gap of the device's. What the stages
+   * still do until they are full is counted, as it is needed later.
+   */
+  pause(): void {
+    this.#pausedSince ??= performance.now();
+    this.clock.halt();
+  }
+  resume(): void {
+    if (this.#pausedSince === undefined) return;
+    this.device?.paused(performance.now() - this.#pausedSince);
+    this.#pausedSince = undefined;
+    this.clock.go();
   }
 
   /** All numbers as they are now, to take differences from. */

@@ -20,10 +20,11 @@ function cpu(): CpuReading {
 
 /**
  * The time of a pipeline: it goes on while anything is inside, in a place or in a stage, so that what other pipelines do between
- * two epochs belongs to no stage. CPU time is taken by the same clock.
+ * two epochs belongs to no stage, nor does the time for which someone has halted it. CPU time is taken by the same clock.
  */
 export class PipelineClock {
   #holders = 0;
+  #halted = false;
   #pausedAt = performance.now();
   #pausedMs = this.#pausedAt;
   #began = false;
@@ -33,22 +34,40 @@ export class PipelineClock {
 
   /** Milliseconds that anything was inside. */
   now(): number {
-    return (this.#holders > 0 ? performance.now() : this.#pausedAt) - this.#pausedMs;
+    return (this.#runs ? performance.now() : this.#pausedAt) - this.#pausedMs;
   }
 
   hold(count = 1): void {
-    if (this.#holders === 0) this.#resume();
+    if (this.#holders === 0 && !this.#halted) this.#resume();
     this.#holders += count;
   }
 
   release(count = 1): void {
     this.#holders -= count;
-    if (this.#holders === 0) this.#pause();
+    if (this.#holders === 0 && !this.#halted) this.#pause();
+  }
+
+  /** Stands still from now on, whatever is inside, until `go`. */
+  halt(): void {
+    if (this.#halted) return;
+    // what the stages do until they are full belongs to the halt, so its beginning has to be known
+    this.#cpuAskedAt = Number.NEGATIVE_INFINITY;
+    if (this.#holders > 0) this.#pause();
+    this.#halted = true;
+  }
+  go(): void {
+    if (!this.#halted) return;
+    this.#halted = false;
+    if (this.#holders > 0) this.#resume();
+  }
+
+  get #runs(): boolean {
+    return this.#holders > 0 && !this.#halted;
   }
 
   /** Over the same time as `now`. */
   cpu(): CpuReading {
-    const { cpuMs, activeMs, idleMs } = this.#holders > 0 ? cpu() : (this.#cpuAtPause ?? this.#cpuPaused);
+    const { cpuMs, activeMs, idleMs } = this.#runs ? cpu() : (this.#cpuAtPause ?? this.#cpuPaused);
     const paused = this.#cpuPaused;
     return { cpuMs: cpuMs - paused.cpuMs, activeMs: activeMs - paused.activeMs, idleMs: idleMs - paused.idleMs };
   }

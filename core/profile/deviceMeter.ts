@@ -43,6 +43,7 @@ export class DeviceMeter {
   /** Asked when someone reads; undefined before the plans are placed. */
   memory: (() => DeviceMemory | undefined) | undefined;
   #endedMs = 0;
+  #pausedMs = 0;
   #last: Part | undefined;
 
   constructor(readonly device: { readonly kind: string; readonly description: string; readonly threads?: number }) {}
@@ -56,8 +57,9 @@ export class DeviceMeter {
     // what lies between training and evaluation belongs to neither
     if (this.#last && began > this.#endedMs && evaluates(part) === evaluates(this.#last)) {
       const first = part === 'forward' || part === 'evaluation forward';
-      (first ? this.#betweenSteps : this.#withinSteps).record(began - this.#endedMs);
+      (first ? this.#betweenSteps : this.#withinSteps).record(Math.max(0, began - this.#endedMs - this.#pausedMs));
     }
+    this.#pausedMs = 0;
     this.#last = part;
     this.#endedMs = Math.max(ended, began);
     const took = this.#endedMs - began;
@@ -69,6 +71,11 @@ export class DeviceMeter {
     own.record(took);
     this.trace?.add({ track: 'device', kind: 'device', name: part, beganMs: began, endedMs: this.#endedMs });
     return took;
+  }
+
+  /** For so long it was kept from work since its last segment: no gap of the pipeline's. */
+  paused(ms: number): void {
+    this.#pausedMs += ms;
   }
 
   read(): DeviceReading {

@@ -141,7 +141,7 @@ export interface MachineSnapshot {
 export interface PipelineSnapshot {
   /** Of `performance.now()`, the end of the span. */
   readonly atMs: number;
-  /** While anything was inside: a pause, and what other pipelines do meanwhile, does not count. */
+  /** While anything was inside: a pause by the run's controls, and what other pipelines do meanwhile, does not count. */
   readonly elapsedMs: number;
   /** What the last stage gave out. */
   readonly items: number;

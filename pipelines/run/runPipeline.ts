@@ -143,6 +143,7 @@ class Run {
 
   async go(signal: AbortSignal): Promise<Result> {
     const { context, folder, introduction } = this.prepared;
+    this.controls.state$.subscribe(({ paused }) => (paused ? context.meters.pause() : context.meters.resume()));
     this.controls.applied$.subscribe(action => folder.log({ event: 'control', step: this.#position.step, ...action }));
     this.listener.begin(this.prepared, this.controls);
     const began = performance.now();
@@ -237,7 +238,7 @@ class Run {
   #take(record: PipelineRecord): void {
     const pausedSeconds = this.controls.takePausedMs() / 1000;
     if (isStep(record)) this.#step(withoutPause(record, pausedSeconds));
-    else this.#evaluated(record);
+    else this.#evaluated(withoutPause(record, pausedSeconds));
   }
 
   #step(step: Step): void {
@@ -314,11 +315,11 @@ class Run {
   }
 }
 
-/** A pause is no part of the step that came after it. */
-function withoutPause(step: Step, pausedSeconds: number): Step {
-  if (pausedSeconds === 0 || pausedSeconds >= step.seconds) return step;
-  const seconds = step.seconds - pausedSeconds;
-  return { ...step, seconds, imagesPerSecond: step.images / seconds };
+/** A pause is no part of the step that came after it, nor of the evaluation that it was in. */
+function withoutPause<Timed extends Step | EpochEvaluation>(record: Timed, pausedSeconds: number): Timed {
+  if (pausedSeconds === 0 || pausedSeconds >= record.seconds) return record;
+  const seconds = record.seconds - pausedSeconds;
+  return { ...record, seconds, imagesPerSecond: record.images / seconds };
 }
 
 /** Flags where the operators' own message speaks of arguments. */

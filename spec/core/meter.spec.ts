@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Meter, MeterSet } from '../../core/meter.ts';
+import { DeviceMeter } from '../../core/profile/deviceMeter.ts';
 import { hash } from '../../core/random.ts';
 
 const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
@@ -108,5 +109,40 @@ describe('MeterSet', () => {
         ['decode', 3],
       ],
     );
+  });
+
+  it("should let no time pass while it is paused, for stages, their items, CPU time and the device's gaps @smoke", async () => {
+    const set = new MeterSet();
+    const device = new DeviceMeter({ kind: 'cpu', description: 'a device' });
+    const stage = set.stage('stage');
+    stage.worksByDepth();
+    const since = stage.enter(2);
+    set.uses(device);
+    const ended = performance.now();
+    device.ran('update', ended - 1, ended);
+    set.pause();
+    const before = set.read();
+    const until = performance.now() + 60;
+    while (performance.now() < until);
+    // inside a pause items come and go, too
+    stage.drop(1, since);
+    stage.drop(1, since);
+    const later = stage.enter(3);
+    await wait(40);
+    assert.equal(set.read().elapsedMs, before.elapsedMs);
+    assert.equal(set.read().cpu.cpuMs, before.cpu.cpuMs);
+    set.resume();
+    const began = performance.now();
+    device.ran('forward', began, began + 1);
+    await wait(30);
+    stage.leave(3, later);
+    const { elapsedMs, stages, device: seen, machine } = set.snapshot();
+    // a busy machine lengthens what lies outside of the pause; the pause alone was 100
+    assert.ok(elapsedMs >= 29 && elapsedMs < 90, `${elapsedMs} ms`);
+    const [{ latency, meanDepth, heldMs, busyMs, waitUpstreamMs }] = stages;
+    assert.ok(busyMs + waitUpstreamMs <= elapsedMs + 1e-6, `${busyMs} + ${waitUpstreamMs} of ${elapsedMs}`);
+    assert.ok(Math.abs(meanDepth * elapsedMs - (latency.count * latency.meanMs + heldMs)) < 1e-3 * elapsedMs * meanDepth);
+    assert.ok(seen!.betweenSteps.count === 1 && seen!.betweenSteps.maxMs < 50, `${seen!.betweenSteps.maxMs}`);
+    assert.ok(machine.busyCores * elapsedMs < 60, `${machine.busyCores} cores`);
   });
 });

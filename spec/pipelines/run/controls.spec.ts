@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Subject } from 'rxjs';
+import type { PipelineSnapshot } from '../../../core/index.ts';
 import { Lock } from '../../../core/training/lock.ts';
 import { type ControlAction, Controls } from '../../../pipelines/run/controls.ts';
 import { type Listener, runPipeline } from '../../../pipelines/run/runPipeline.ts';
@@ -146,6 +147,11 @@ describe('a run that is steered', () => {
     const losses = (run: typeof plain) => steps(run.records).map(({ loss }) => loss);
     assert.deepEqual(losses(paused), losses(plain));
     for (const { step, seconds } of steps(paused.records)) assert.ok(seconds! < 0.35, `step ${step} took ${seconds} s`);
+    // nor do the meters know of it: 400 ms of standing still
+    const { total } = paused.records.find(({ event }) => event === 'profile') as { total: PipelineSnapshot };
+    const stepsMs = steps(paused.records).reduce((sum, { seconds }) => sum + 1000 * seconds!, 0);
+    assert.ok(total.elapsedMs < stepsMs + 350, `${total.elapsedMs} ms of steps of ${stepsMs} ms`);
+    assert.ok(total.device!.betweenSteps.maxMs < 350, `${total.device!.betweenSteps.maxMs} ms between steps`);
   });
 
   it('should stop with a checkpoint, also while it is paused', async () => {
