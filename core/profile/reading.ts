@@ -45,10 +45,11 @@ export function pipelineSnapshot(now: PipelineReading, since?: PipelineReading):
     ...waitsOf(stage, measured, passive.has(stage.name)),
     deviceMs: device?.parts.reduce((sum, { part, busyMs }) => sum + (stageOf[part] === stage.name ? busyMs : 0), 0) ?? 0,
   }));
-  const last = stages.findLast(({ itemsOut }) => itemsOut > 0);
+  // also in a span of time in which it gave out nothing
+  const last = now.meters.findLast(({ itemsOut }) => itemsOut > 0)?.name;
   const forward = stages.find(({ name }) => name === 'forward');
   const steps = device?.parts.find(({ part }) => stageOf[part] === 'forward')?.took.count ?? 0;
-  const items = last?.itemsOut ?? 0;
+  const items = stages.find(({ name }) => name === last)?.itemsOut ?? 0;
   const cpu = (key: keyof CpuReading) => now.cpu[key] - (since?.cpu[key] ?? 0);
   const threadMs = cpu('activeMs') + cpu('idleMs');
   return {
