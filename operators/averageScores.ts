@@ -10,6 +10,8 @@ import { through } from './through.ts';
 /** What a model says of a batch: [count, classes], before any softmax. */
 export interface Scores {
   readonly keys: readonly string[];
+  /** Position of each image in the data set: of two with one key each has its own. */
+  readonly indices: Uint32Array;
   readonly labels: Int32Array;
   readonly logits: Float32Array;
 }
@@ -24,7 +26,12 @@ export function scores(model: CompiledModel): OperatorFunction<Batch, Scores> {
   return source =>
     source.pipe(
       forward(model, { mode: 'evaluate' }),
-      onPass('scores', async ({ batch, logits }) => ({ keys: batch.keys, labels: batch.labels, logits: await logits() })),
+      onPass('scores', async ({ batch, logits }) => ({
+        keys: batch.keys,
+        indices: batch.indices,
+        labels: batch.labels,
+        logits: await logits(),
+      })),
     );
 }
 
@@ -39,8 +46,10 @@ export interface AverageScoresOptions extends EvaluateOptions {
  *      in:  --x---y---z--|        scores of ten crops, or of several scales one after the other (`concat`)
  *   averageScores({ views: 10 })
  *     out:  -------------(e|)     e as `evaluate` tells it, of images
- *  Views belong together by their keys; those of an image that has not got all of them count nowhere.  Order: does not matter.
- *  Holds: [classes] float64 of every image that has some views but not all: a few with crops, all with scales.
+ *  Views belong together by the image's position in the data set; those of an image that has not got all of them count nowhere.
+ *  Order: does not matter.
+ *  Holds: [classes] float32 of every image that has some views but not all: one with crops, all with scales (200 MB for ImageNet's 50,000).
+ *  Errors: two images of one position, from data sets that were merged.
  *  Runs: main thread.  Owns: nothing. */
 export function averageScores({ views, of = 'softmax', cost }: AverageScoresOptions): OperatorFunction<Scores, Evaluation> {
   if (!Number.isInteger(views) || views < 1)
@@ -48,12 +57,13 @@ export function averageScores({ views, of = 'softmax', cost }: AverageScoresOpti
   return source =>
     new Observable<Evaluation>(subscriber => {
       const startedMs = performance.now();
-      const waiting = new Map<string, { readonly sum: Float64Array; left: number }>();
+      const waiting = new Map<number, { readonly key: string; readonly sum: Float32Array; left: number }>();
+      let values = new Float64Array(0);
       const total = { images: 0, loss: 0, top1: 0, top5: 0, cost1: 0, cost5: 0 };
-      const measure = (sum: Float64Array, label: number): void => {
-        const mean = sum.map(value => value / views);
+      const measure = (mean: Float32Array, label: number): void => {
+        for (let c = 0; c < mean.length; c++) mean[c] /= views;
         const first = best(mean, guesses);
-        const probabilities = of === 'softmax' ? mean : softmax(mean);
+        const probabilities = of === 'softmax' ? mean : softmax(mean, values);
         total.images++;
         total.loss -= Math.log(probabilities[label]);
         if (first[0] === label) total.top1++;
@@ -64,16 +74,28 @@ export function averageScores({ views, of = 'softmax', cost }: AverageScoresOpti
         total.cost5 += Math.min(...costs);
       };
       through(source, subscriber, {
-        next({ keys, labels, logits }) {
+        next({ keys, indices, labels, logits }) {
           const classes = logits.length / keys.length;
+          if (values.length !== classes) values = new Float64Array(classes);
           for (const [i, key] of keys.entries()) {
             const row = logits.subarray(i * classes, (i + 1) * classes);
-            const values = of === 'softmax' ? softmax(row) : row;
-            const entry = waiting.get(key) ?? { sum: new Float64Array(classes), left: views };
-            waiting.set(key, entry);
-            for (let c = 0; c < classes; c++) entry.sum[c] += values[c];
+            const said = of === 'softmax' ? softmax(row, values) : row;
+            const index = indices[i];
+            const entry = waiting.get(index) ?? { key, sum: new Float32Array(classes), left: views };
+            waiting.set(index, entry);
+            if (entry.key !== key) {
+              const fix = 'Measure one data set at a time.';
+              throw fail(
+                'state',
+                'averageScores',
+                'one image at each position of the data set',
+                `"${entry.key}" and "${key}" at ${index}`,
+                fix,
+              );
+            }
+            for (let c = 0; c < classes; c++) entry.sum[c] += said[c];
             if (--entry.left > 0) continue;
-            waiting.delete(key);
+            waiting.delete(index);
             measure(entry.sum, labels[i]);
           }
         },
@@ -90,11 +112,15 @@ export function averageScores({ views, of = 'softmax', cost }: AverageScoresOpti
     });
 }
 
-/** Relative to the largest, so that nothing overflows. */
-function softmax(logits: Float32Array | Float64Array): Float64Array {
+/** Into `out`; relative to the largest, so that nothing overflows. */
+function softmax(logits: Float32Array, out: Float64Array): Float64Array {
   let largest = Number.NEGATIVE_INFINITY;
   for (const value of logits) largest = Math.max(largest, value);
-  const out = Float64Array.from(logits, value => Math.exp(value - largest));
-  const sum = out.reduce((all, value) => all + value, 0);
-  return out.map(value => value / sum);
+  let sum = 0;
+  for (let c = 0; c < out.length; c++) {
+    out[c] = Math.exp(logits[c] - largest);
+    sum += out[c];
+  }
+  for (let c = 0; c < out.length; c++) out[c] /= sum;
+  return out;
 }

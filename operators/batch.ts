@@ -160,6 +160,7 @@ class Filling implements Delivery {
       cells: this.#pixels.map(pixels => pixels.data),
       labels: Int32Array.from(samples, sample => sample.label),
       keys: samples.map(sample => sample.key),
+      indices: Uint32Array.from(samples, sample => sample.index),
       ...(this.#pixels.some(each => each.boxes) && { boxes: this.#pixels.map(each => each.boxes ?? []) }),
       count: samples.length,
       height,

@@ -75,7 +75,7 @@ async function largestLabel(dir: string, part: readonly string[] | undefined, op
   const shards = shardsOf(dir, part, 'train');
   const indexed = opened ?? (await openShardIndexes(shards));
   if (indexed) return indexed.indexes.reduce((max, { labels }) => labels.reduce((a, b) => Math.max(a, b), max), 0);
-  return lastValueFrom(webDataset(shards).pipe(reduce((max, sample) => Math.max(max, sample.label), 0)));
+  return lastValueFrom(webDataset(shards).pipe(reduce((max, { label, fault }) => (fault === undefined ? Math.max(max, label) : max), 0)));
 }
 
 /** "0" to `largest`; errors where that is a single class, or so many that a label must be wrong. */

@@ -1,14 +1,24 @@
 import { basename } from 'node:path';
 import type { Observable } from 'rxjs';
+import { faultOf } from '../core/data/annotations.ts';
 import { isImageExtension } from '../core/data/imageFiles.ts';
 import { parseLabel } from '../core/data/label.ts';
 import { checkReaches } from '../core/data/pipelineState.ts';
 import { type Found, pull } from '../core/data/pull.ts';
 import type { Sample, SourceOptions } from '../core/data/sample.ts';
 import { parseBoxes } from '../core/data/shardBoxes.ts';
-import { boxesExtension, missingImage, missingLabel, mostBytes, type ShardGroup, splitName, twice } from '../core/data/shardGroup.ts';
+import {
+  boxesExtension,
+  missingImage,
+  missingLabel,
+  mostBytes,
+  oversized,
+  type ShardGroup,
+  splitName,
+  twice,
+} from '../core/data/shardGroup.ts';
 import { listShards } from '../core/data/shards.ts';
-import { fail } from '../core/errors.ts';
+import { fail, MillraceError } from '../core/errors.ts';
 import { readTar } from '../core/formats/tar.ts';
 
 export interface WebDatasetOptions extends SourceOptions {
@@ -30,7 +40,8 @@ export interface WebDatasetOptions extends SourceOptions {
  *  Shapes: picture kind `encoded`, the bytes of the image file in memory of their own.  Order: as in the shards, one shard after the other.
  *  Holds: one sample and a few chunks of 64 KiB; shards are streamed.  Runs: main thread, gzip on libuv's threads.
  *  Owns: one open shard; closed at its end, on error and at once on unsubscribe.
- *  Errors: no shards; a shard cut off or damaged; a sample without label or image, or with two; a label that is no integer or out of range.
+ *  Errors: no shards; a shard cut off or damaged. A sample without label or image, or with two, with a label that is no integer or out
+ *  of range, with wrong boxes or a file too large to be meant, has a `fault` and label 0: `decode` makes it a bad sample.
  *  See also: {@link imageFolder}, {@link idx}, {@link openDataSet}, which uses the indexes of `data DIR shard` to reach any sample. */
 export function webDataset(from: string | readonly string[], { classes, counts, ...options }: WebDatasetOptions = {}): Observable<Sample> {
   return pull(
@@ -80,15 +91,12 @@ async function* readShard(
     }
     if (!group.wanted) continue;
     group.extensions.push(name.extension);
-    if (name.extension === 'cls') {
-      if (group.label !== undefined) throw twice(group, 'label');
-      group.label = new TextDecoder().decode(await entry.read(mostBytes.label));
-    } else if (isImageExtension(name.extension)) {
-      if (group.image) throw twice(group, 'image');
-      group.image = await entry.read(mostBytes.image);
-    } else if (name.extension === boxesExtension && boxes) {
-      group.boxes = new TextDecoder().decode(await entry.read(mostBytes.boxes));
-    }
+    const kind = kindOf(name.extension);
+    if (!kind || group.fault || (kind === 'boxes' && !boxes)) continue;
+    if (kind !== 'boxes' && group[kind] !== undefined) group.fault = twice(group, kind);
+    else if (entry.bytes > mostBytes[kind]) group.fault = oversized(group, entry.bytes, mostBytes[kind]);
+    else if (kind === 'image') group.image = await entry.read(mostBytes.image);
+    else group[kind] = new TextDecoder().decode(await entry.read(mostBytes[kind]));
   }
   if (group) yield finish(group, classes);
 }
@@ -99,18 +107,32 @@ interface Group extends ShardGroup {
   label: string | undefined;
   image: Uint8Array | undefined;
   boxes: string | undefined;
+  /** The first thing that is wrong with it; the rest of it is not read. */
+  fault?: MillraceError;
+}
+
+function kindOf(extension: string): keyof typeof mostBytes | undefined {
+  if (extension === 'cls') return 'label';
+  if (isImageExtension(extension)) return 'image';
+  return extension === boxesExtension ? 'boxes' : undefined;
 }
 
 function finish(group: Group, classes: number | undefined): Omit<Found, 'index'> | undefined {
   if (!group.wanted) return undefined;
-  const { shard, label, image, boxes } = group;
-  if (label === undefined) throw missingLabel(group);
-  if (!image) throw missingImage(group);
+  const { shard, label, image, boxes, fault } = group;
   const key = `${basename(shard)}/${group.key}`;
-  return {
-    key,
-    label: parseLabel(label, key, classes),
-    picture: { kind: 'encoded', bytes: image },
-    ...(boxes !== undefined && { boxes: parseBoxes(boxes, key, classes) }),
-  };
+  try {
+    if (fault) throw fault;
+    if (label === undefined) throw missingLabel(group);
+    if (!image) throw missingImage(group);
+    return {
+      key,
+      label: parseLabel(label, key, classes),
+      picture: { kind: 'encoded', bytes: image },
+      ...(boxes !== undefined && { boxes: parseBoxes(boxes, key, classes) }),
+    };
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return { key, label: 0, picture: { kind: 'encoded', bytes: new Uint8Array(0) }, fault: faultOf(error) };
+  }
 }

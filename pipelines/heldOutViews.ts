@@ -18,7 +18,7 @@ import type { HeldOut } from './heldOut.ts';
 
 export interface HeldOutViews extends Omit<HeldOut, 'model'> {
   readonly graph: Graph;
-  /** The graph for images of another size, with the checkpoint's weights. */
+  /** The graph for images of another size, with the checkpoint's weights. Destroyed before the next one is asked for. */
   readonly open: (graph: Graph) => Promise<CompiledModel>;
   /** 10: corners and middle, mirrored too, of a square that is wider by 256/224 (Krizhevsky et al. 2012, section 4.1). */
   readonly crops: 1 | 10;
@@ -38,25 +38,28 @@ export function heldOutViews(options: HeldOutViews, epoch = 0): Observable<Epoch
   const scales = options.scales ?? [height];
   // before the first is measured, since that takes time
   const graphs = scales.map(scale => atSize(graph, scale, scale));
+  let opened: CompiledModel | undefined;
   const passes = scales.map((scale, i) =>
-    defer(() => open(graphs[i])).pipe(
+    defer(async () => {
+      // its memory serves the next
+      await opened?.destroy();
+      opened = undefined;
+      opened = await open(graphs[i]);
+      return opened;
+    }).pipe(
       concatMap(model => {
         const around = crops === 10 ? Math.round((scale * 256) / 224) : scale;
         const samples = data.test
           .samples({ boxes: false })
           .pipe(decode(decoding), augment([resize(around), centerCrop(around), normalize(images.normalization)]));
         const views = crops === 10 ? samples.pipe(tenCrop(scale)) : samples;
-        return views.pipe(
-          batch(model.batch),
-          prefetch(2),
-          scores(model),
-          finalize(() => void model.destroy()),
-        );
+        return views.pipe(batch(model.batch), prefetch(2), scores(model));
       }),
     ),
   );
   return concat(...passes).pipe(
     averageScores({ views: crops * scales.length, ...(average && { of: average }), ...(cost && { cost }) }),
     map(evaluation => ({ ...evaluation, epoch })),
+    finalize(() => void opened?.destroy()),
   );
 }

@@ -37,6 +37,7 @@ export function fakeBatch({
     cells: leases.map((_, i) => Uint8Array.from({ length: pixels }, (_, p) => hash(seed, i, p) & 255)),
     labels: Int32Array.from(labels ?? leases.map((_, i) => hash(seed, i) % classes)),
     keys: leases.map((_, i) => `sample ${i}`),
+    indices: Uint32Array.from(leases.keys()),
     count,
     height,
     width,

@@ -157,6 +157,8 @@ export interface Batch {
   readonly cells: readonly Uint8Array[];
   readonly labels: Int32Array;
   readonly keys: readonly string[];
+  /** Position of each in the data set, before any shuffling. */
+  readonly indices: Uint32Array;
   /** Objects in each sample's pixels, where the data set knows any. */
   readonly boxes?: readonly (readonly Box[])[];
   /** Samples in it; less than asked for in a last, partial batch. */

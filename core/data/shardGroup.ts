@@ -30,6 +30,18 @@ function missing({ shard, key, extensions }: ShardGroup, what: string): Millrace
   return fail('data', `${shard}, sample ${JSON.stringify(key)}`, what, got, fix);
 }
 
+/** Its last file is. */
+export function oversized({ shard, key, extensions }: ShardGroup, bytes: number, most: number): MillraceError {
+  const where = `${shard}, sample ${JSON.stringify(key)}`;
+  return fail(
+    'data',
+    where,
+    `at most ${most} bytes of .${extensions.at(-1)}`,
+    `${bytes} bytes`,
+    'Make the shard again without the oversized file.',
+  );
+}
+
 export function twice({ shard, key, extensions }: ShardGroup, what: 'label' | 'image'): MillraceError {
   const got = `two (${extensions.map(extension => `.${extension}`).join(', ')})`;
   return fail('data', `${shard}, sample ${JSON.stringify(key)}`, `one ${what}`, got, 'Give every sample a name of its own.');

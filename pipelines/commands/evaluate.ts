@@ -75,9 +75,11 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
     const images: Images = { ...chooseSize(await lookAt(test), undefined, checkpoint.graph), normalization: checkpoint.normalization };
     // the run's own batch, so that every number is summed in the same order
     const batch = options.batch ?? Number(config.options?.batch ?? 32);
+    // one at a time
+    let model: CompiledModel | undefined;
+    closing.push(() => model?.destroy());
     const load = async (graph: Graph): Promise<CompiledModel> => {
-      const model = compile(graph, { device, batch, exact });
-      closing.push(() => model.destroy());
+      model = compile(graph, { device, batch, exact });
       await model.load(checkpoint.tensors);
       return model;
     };

@@ -9,6 +9,7 @@ export function syntheticBatch(model: CompiledModel): Batch {
     cells,
     labels: Int32Array.from(cells, (_, n) => n % model.classes),
     keys: cells.map((_, n) => `synthetic ${n}`),
+    indices: Uint32Array.from(cells.keys()),
     count: model.batch,
     height,
     width,

@@ -113,6 +113,7 @@ describe('averageScores', () => {
   const training = useTraining();
   const said = (keys: string[], labels: number[], ...logits: number[][]): Scores => ({
     keys,
+    indices: Uint32Array.from(keys, key => key.charCodeAt(0)),
     labels: Int32Array.from(labels),
     logits: Float32Array.from(logits.flat()),
   });
@@ -138,6 +139,16 @@ describe('averageScores', () => {
     assert.deepEqual([costs.cost1, costs.cost5], [0, 0]);
   });
 
+  it('should keep two images of one key apart, and refuse two at one position', async () => {
+    const twins = (...logits: number[][]) => ({ ...said(['a', 'a'], [0, 1], ...logits), indices: Uint32Array.of(0, 1) });
+    const { images, top1, loss } = await measured({ views: 2 }, twins([9, 0], [0, 9]), twins([9, 0], [0, 9]));
+    assert.deepEqual([images, top1], [2, 1]);
+    assert.ok(loss < 0.001, 'mixed it would be ln 2');
+    await assert.rejects(measured({ views: 2 }, { ...said(['a', 'b'], [0, 1], [1, 0], [1, 0]), indices: Uint32Array.of(3, 3) }), {
+      message: 'averageScores: expected one image at each position of the data set, got "a" and "b" at 3. Measure one data set at a time.',
+    });
+  });
+
   it('should leave out images that lack a view', async () => {
     const { images, top1 } = await measured({ views: 2 }, said(['a', 'b', 'a'], [0, 1, 0], [1, 0], [1, 0], [1, 0]));
     assert.deepEqual([images, top1], [1, 1]);
@@ -147,7 +158,14 @@ describe('averageScores', () => {
 
   it('should say of one view what evaluate says, and of the same view twice the same', async () => {
     const rig = training.rig();
-    const batches = () => rig.batches(2).pipe(map((each, i) => ({ ...each, keys: each.keys.map(key => `${i} ${key}`) })));
+    const batches = () =>
+      rig.batches(2).pipe(
+        map((each, i) => ({
+          ...each,
+          keys: each.keys.map(key => `${i} ${key}`),
+          indices: each.indices.map(index => 100 * i + index),
+        })),
+      );
     const { values } = await record(rig.batches(2).pipe(evaluate(rig.model, crossEntropy())));
     const once = await lastValueFrom(batches().pipe(scores(rig.model), averageScores({ views: 1 })));
     const twice = await lastValueFrom(
