@@ -56,7 +56,7 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
           meter.works();
           meters.uses(model.meter);
           try {
-            await model.upload(batch, mode, { copy: meter.main, mix: batch.mixedBy ? meters.stage(batch.mixedBy).main : meter.main });
+            await model.upload(batch, mode, meter.main);
           } finally {
             // the pixels are on the device: decoding may use their places again
             batchLease.release();

@@ -32,13 +32,13 @@ export function mixing(
     const { seed, epoch, index } = batch.first;
     const random = uniforms(seed, epoch, index, purpose.mix, kind);
     if (random() >= probability) return batch;
-    return { ...batch, mixture: mixture(beta(alpha, random), batch, random), mixedBy: where };
+    return { ...batch, mixture: mixture(beta(alpha, random), batch, random) };
   };
   return source =>
     new Observable(subscriber =>
       through(source, subscriber, {
         next(batch) {
-          // pixels are mixed when they are copied for the device: `forward` charges that here
+          // pixels are mixed on the device, with their conversion to floats
           const meter = batch.lease.demand.meters.stage(where);
           meter.passive = true;
           meter.pass(batch.count);

@@ -40,6 +40,7 @@ export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradie
 export { multiplySeven, packSeven, rowsProduct } from './strassen';
 export { joinSevenFilters, multiplySevenFilters } from './strassenFilters';
 export { toFloat } from './toFloat';
+export { toFloatEdited } from './toFloatEdited';
 export { exponential, logarithm } from './transcendental';
 export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
 export { winogradGradients, winogradJoin, winogradParts, winogradRows, winogradSums } from './winogradFilterGradient';

@@ -1,6 +1,6 @@
 import type { RawPixels } from './rawPixels.ts';
 
-/** How the samples of a batch are mixed with each other: the pixels when they are copied for the device, the labels in the loss. */
+/** How the samples of a batch are mixed with each other: the pixels when the device converts them to floats, the labels in the loss. */
 export interface Mixture {
   /** Sample i takes in `partners[i]`. */
   readonly partners: Int32Array;
@@ -11,8 +11,8 @@ export interface Mixture {
 }
 
 /**
- * Writes sample i as mixed to `out`, uint8 [H,W,C]. A blend is to the nearest byte: torchvision's reference mixes floats, which
- * lie up to half a byte's step from it.
+ * Writes sample i as mixed to `out`, uint8 [H,W,C], for people to look at: a blend to the nearest byte. The device does not round
+ * (`core/ops/toFloatEdited.ts`).
  */
 export function mixPixels(
   out: Uint8Array,

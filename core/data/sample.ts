@@ -174,10 +174,8 @@ export interface Batch {
   readonly normalization: Normalization | undefined;
   /** Of its first sample: all randomness of the batch depends on these alone, so that a resumed run draws the same. */
   readonly first: { readonly seed: number; readonly epoch: number; readonly index: number };
-  /** The samples are to be mixed with each other; `cells` and `labels` are those before. */
+  /** The samples are to be mixed with each other, on the device; `cells` and `labels` are those before. */
   readonly mixture?: Mixture;
-  /** The stage that says so, for the meters. */
-  readonly mixedBy?: string;
   /** Holds the leases and cells of all its samples. */
   readonly lease: SharedLease;
 }

@@ -186,6 +186,7 @@ interface GpuJsEmitter {
   f32Load(offset: number): this;
   f32Store(offset: number): this;
   f32ConvertI32U(): this;
+  i32TruncSatF32S(): this;
   f32Mul(): this;
   f32Add(): this;
   f32x4Splat(): this;
@@ -198,6 +199,7 @@ interface GpuJsEmitter {
   i32x4ReplaceLane(lane: number): this;
   i32x4MaxS(): this;
   i32x4MinS(): this;
+  i32x4TruncSatF32x4S(): this;
   v128ConstI32x4(a: number, b: number, c: number, d: number): this;
   v128Load(offset: number, align: number): this;
   v128Store(offset: number, align: number): this;

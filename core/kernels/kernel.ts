@@ -9,7 +9,7 @@ import { fail } from '../errors.ts';
  *  - a loop starts at a literal and ends at an integer constant: `for (let i = 0; i < this.constants.n; i++)`;
  *  - `const i = <integer expression>` stays an exact 32-bit integer (gpu.js alone would make it a float); `let` is always a float;
  *  - `Math.floor(a / b)` of two integers is an exact integer division, and `Math.min(a, b)`, `Math.max(a, b)` of two integers
- *    is an integer; there is no `%`: write `a - b * Math.floor(a / b)`;
+ *    is an integer, and so is `Math.trunc(x)` of a float, for indices that are data; there is no `%`: write `a - b * Math.floor(a / b)`;
  *  - `Math.pow`, `Math.tanh`, `log1p`, `expm1` and `round` differ between devices: build them from exp, log and floor, clamp
  *    their arguments;
  *  - a local has a name that no other local has where it is visible, nor an argument;

@@ -2,7 +2,7 @@ import functionNode from 'gpu.js/src/backend/web-assembly/function-node.js';
 
 /**
  * gpu.js's compiler from JavaScript to WebAssembly, taught what `kernel.ts` promises: exact integers in `const` locals,
- * exact integer division, uint8 arrays, four rows a thread, and one vector load where four lanes read four neighbours.
+ * exact integer division, integers of floats, uint8 arrays, four rows a thread, and one vector load where four lanes read four neighbours.
  */
 const { WebAssemblyFunctionNode } = functionNode;
 
@@ -25,7 +25,7 @@ export class WasmNode extends WebAssemblyFunctionNode {
   }
 
   override getType(ast: GpuJsAst): string {
-    if (!Array.isArray(ast) && (this.integerDivision(ast) || this.integerExtreme(ast))) return 'Integer';
+    if (!Array.isArray(ast) && (this.integerDivision(ast) || this.integerExtreme(ast) || this.integerPart(ast))) return 'Integer';
     return super.getType(ast);
   }
 
@@ -46,7 +46,19 @@ export class WasmNode extends WebAssemblyFunctionNode {
     return ast.arguments.every(argument => isInteger(this.getType(argument))) ? name : undefined;
   }
 
+  /** The number in `Math.trunc(x)`, as an integer. */
+  private integerPart(ast: GpuJsAst): GpuJsAst | undefined {
+    if (ast?.type !== 'CallExpression' || !this.isAstMathFunction(ast)) return undefined;
+    return ast.callee?.property?.name === 'trunc' ? ast.arguments?.[0] : undefined;
+  }
+
   override exprCall(ast: GpuJsAst): string {
+    const number = this.integerPart(ast);
+    if (number) {
+      this.emitByType(number, 'f32');
+      this.em.i32TruncSatF32S();
+      return 'i32';
+    }
     const extreme = this.integerExtreme(ast);
     if (extreme) {
       const [a, b] = [this.em.addLocal('i32'), this.em.addLocal('i32')];
@@ -71,6 +83,12 @@ export class WasmNode extends WebAssemblyFunctionNode {
   }
 
   override vexprCall(ast: GpuJsAst): string {
+    const number = this.integerPart(ast);
+    if (number) {
+      this.vEmitByType(number, 'vf32');
+      this.em.i32x4TruncSatF32x4S();
+      return 'vi32';
+    }
     const extreme = this.integerExtreme(ast);
     if (extreme) {
       this.vEmitByType(ast.arguments![0]!, 'vi32');

@@ -2,14 +2,14 @@ import functionNode from 'gpu.js/src/backend/web-gpu/function-node.js';
 
 /**
  * gpu.js's compiler from JavaScript to WGSL, taught what `kernel.ts` promises: exact integers in `const` locals, exact
- * integer division, integer minimum and maximum, four rows a thread, and branches of `?:` that read no memory they must not.
+ * integer division, integer minimum and maximum, integers of floats, four rows a thread, and branches of `?:` that read no memory they must not.
  */
 const { WGSLFunctionNode } = functionNode;
 
 const isInteger = (type: string) => type === 'Integer' || type === 'LiteralInteger';
 const COMPARISONS = new Set(['<', '<=', '>', '>=', '==', '!=', '===', '!==']);
 /** `Math` functions that mean the same on every device (`round` does not: halves go up, or to the even number), spelt alike in WGSL. */
-const FUNCTIONS = new Set(['abs', 'ceil', 'cos', 'exp', 'floor', 'log', 'log2', 'max', 'min', 'sign', 'sin', 'sqrt', 'trunc']);
+const FUNCTIONS = new Set(['abs', 'ceil', 'cos', 'exp', 'floor', 'log', 'log2', 'max', 'min', 'sign', 'sin', 'sqrt']);
 
 export class WgslNode extends WGSLFunctionNode {
   /** Whether the thread returns four rows: `return [a, b, c, d]` becomes a call of `storeRows`, which the adapter writes. */
@@ -17,7 +17,7 @@ export class WgslNode extends WGSLFunctionNode {
 
   override getType(ast: GpuJsAst): string {
     if (Array.isArray(ast)) return super.getType(ast);
-    if (this.integerDivision(ast) || this.integerExtreme(ast) || this.integerChoice(ast)) return 'Integer';
+    if (this.integerDivision(ast) || this.integerExtreme(ast) || this.integerChoice(ast) || this.integerPart(ast)) return 'Integer';
     // gpu.js knows only < and > as comparisons, and gives the others their operands' type
     if (ast.type === 'BinaryExpression' && COMPARISONS.has(ast.operator!)) return 'Boolean';
     if (ast.type === 'UnaryExpression' && ast.operator === '!') return 'Boolean';
@@ -38,6 +38,11 @@ export class WgslNode extends WGSLFunctionNode {
     const name = ast.callee!.property!.name!;
     if (name !== 'min' && name !== 'max') return undefined;
     return ast.arguments!.every(argument => isInteger(this.getType(argument))) ? name : undefined;
+  }
+
+  /** The number in `Math.trunc(x)`, as an integer. */
+  private integerPart(ast: GpuJsAst): GpuJsAst | undefined {
+    return this.isAstMathFunction(ast) && ast.callee!.property!.name === 'trunc' ? ast.arguments![0] : undefined;
   }
 
   /** `test ? a : b` of two integers. */
@@ -91,6 +96,13 @@ export class WgslNode extends WGSLFunctionNode {
       this.emitInteger(a, out);
       out.push(', ');
       this.emitInteger(b, out);
+      out.push(')');
+      return out;
+    }
+    const number = this.integerPart(ast);
+    if (number) {
+      out.push('i32(');
+      this.astGeneric(number, out);
       out.push(')');
       return out;
     }

@@ -15,5 +15,6 @@ import './padChannels.ts';
 import './relu.ts';
 import './softmax.ts';
 import './toFloat.ts';
+import './toFloatEdited.ts';
 
 export * from './registry.ts';

@@ -1,5 +1,5 @@
 import type { Argument, CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../devices/device.ts';
-import type { Program, Segment } from '../program/program.ts';
+import type { Program, ProgramNode, Segment, TensorEntry } from '../program/program.ts';
 import { elements } from '../shape.ts';
 import { inPlace } from './inPlace.ts';
 import { bytesOf, type LoweredProgram, lower } from './lower.ts';
@@ -36,6 +36,11 @@ export interface Plan {
   segment(name: Segment): CompiledSegment;
   /** The launches of one node alone, compiled when asked for: to find where a number went wrong. */
   compileNode(index: number): Promise<CompiledSegment>;
+  /**
+   * The same plan with `node` in place of the one of the same output; `added` are inputs that only it reads. All memory but theirs is
+   * shared, and so are the segments that stay as they are.
+   */
+  replacing(node: ProgramNode, added: readonly TensorEntry[]): Promise<Plan>;
 }
 
 const temporary = new Set(['activation', 'gradient']);
@@ -75,6 +80,21 @@ export async function planFor(given: Program, options: PlanOptions): Promise<Pla
     lastingBuffers.push(buffer);
   }
 
+  const memory = [...new Set([...[...places.values()].map(({ buffer }) => pool[buffer]!), ...lastingBuffers])];
+  const lowerAlike = (part: Program) => lower(part, language, { variants, exact, mixed, largestBinding, features, limits });
+  return assemble({ program, lowered, buffers, memory, scratchBytes }, { device, placed, lowerAlike });
+}
+
+type Placed = Pick<Plan, 'program' | 'lowered' | 'buffers' | 'memory' | 'scratchBytes'>;
+interface Assembling extends Pick<PlanOptions, 'device' | 'placed'> {
+  /** As the plan was lowered. */
+  readonly lowerAlike: (program: Program) => LoweredProgram;
+}
+
+/** Compiles the segments of a program that lies in memory, but those that are there already. */
+async function assemble(plan: Placed, given: Assembling, known: ReadonlyMap<Segment, CompiledSegment> = new Map()): Promise<Plan> {
+  const { program, lowered, buffers, memory } = plan;
+  const { device, placed, lowerAlike } = given;
   const argument = (name: string): Argument => {
     const tensor = lowered.tensors.get(name)!;
     return { buffer: buffers.get(name)!, length: elements(tensor.shape), dtype: tensor.dtype };
@@ -88,23 +108,40 @@ export async function planFor(given: Program, options: PlanOptions): Promise<Pla
         output: argument(launch.output),
       })),
     );
-  const segments = new Map<Segment, CompiledSegment>();
+  const segments = new Map(known);
   for (const name of ['forward', 'backward', 'update'] as const) {
     const chosen = lowered.nodes.filter(node => node.segment === name);
-    if (chosen.length > 0) segments.set(name, await device.compile(launchesOf(chosen)));
+    if (chosen.length > 0 && !segments.has(name)) segments.set(name, await device.compile(launchesOf(chosen)));
   }
   return {
-    program,
-    lowered,
-    buffers,
-    memory: [...new Set([...[...places.values()].map(({ buffer }) => pool[buffer]!), ...lastingBuffers])],
-    scratchBytes,
+    ...plan,
     segment(name) {
       const segment = segments.get(name);
       if (!segment) throw new Error(`the plan has no ${name} segment`);
       return segment;
     },
     compileNode: index => device.compile(launchesOf([lowered.nodes[index]!])),
+    async replacing(node, added) {
+      const index = program.nodes.findIndex(({ output }) => output === node.output);
+      const tensors = { ...program.tensors, ...Object.fromEntries(added.map(tensor => [tensor.name, tensor])) };
+      const [lone] = lowerAlike({ ...program, tensors, nodes: [node] }).nodes;
+      if (lone!.launches.some(launch => [...launch.inputs, launch.output].some(name => !tensors[name])))
+        throw new Error(`the plan has no scratch for ${node.primitive} in place of ${program.nodes[index]!.primitive}`);
+      const own = new Map(added.map(tensor => [tensor.name, placed.get(tensor.name) ?? device.allocate(bytesOf(tensor), tensor.name)]));
+      for (const [name, buffer] of own) placed.set(name, buffer);
+      const changed: Placed = {
+        ...plan,
+        program: { ...program, tensors, nodes: program.nodes.with(index, node) },
+        lowered: {
+          nodes: lowered.nodes.with(index, lone!),
+          tensors: new Map([...lowered.tensors, ...added.map(each => [each.name, each] as const)]),
+        },
+        buffers: new Map([...buffers, ...own]),
+        memory: [...new Set([...memory, ...own.values()])],
+      };
+      const unchanged = new Map([...segments].filter(([name]) => name !== node.segment));
+      return assemble(changed, given, unchanged);
+    },
   };
 }
 

@@ -1,8 +1,10 @@
-import { type Mixture, mixPixels } from '../data/mixture.ts';
+import type { Mixture } from '../data/mixture.ts';
 import type { Batch } from '../data/sample.ts';
 import { fail, show } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { editsLength } from '../program/edits.ts';
 import { elements, text } from '../shape.ts';
+import { fillEdits, isEdited } from './batchEdits.ts';
 
 /** The host's copy of what a batch writes to the device. */
 export class BatchInput {
@@ -12,6 +14,9 @@ export class BatchInput {
   readonly targets: Float32Array;
   /** [N] each: second targets and their weights, of which the first ones are the larger; undefined if the batch is not mixed. */
   mixed: { readonly targets: Float32Array; readonly weights: Float32Array } | undefined;
+  /** [N,11+2C], of use if `edited`: what the device changes in the pixels, see `core/program/edits.ts`. */
+  readonly edits: Float32Array;
+  edited = false;
   /** [2,C]: mean, and 1 / standard deviation. */
   readonly normalization: Float32Array;
 
@@ -23,6 +28,7 @@ export class BatchInput {
   ) {
     this.pixels = new Uint8Array(size * elements(graph.input));
     this.targets = new Float32Array(size);
+    this.edits = new Float32Array(size * editsLength(graph.input[2]));
     this.normalization = new Float32Array(2 * graph.input[2]);
   }
 
@@ -32,10 +38,9 @@ export class BatchInput {
     const [height, width, channels] = this.graph.input;
     const { count, normalization, mixture } = batch;
     const size = height * width * channels;
-    for (let i = 0; i < count; i++) {
-      if (!mixture) this.pixels.set(batch.cells[i]!, i * size);
-      else mixPixels(this.pixels.subarray(i * size, (i + 1) * size), batch.cells, mixture, i, batch);
-    }
+    for (let i = 0; i < count; i++) this.pixels.set(batch.cells[i]!, i * size);
+    this.edited = isEdited(batch);
+    if (this.edited) fillEdits(this.edits, batch);
     this.targets.fill(-1);
     for (let i = 0; i < count; i++) {
       const label = batch.labels[i]!;

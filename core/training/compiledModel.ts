@@ -6,25 +6,24 @@ import { type GraphParameter, infer } from '../graph/infer.ts';
 import type { Loss } from '../losses/loss.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import { bytesOfKinds, gradientBytes, keptBytes, type MemoryUse } from '../plan/memory.ts';
-import { type Plan, planFor } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import { planTable } from '../plan/table.ts';
 import { DeviceMeter, type Part } from '../profile/deviceMeter.ts';
 import { type Account, charge } from '../profile/mainThread.ts';
-import { ProgramBuilder } from '../program/builder.ts';
+import { editsName } from '../program/edits.ts';
 import { fillHyper, type HyperValues, hyperLength, hyperName, hyperSlot } from '../program/hyper.ts';
 import { initialize } from '../program/initialize.ts';
-import type { Program } from '../program/program.ts';
 import { elements, same, text } from '../shape.ts';
 import { BatchInput } from './batchInput.ts';
 import type { CompileOptions, LossResult, Mode } from './compileOptions.ts';
 import { firstNotFinite } from './diagnose.ts';
 import { Lock } from './lock.ts';
+import { type LossPlan, LossPlans } from './lossPlans.ts';
 import { GradientCheck, LossScale } from './lossScale.ts';
 import { ModelMemory } from './modelMemory.ts';
-import { lossGradient, modelProgram } from './modelProgram.ts';
+import { ModelPlans } from './modelPlans.ts';
 import { checkMixed } from './precision.ts';
 import type { StepSegment } from './profile.ts';
-import { explainShortage } from './shortage.ts';
 import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
 import type { Watcher } from './watcher.ts';
@@ -52,18 +51,15 @@ export class CompiledModel {
   readonly lossScale: LossScale | undefined;
   readonly #options: CompileOptions;
   readonly #memory: ModelMemory;
-  readonly #plans = new Map<Mode, Promise<Plan>>();
-  readonly #losses = new Map<string, Promise<LossPlan>>();
+  readonly #plans: ModelPlans;
+  readonly #losses: LossPlans;
   /** Of the last training pass. */
   #loss: Loss | undefined;
   #update: { optimizer: Optimizer; plan: Promise<UpdatePlan> } | undefined;
   #optimizerState: ReadonlyMap<string, TensorData> | undefined;
   readonly #input: BatchInput;
   readonly #hyper = new Float32Array(hyperLength);
-  /** By mode and whether batches are mixed. */
-  readonly #lossPlans: Record<string, WeakMap<Loss, Promise<LossPlan>>> = {};
   #gradientCheck: Promise<GradientCheck> | undefined;
-  #logits = '';
   #result: Promise<Float32Array> | undefined;
   #destroyed = false;
 
@@ -85,7 +81,9 @@ export class CompiledModel {
     this.#input = new BatchInput(graph, options.batch, this.classes);
     const trained = ({ name, role }: GraphParameter) => role === 'parameter' && !options.frozen?.(name);
     this.#memory = new ModelMemory(this.device, parameters, trained);
-    this.meter.memory = () => (this.#plans.size > 0 ? this.#memory.byKind(this.parameters, this.device.scratchBytes) : undefined);
+    this.#plans = new ModelPlans(graph, this.#memory, options, this.#lowering);
+    this.#losses = new LossPlans(this.#memory, options.batch, { device: this.device, ...this.#lowering });
+    this.meter.memory = () => (this.#plans.all.length > 0 ? this.#memory.byKind(this.parameters, this.device.scratchBytes) : undefined);
     for (const { name, shape, init } of parameters) this.device.write(this.#bufferOf(name), initialize(name, shape, init, this.seed));
   }
 
@@ -114,9 +112,7 @@ export class CompiledModel {
     const weights = bytesOfKinds(program, ['parameter', 'state']);
     const optimizer = update ? update.tensors.reduce((sum, { shape }) => sum + 4 * elements(shape), 0) : 0;
     const [gradients, kept] = [gradientBytes(program), keptBytes(program)];
-    const plans = [
-      ...(await Promise.all([...this.#plans.values(), ...this.#losses.values()])).map(each => ('plan' in each ? each.plan : each)),
-    ];
+    const plans = [...(await Promise.all([...this.#plans.all, ...this.#losses.all])).map(each => ('plan' in each ? each.plan : each))];
     const scratch = [...plans, ...(update ? [update.plan] : [])].reduce((sum, { scratchBytes }) => sum + scratchBytes, 0);
     const lowerBound = weights + optimizer + gradients + kept;
     const peak = this.peakBytes - scratch;
@@ -136,89 +132,46 @@ export class CompiledModel {
 
   async #plan(mode: Mode): Promise<Plan> {
     this.#check();
-    let plan = this.#plans.get(mode);
-    if (!plan) {
-      // one after the other: both take their activations from the same pool
-      const before = [...this.#plans.values()];
-      plan = Promise.all(before).then(() => this.#makePlan(mode));
-      this.#plans.set(mode, plan);
-    }
-    return plan;
+    return this.#plans.plain(mode);
   }
 
-  async #makePlan(mode: Mode): Promise<Plan> {
-    const { program, keep, logits } = modelProgram(this.graph, this.batch, mode, this.#options);
-    this.#logits = logits;
-    const { placed, pool } = this.#memory;
-    try {
-      if (mode === 'train') this.#memory.addGradients(program.gradients);
-      return await planFor(program, { device: this.device, placed, keep, pool, ...this.#lowering });
-    } catch (error) {
-      throw await explainShortage(error, this.graph, this.#options, this.#lowering);
-    }
-  }
-
-  /** Loss objects are made freely (one an epoch, say): what they write decides whether there is a plan already. */
-  async #lossPlan(loss: Loss, mode: Mode): Promise<LossPlan> {
+  /** For the batch that was uploaded last. */
+  async #ownPlan(mode: Mode): Promise<Plan> {
     this.#check();
-    const mixed = this.#input.mixed !== undefined;
-    this.#lossPlans[`${mode} ${mixed}`] ??= new WeakMap();
-    const plans = this.#lossPlans[`${mode} ${mixed}`];
-    const known = plans.get(loss);
-    if (known) return known;
-    const made = this.#plan(mode).then(main => {
-      const builder = new ProgramBuilder();
-      const { shape } = main.lowered.tensors.get(this.#logits)!;
-      const logits = builder.declare(this.#logits, 'activation', shape);
-      const targets = builder.declare('targets', 'input', [this.batch]);
-      const hyper = builder.declare(hyperName, 'input', [hyperLength]);
-      const extra = (name: string) => builder.declare(name, 'input', [this.batch]);
-      const second = mixed ? { targets: extra('mixedTargets'), weights: extra('mixedWeights') } : undefined;
-      const { result, gradient } = loss.build(builder, { logits, targets, mixed: second, hyper, train: mode === 'train' });
-      const program = builder.build();
-      const key = JSON.stringify(program.nodes);
-      let plan = this.#losses.get(key);
-      if (!plan) {
-        plan = this.#placeLoss(program, result.name, gradient?.name);
-        this.#losses.set(key, plan);
-      }
-      return plan;
-    });
-    plans.set(loss, made);
-    return made;
+    return this.#input.edited ? this.#plans.edited(mode) : this.#plans.plain(mode);
   }
 
-  async #placeLoss(program: Program, result: string, gradient: string | undefined): Promise<LossPlan> {
-    const placed = new Map(this.#memory.placed);
-    if (gradient) placed.set(gradient, this.#bufferOf(lossGradient));
-    const pool = this.#memory.addPool();
-    try {
-      return { plan: await planFor(program, { device: this.device, placed, pool, ...this.#lowering }), result };
-    } finally {
-      // what is new is the model's now: targets, the result, whatever the loss keeps
-      for (const [name, buffer] of placed) if (name !== gradient) this.#memory.placed.set(name, buffer);
-    }
+  async #lossPlan(loss: Loss, mode: Mode): Promise<LossPlan> {
+    const plan = this.#plan(mode);
+    await plan;
+    return this.#losses.plan(loss, { mode, mixed: this.#input.mixed !== undefined, logits: this.#plans.logits }, plan);
   }
 
   // ---- one pass; the caller holds the lock
 
   /**
-   * Sends a batch's pixels, labels and normalisation to the device. Fewer samples than `this.batch` are padded. The main thread's
-   * work is charged to `accounts`: `mix` for samples that are put together from two, `copy` for everything else.
+   * Sends a batch's pixels, what is to be changed in them, and its normalisation to the device; its labels follow with the loss. Fewer
+   * samples than `this.batch` are padded. The main thread's work is charged to `account`.
    */
-  async upload(batch: Batch, mode: Mode, accounts?: { readonly copy: Account; readonly mix: Account }): Promise<void> {
-    const { buffers } = await this.#plan(mode);
-    const outer = charge(accounts?.[batch.mixture ? 'mix' : 'copy']);
+  async upload(batch: Batch, mode: Mode, account?: Account): Promise<void> {
+    await this.#plan(mode);
+    const outer = charge(account);
     try {
       this.#input.fill(batch, mode);
-      charge(accounts?.copy);
-      const began = performance.now();
-      const { pixels, normalization } = this.#input;
-      this.device.write(buffers.get('pixels')!, pixels);
-      this.device.write(buffers.get('normalization')!, normalization);
-      this.meter.upload.record(pixels.byteLength + normalization.byteLength, performance.now() - began);
     } finally {
       charge(outer);
+    }
+    const { buffers } = await this.#ownPlan(mode);
+    const before = charge(account);
+    try {
+      const began = performance.now();
+      const { pixels, normalization, edits, edited } = this.#input;
+      this.device.write(buffers.get('pixels')!, pixels);
+      this.device.write(buffers.get('normalization')!, normalization);
+      if (edited) this.device.write(buffers.get(editsName)!, edits);
+      this.meter.upload.record(pixels.byteLength + normalization.byteLength + (edited ? edits.byteLength : 0), performance.now() - began);
+    } finally {
+      charge(before);
     }
   }
 
@@ -235,7 +188,7 @@ export class CompiledModel {
   }
 
   async forward(mode: Mode): Promise<void> {
-    const plan = await this.#plan(mode);
+    const plan = await this.#ownPlan(mode);
     this.#writeHyper(plan, { lr: 0, step: this.updates });
     await this.#run(mode === 'train' ? 'forward' : 'evaluation forward', plan.segment('forward'));
   }
@@ -321,7 +274,7 @@ export class CompiledModel {
   async stepSegments(loss = this.#loss, optimizer = this.#update?.optimizer): Promise<readonly StepSegment[]> {
     if (!loss || !optimizer)
       throw fail('state', 'stepSegments', 'a loss and an optimizer', 'a model that has made no step yet', 'Make one.');
-    const [main, own, update] = [await this.#plan('train'), await this.#lossPlan(loss, 'train'), await this.#updatePlan(optimizer)];
+    const [main, own, update] = [await this.#ownPlan('train'), await this.#lossPlan(loss, 'train'), await this.#updatePlan(optimizer)];
     return [
       { part: 'forward', plan: main, segment: 'forward' },
       { part: 'loss', plan: own.plan, segment: 'forward' },
@@ -342,7 +295,7 @@ export class CompiledModel {
   /** [count, classes] of the last forward pass. */
   async readLogits(count = this.batch): Promise<Float32Array> {
     this.#check();
-    return this.#read(this.#bufferOf(this.#logits), count * this.classes * 4);
+    return this.#read(this.#bufferOf(this.#plans.logits), count * this.classes * 4);
   }
 
   /** Gradients of the last backward pass by parameter name, in PyTorch's layouts: for tests and histograms. */
@@ -358,7 +311,7 @@ export class CompiledModel {
 
   /** Where the numbers of the last pass stopped being finite, in words. Runs the pass again, launch by launch. */
   async diagnose(loss: Loss): Promise<string> {
-    const plans = [await this.#plan('train'), (await this.#lossPlan(loss, 'train')).plan];
+    const plans = [await this.#ownPlan('train'), (await this.#lossPlan(loss, 'train')).plan];
     return firstNotFinite(this.device, this.parameters, this.#bufferOf, plans);
   }
 
@@ -419,16 +372,11 @@ export class CompiledModel {
     if (this.#destroyed) return;
     const free = await this.lock.acquire();
     this.#destroyed = true;
-    await Promise.allSettled([...this.#plans.values(), ...this.#losses.values(), ...(this.#update ? [this.#update.plan] : [])]);
+    await this.#plans.settled();
+    await Promise.allSettled([...this.#losses.all, ...(this.#update ? [this.#update.plan] : [])]);
     this.#memory.free();
     free();
   }
 }
 
 export type { CompileOptions, LossResult, Mode, TensorData };
-
-interface LossPlan {
-  readonly plan: Plan;
-  /** Name of the tensor with what the host reads. */
-  readonly result: string;
-}

@@ -3,6 +3,7 @@ import { firstValueFrom, lastValueFrom, type OperatorFunction, of, toArray } fro
 import { mixPixels } from '../../core/data/mixture.ts';
 import type { Batch } from '../../core/data/sample.ts';
 import { openWasm } from '../../core/devices/wasm/device.ts';
+import { graph } from '../../core/graph/builder.ts';
 import { crossEntropy, type Loss } from '../../core/losses/index.ts';
 import { compile } from '../../core/training/compiledModel.ts';
 import { tiny } from '../../models/tiny.ts';
@@ -18,12 +19,11 @@ const numbered = (index: number): Batch => ({ ...fakeBatch(), first: { seed: 1, 
 describe('mixUp and cutMix', () => {
   it('should pair each sample with the one before it @smoke', async () => {
     const plain = numbered(0);
-    const { mixture, mixedBy, ...rest } = await through(plain, mixUp());
+    const { mixture, ...rest } = await through(plain, mixUp());
     assert.ok(mixture && !mixture.box);
     assert.deepEqual([...mixture.partners], [7, 0, 1, 2, 3, 4, 5, 6]);
     assert.equal(new Set(mixture.shares).size, 1);
     assert.deepEqual(rest, plain);
-    assert.equal(mixedBy, 'mixUp');
   });
 
   it('should take the share of what is left outside of the rectangle', async () => {
@@ -71,6 +71,42 @@ describe('mixUp and cutMix', () => {
 });
 
 describe('a mixed batch', () => {
+  it("should be torchvision's: mixed after normalisation, up to float32 @smoke", async () => {
+    const device = await openWasm({ threads: 2 });
+    const size = 8 * 8 * 3;
+    // a model that shows what it is given
+    const g = graph('identity', [8, 8, 3]);
+    const model = compile(g.output(g.linear('same', g.flatten('flatten', g.input), { features: size })), { device, batch: 8 });
+    const identity = Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0));
+    await model.load(
+      new Map([
+        ['same.weight', { shape: [size, size], data: identity }],
+        ['same.bias', { shape: [size], data: new Float32Array(size) }],
+      ]),
+    );
+    for (const operator of [mixUp({ alpha: 5 }), cutMix()]) {
+      const mixed = await through({ ...numbered(2), labels: new Int32Array(8) }, operator);
+      await model.upload(mixed, 'evaluate');
+      await model.forward('evaluate');
+      const found = await model.readLogits();
+      const { partners, shares, box } = mixed.mixture!;
+      const [mean, std] = [mixed.normalization!.mean[0], mixed.normalization!.std[0]];
+      for (let i = 0; i < 8; i++) {
+        const [own, other] = [i, partners[i]].map(n => Array.from(mixed.cells[n], value => (value / 255 - mean) / std));
+        for (let p = 0; p < size; p++) {
+          const [y, x] = [Math.floor(p / 24), Math.floor(p / 3) % 8];
+          const inside = box && y >= box.top && x >= box.left && y < box.top + box.height && x < box.left + box.width;
+          const expected = box ? (inside ? other[p] : own[p]) : shares[i] * own[p] + (1 - shares[i]) * other[p];
+          // flatten goes channel by channel, as PyTorch's
+          const value = found[i * size + (p % 3) * 64 + Math.floor(p / 3)];
+          assert.ok(Math.abs(value - expected) < 1e-6, `${i}, ${p}: ${value}, ${expected}`);
+        }
+      }
+    }
+    await model.destroy();
+    await device.destroy();
+  });
+
   it('should have the loss and the gradients of its mixed pixels with both labels, by their shares @smoke', async () => {
     const device = await openWasm({ threads: 2 });
     const loss = crossEntropy({ labelSmoothing: 0.1 });
@@ -84,7 +120,13 @@ describe('a mixed batch', () => {
     };
     for (const operator of [mixUp({ alpha: 5 }), cutMix()]) {
       for (const index of [0, 1, 2]) {
-        const mixed = await through(numbered(index), operator);
+        const drawn = await through(numbered(index), operator);
+        // pixels and shares whose products are bytes, so that `mixPixels` need not round
+        const mixed: Batch = {
+          ...drawn,
+          cells: drawn.cells.map(cell => cell.map(value => value & 0xfc)),
+          mixture: drawn.mixture!.box ? drawn.mixture : { ...drawn.mixture!, shares: new Float32Array(8).fill([0.25, 0.5, 0.75][index]) },
+        };
         const { partners, shares } = mixed.mixture!;
         const cells = mixed.cells.map((cell, i) => {
           const out = new Uint8Array(cell.length);

@@ -66,6 +66,19 @@ const rules: readonly [string, Omit<Kernel, 'name' | 'threads'>, (x: number) => 
     x => ((x + far) % 7) + 0.5,
   ],
   [
+    'integers of floats, with Math.trunc',
+    {
+      run: function (this: KernelThis, a: Float32Array) {
+        const two = Math.trunc(a[2]!);
+        const near = two * this.constants.far! - this.thread.x;
+        const at = Math.trunc(a[this.thread.x]!) + two;
+        return a[near - 2 * this.constants.far! + 12]! * 100 + a[at]!;
+      },
+      integers: { far },
+    },
+    x => (12 - x + 0.5) * 100 + x + 2.5,
+  ],
+  [
     'a choice of integers',
     {
       run: function (this: KernelThis, a: Float32Array) {

@@ -13,6 +13,7 @@ import { openAnyWebgpu } from '../devices/openAnyWebgpu.ts';
 import { noise } from './finiteDifferences.ts';
 import { excess } from './golden.ts';
 import { opProgram } from './opProgram.ts';
+import { randomEdits } from './randomEdits.ts';
 import { interpret, onDevice } from './run.ts';
 
 interface Case {
@@ -53,6 +54,21 @@ function converted(shape: Shape): Case {
   program.emit('toFloat', 'images', shape, [pixels, program.declare('normalization', 'input', [2, C])]);
   const bytes = Uint8Array.from({ length: elements(shape) }, (_, i) => (i * 37) % 256);
   return { name: `toFloat ${shape.join('x')}`, program: program.build(), values: { pixels: bytes } };
+}
+
+function edited(shape: Shape): Case {
+  const program = new ProgramBuilder();
+  const C = shape[shape.length - 1];
+  const pixels = program.declare('pixels', 'input', shape, { dtype: 'u8' });
+  const { values: edits } = randomEdits(shape, 5);
+  const inputs = [
+    pixels,
+    program.declare('normalization', 'input', [2, C]),
+    program.declare('edits', 'input', [shape[0], edits.length / shape[0]]),
+  ];
+  program.emit('toFloat.edited', 'images', shape, inputs);
+  const bytes = Uint8Array.from({ length: elements(shape) }, (_, i) => (i * 37) % 256);
+  return { name: `toFloat.edited ${shape.join('x')}`, program: program.build(), values: { pixels: bytes, edits } };
 }
 
 function lossOf(N: number, C: number, logits: ArrayLike<number> = noise(N * C, 9).map(value => 6 * value)): Case {
@@ -102,6 +118,7 @@ const cases: readonly Case[] = [
   // more than 4096 elements, and more than one block of each device
   dropped([3, 5, 7, 101]),
   converted([2, 5, 3, 3]),
+  edited([3, 7, 5, 3]),
   converted([1, 7, 5, 1]),
   mixedLossOf(13, 37),
   lossOf(7, 10),

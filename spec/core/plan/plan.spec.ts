@@ -6,6 +6,7 @@ import { lower } from '../../../core/plan/lower.ts';
 import { planFor } from '../../../core/plan/plan.ts';
 import { planTable } from '../../../core/plan/table.ts';
 import { ProgramBuilder } from '../../../core/program/builder.ts';
+import { editsLength } from '../../../core/program/edits.ts';
 import { fuse } from '../../../core/program/fuse.ts';
 import type { Program } from '../../../core/program/program.ts';
 import { prune } from '../../../core/program/prune.ts';
@@ -143,6 +144,29 @@ describe('planFor', () => {
     assert.equal(train.segment('backward').launches, count('backward'));
     assert.throws(() => train.segment('update'), /the plan has no update segment/);
     assert.equal((await train.compileNode(0)).launches, train.lowered.nodes[0]!.launches.length);
+  });
+
+  it('should replace a node with memory for what is added alone, and leave the other segments', async () => {
+    const placed = new Map<string, DeviceBuffer>();
+    const train = await planFor(program('train'), { device, placed, keep });
+    const before = device.allocatedBytes;
+    const shape = [2, editsLength(3)];
+    const edits = { name: 'edits', kind: 'input', shape, dtype: 'f32' } as const;
+    const { node, ...lone } = train.program.nodes[0]!;
+    const replaced = await train.replacing({ node, ...lone, primitive: 'toFloat.edited', inputs: [...lone.inputs, 'edits'] }, [edits]);
+    assert.equal(device.allocatedBytes - before, placed.get('edits')!.bytes);
+    assert.ok(placed.get('edits')!.bytes >= 8 * editsLength(3));
+    assert.deepEqual(
+      replaced.lowered.nodes.map(each => each.node.primitive),
+      train.lowered.nodes.map(each => each.node.primitive).with(0, 'toFloat.edited'),
+    );
+    assert.equal(replaced.segment('backward'), train.segment('backward'));
+    assert.notEqual(replaced.segment('forward'), train.segment('forward'));
+    for (const [name, buffer] of train.buffers) assert.equal(replaced.buffers.get(name), buffer, name);
+    await assert.rejects(
+      train.replacing({ ...train.program.nodes.find(({ primitive }) => primitive === 'batchNorm2d.statistics')! }, []),
+      /the plan has no scratch for batchNorm2d\.statistics/,
+    );
   });
 
   it('should compute what the same program computes with a buffer for every tensor', async () => {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import type { Batch } from '../../../core/data/sample.ts';
 import { openCpu } from '../../../core/devices/cpu.ts';
 import type { Device } from '../../../core/devices/device.ts';
 import { openWasm } from '../../../core/devices/wasm/device.ts';
 import { graph } from '../../../core/graph/builder.ts';
 import { crossEntropy } from '../../../core/losses/index.ts';
 import { adam, sgd } from '../../../core/optimizers/index.ts';
+import { editsLength } from '../../../core/program/edits.ts';
 import { type CompiledModel, type CompileOptions, compile } from '../../../core/training/compiledModel.ts';
 import type { TensorData } from '../../../core/training/torchLayout.ts';
 import { tiny } from '../../../models/tiny.ts';
@@ -255,6 +257,32 @@ describe('compile', () => {
       assert.equal(after.lowerBound, 2312 + 2248 + 2248 + after.kept);
       assert.ok(after.peak >= after.lowerBound && after.peak <= model.peakBytes, `${after.peak} of ${model.peakBytes}`);
       assert.equal(after.peak + after.scratch, model.peakBytes + wasm.scratchBytes!);
+    }));
+
+  it('should take batches with and without edits in turn, for no more memory than the edits', () =>
+    withModel({}, async model => {
+      const pass = async (each: Batch) => {
+        await model.upload(each, 'train');
+        await model.forward('train');
+        await model.loss(loss, 'train');
+        await model.backward();
+        return { logits: await model.readLogits(), gradients: plain(await model.gradients()) };
+      };
+      const mixture = { partners: Int32Array.of(7, 0, 1, 2, 3, 4, 5, 6), shares: new Float32Array(8).fill(0.3) };
+      const alone = await pass(batch);
+      const before = model.peakBytes;
+      // each keeps all of itself
+      const own = { ...batch, mixture: { ...mixture, shares: new Float32Array(8).fill(1) } };
+      await model.upload(own, 'train');
+      await model.forward('train');
+      const more = model.peakBytes - before;
+      assert.ok(more >= 4 * 8 * editsLength(3) && more < 4 * 8 * editsLength(3) + 64, String(more));
+      const unmixed = await pass(own);
+      assert.deepEqual(unmixed, alone);
+      const mixed = await pass({ ...batch, mixture });
+      assert.notDeepEqual(mixed.logits, alone.logits);
+      assert.deepEqual(await pass(batch), alone);
+      assert.deepEqual(await pass({ ...batch, mixture }), mixed);
     }));
 
   it('should refuse to be used once destroyed, and be destroyed twice', async () => {

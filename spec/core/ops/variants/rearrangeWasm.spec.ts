@@ -1,4 +1,5 @@
 import { elements, type Shape } from '../../../../core/shape.ts';
+import { randomEdits } from '../randomEdits.ts';
 import { Agreement, integers } from './primitives.ts';
 
 describe('variants on wasm that move or scale numbers', () => {
@@ -13,6 +14,18 @@ describe('variants on wasm that move or scale numbers', () => {
       const byte = integers(elements(shape));
       const pixels = { shape, dtype: 'u8' as const, values: Array.from({ length: elements(shape) }, () => byte(0, 255)) };
       await agreement.check({ primitive: 'toFloat', inputs: [pixels, { shape: [2, shape[3]] }], output: shape });
+    }
+  });
+
+  it('should turn bytes into floats with their edits exactly as the kernel does @smoke', async () => {
+    for (const [seed, shape] of (
+      [[3, 33, 37, 3], [1, 5, 7, 1], [4, 1, 1, 10], [2, 64, 64, 3], [5, 3, 3, 70], any(), any()] as Shape[]
+    ).entries()) {
+      const byte = integers(elements(shape));
+      const pixels = { shape, dtype: 'u8' as const, values: Array.from({ length: elements(shape) }, () => byte(0, 255)) };
+      const { values } = randomEdits(shape, seed);
+      const edits = { shape: [shape[0], values.length / shape[0]], values };
+      await agreement.check({ primitive: 'toFloat.edited', inputs: [pixels, { shape: [2, shape[3]] }, edits], output: shape });
     }
   });
 
