@@ -21,6 +21,7 @@ export { readWordNet } from './data/imagenet/wordnet.ts';
 export { type PictureFacts, pictureFacts } from './data/pictureFacts.ts';
 export { type PictureFile, pictureFile } from './data/pictureFile.ts';
 export type { PipelineState } from './data/pipelineState.ts';
+export { type PixelEdit, shownPixels } from './data/pixelEdit.ts';
 export type {
   Bad,
   Batch,

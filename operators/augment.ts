@@ -13,7 +13,8 @@ import { through } from './through.ts';
  *     out:  --A'-B'-C'-|
  *  Shapes: uint8 [H,W,C] → uint8 [H',W',C] as the transforms say.  Order: kept, the transforms in the order of the list.
  *  Random: entry i of a sample depends on (seed, epoch, index, i) alone, so any sample can be replayed. A second `augment` goes on counting.
- *  Holds: nothing.  Runs: in the same worker task as decoding; `normalize` on the device.  Owns: nothing. */
+ *  Holds: nothing.  Runs: in the same worker task as decoding; on the device what comes last in all lists: `pcaLighting`, then
+ *  `randomErasing` with constant values, and `normalize`. Wherever it runs, the bytes are the same.  Owns: nothing. */
 export function augment(list: readonly Augmentation[]): OperatorFunction<Sample, Sample> {
   const normalization = onlyNormalization(list);
   return source =>

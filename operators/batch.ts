@@ -24,7 +24,7 @@ export function batch(size: number, { dropLast = false }: { readonly dropLast?: 
   return source =>
     new Observable<Batch>(subscriber => {
       const filling = new Filling(size, dropLast, subscriber);
-      const order = new InOrder(filling.stage, subscriber, filling);
+      const order = new InOrder(filling.stage, subscriber, filling, true);
       let declared: Demand | undefined;
       const claims = new Claims(filling.stage, subscriber);
       subscriber.add(() => {
@@ -158,6 +158,7 @@ class Filling implements Delivery {
     });
     const out: Batch = {
       cells: this.#pixels.map(pixels => pixels.data),
+      ...(this.#pixels.some(each => each.edit) && { edits: this.#pixels.map(each => each.edit) }),
       labels: Int32Array.from(samples, sample => sample.label),
       keys: samples.map(sample => sample.key),
       indices: Uint32Array.from(samples, sample => sample.index),

@@ -48,6 +48,8 @@ export class InOrder {
     private readonly stage: string,
     private readonly subscriber: Pick<Subscriber<unknown>, 'closed' | 'error' | 'complete'>,
     private readonly delivery: Delivery,
+    /** Whether what the device can do to pixels is left to it: `Pixels.edit`. */
+    private readonly edits = false,
   ) {}
 
   push(sample: Sample): void {
@@ -60,11 +62,12 @@ export class InOrder {
     const entry: Entry = { sample, job, enteredMs: 0 };
     sample.lease.hold();
     this.#queue.push(entry);
-    job.ask(outcome => {
+    const listener = (outcome: Pixels | Bad) => {
       entry.outcome = outcome;
       if (outcome.ok && !this.#closed) entry.enteredMs = meter.enter(1);
       this.#drain();
-    });
+    };
+    job.ask(listener, { edits: this.edits });
   }
   complete(): void {
     this.#completed = true;

@@ -7,6 +7,7 @@ import { boxTrouble, moveBox, moveBoxes } from './boxes.ts';
 import type { Lease } from './demand.ts';
 import type { FailOn } from './failOn.ts';
 import { planSteps, type Size, unrolled } from './geometry.ts';
+import { type Divided, divide, editPixels, pixelEdit } from './pixelEdit.ts';
 import type { Augmented, Bad, Box, ImageJob, Picture, Pixels, Sample, Transform } from './sample.ts';
 import type { Slot, SlotPool } from './slots.ts';
 
@@ -84,6 +85,8 @@ class PictureJob implements ImageJob {
   #outcome: Pixels | Bad | undefined;
   #listeners: Listener[] = [];
   private started = false;
+  /** What this job leaves to be done to its pixels. */
+  #later: Divided['later'] = [];
   #ticket: Ticket | undefined;
   #slot: Slot | undefined;
   /** When the work was asked for. */
@@ -112,13 +115,14 @@ class PictureJob implements ImageJob {
   get result(): Promise<Pixels | Bad> {
     return new Promise(resolve => this.ask(resolve));
   }
-  ask(listener: Listener): void {
+  ask(listener: Listener, { edits } = { edits: false }): void {
+    const own = edits ? listener : (outcome: Pixels | Bad) => listener(finished(outcome));
     if (this.#outcome) {
-      listener(this.#outcome);
+      own(this.#outcome);
       return;
     }
-    this.#listeners.push(listener);
-    if (!this.started) this.#start();
+    this.#listeners.push(own);
+    if (!this.started) this.#start(edits);
   }
   report(bad: Bad): void {
     this.sample.report(bad);
@@ -140,7 +144,8 @@ class PictureJob implements ImageJob {
     if (pending) this.#tellAll(this.#bad('its lease was given back before its pixels were ready'));
   }
 
-  #start(): void {
+  /** @param edits what the device can do is left out */
+  #start(edits: boolean): void {
     this.started = true;
     const { sample, parent } = this;
     sample.begin(this);
@@ -150,19 +155,25 @@ class PictureJob implements ImageJob {
     }
     if (parent?.started) {
       const attempt = this.#attempt;
-      parent.ask(pixels => {
+      const begin = (pixels: Pixels | Bad) => {
         if (attempt !== this.#attempt) return;
         if (!pixels.ok) this.#settle(pixels);
         else
           this.#submit(
             { kind: 'raw', pixels: pixels.data, height: pixels.height, width: pixels.width, channels: pixels.channels },
-            this.#ownTransforms(parent),
+            this.#divided([...parent.#later, ...this.#ownTransforms(parent)], edits),
             parent.upright,
           );
-      });
+      };
+      parent.ask(begin, { edits: true });
     } else {
-      this.#submit(sendable(sample.picture), this.#allTransforms());
+      this.#submit(sendable(sample.picture), this.#divided(this.#allTransforms(), edits));
     }
+  }
+  #divided(transforms: readonly Transform[], edits: boolean): readonly Transform[] {
+    const { now, later } = edits ? divide(transforms, this.sample.context.channels) : { now: transforms, later: [] };
+    this.#later = later;
+    return now;
   }
   #allTransforms(): readonly Transform[] {
     return this.parent ? [...this.parent.#allTransforms(), ...this.transforms] : this.transforms;
@@ -271,7 +282,8 @@ class PictureJob implements ImageJob {
     const data = slot.view(height * width * channels, larger);
     this.sample.meter.bytes += data.length;
     if (decoder) this.sample.meter.went(decoder);
-    return { ok: true, data, height, width, channels, ...(boxes && { boxes }), ...(warning && { warning }) };
+    const edit = this.#later.length > 0 ? pixelEdit(this.#later, { height, width }) : undefined;
+    return { ok: true, data, height, width, channels, ...(edit && { edit }), ...(boxes && { boxes }), ...(warning && { warning }) };
   }
   #settle(outcome: Pixels | Bad): void {
     this.#outcome = outcome;
@@ -286,6 +298,13 @@ class PictureJob implements ImageJob {
   #bad(reason: string): Bad {
     return { ok: false, key: this.sample.key, stage: 'decode', reason };
   }
+}
+
+/** With the edit made, in memory of its own. */
+function finished(outcome: Pixels | Bad): Pixels | Bad {
+  if (!outcome.ok || !outcome.edit) return outcome;
+  const { edit, ...pixels } = outcome;
+  return { ...pixels, data: editPixels(pixels, edit).data };
 }
 
 /** A view on part of a larger buffer would take all of that buffer along to the worker. */

@@ -11,17 +11,17 @@ export interface Mixture {
 }
 
 /**
- * Writes sample i as mixed to `out`, uint8 [H,W,C], for people to look at: a blend to the nearest byte. The device does not round
+ * Writes sample i, mixed of its own pixels and its partner's, to `out`, uint8 [H,W,C], for people to look at: a blend to the nearest byte. The device does not round
  * (`core/ops/toFloatEdited.ts`).
  */
 export function mixPixels(
   out: Uint8Array,
-  cells: readonly Uint8Array[],
-  { partners, shares, box }: Mixture,
+  own: Uint8Array,
+  other: Uint8Array,
+  { shares, box }: Pick<Mixture, 'shares' | 'box'>,
   i: number,
   { width, channels }: Pick<RawPixels, 'width' | 'channels'>,
 ): void {
-  const [own, other] = [cells[i], cells[partners[i]]];
   if (box) {
     out.set(own);
     for (let y = box.top; y < box.top + box.height; y++) {

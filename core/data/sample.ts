@@ -4,6 +4,7 @@ import type { PixelOp } from './augment/pixelOp.ts';
 import type { Lease } from './demand.ts';
 import type { Mixture } from './mixture.ts';
 import type { PipelineState } from './pipelineState.ts';
+import type { PixelEdit } from './pixelEdit.ts';
 
 /** Where a sample's picture comes from. Bytes are read in the worker where that is possible. */
 export type Picture =
@@ -64,9 +65,10 @@ export interface ImageJob {
   readonly entries: number;
   /**
    * Starts the work and calls back once with pixels in shared memory, or with the reason why there are none; at once if it
-   * is done already. Hold the sample's lease while asking and for as long as the pixels are used.
+   * is done already. Hold the sample's lease while asking and for as long as the pixels are used. Whoever sees to `Pixels.edit`
+   * himself asks with `edits`: what the device can do is left out then.
    */
-  ask(listener: (outcome: Pixels | Bad) => void): void;
+  ask(listener: (outcome: Pixels | Bad) => void, options?: { readonly edits: boolean }): void;
   /** `ask` as a promise; never rejects. */
   readonly result: Promise<Pixels | Bad>;
   /** What `normalize` asked for, applied on the device. */
@@ -93,6 +95,8 @@ export interface Pixels {
   readonly channels: number;
   /** The sample's boxes where the transforms have moved them, in pixels of this image; see `decode`'s `minVisible`. */
   readonly boxes?: readonly Box[];
+  /** What is still to be done to `data`, for those who asked with `edits`. */
+  readonly edit?: PixelEdit;
   /** What is wrong with the picture although it was taken: told to `bad` by whoever delivers it. */
   readonly warning?: string;
 }
@@ -174,6 +178,8 @@ export interface Batch {
   readonly normalization: Normalization | undefined;
   /** Of its first sample: all randomness of the batch depends on these alone, so that a resumed run draws the same. */
   readonly first: { readonly seed: number; readonly epoch: number; readonly index: number };
+  /** What the device is to do to each sample's pixels first; `cells` are those before. `shownPixels` gives what the model sees. */
+  readonly edits?: readonly (PixelEdit | undefined)[];
   /** The samples are to be mixed with each other, on the device; `cells` and `labels` are those before. */
   readonly mixture?: Mixture;
   /** Holds the leases and cells of all its samples. */

@@ -48,8 +48,7 @@ registerPrimitive({
   name: 'toFloat.edited',
   cost: (_, [x, normalization, edits], y) => ({
     flops: 10 * elements(y),
-    // another image's bytes are read beside an image's own
-    bytes: 2 * elements(x) + 4 * (elements(normalization) + elements(edits) + elements(y)),
+    bytes: elements(x) + 4 * (elements(normalization) + elements(edits) + elements(y)),
   }),
   lower({ inputs: [x, normalization, edits], output }) {
     const { threads, area } = pixelThreads(x.shape);

@@ -1,4 +1,4 @@
-import type { Batch, CompiledModel, Pass, Watcher } from '../../core/index.ts';
+import { type Batch, type CompiledModel, type Pass, shownPixels, type Watcher } from '../../core/index.ts';
 import { bestGuess, ConfusionMatrix, mostClasses } from './confusionMatrix.ts';
 import type { Hub } from './hub.ts';
 import { pictureSheet } from './pictureSheet.ts';
@@ -43,12 +43,12 @@ export class LookOn implements Watcher {
     if (mode !== 'train' || this.hub.pages === 0 || now < this.#nextPictures) return;
     this.#nextPictures = now + picturesEveryMs;
     const { height, width, channels } = batch;
-    const cells = batch.cells.slice(0, mostPictures);
+    const pictures = Array.from({ length: Math.min(batch.count, mostPictures) }, (_, i) => shownPixels(batch, i));
     const sheet = pictureSheet(
-      cells.map(data => ({ data, height, width, channels })),
+      pictures.map(data => ({ data, height, width, channels })),
       { columns, tile },
     );
-    this.#pictures = { sheet, labels: [...batch.labels.subarray(0, cells.length)] };
+    this.#pictures = { sheet, labels: [...batch.labels.subarray(0, pictures.length)] };
   }
 
   pass(pass: Pass): void {

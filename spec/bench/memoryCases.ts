@@ -1,4 +1,5 @@
 /** Calls of memory-bound primitives that `memory.ts` times: those of nets, large ones first, and a small one of each kind. */
+import { editsLength } from '../../core/program/edits.ts';
 import { hyperLength } from '../../core/program/hyper.ts';
 import type { Shape } from '../../core/shape.ts';
 
@@ -54,6 +55,12 @@ const batchNorm = (shape: Shape): MemoryCase[] => {
 
 /** ResNet-18's parameters in one range, and one of its smaller ones. */
 const weights: readonly Shape[] = [[11_700_000], [147_456]];
+/** Edits that blend each of N images with the one before it, a number a call. */
+function mixedUp(N: number): () => number {
+  const row = (n: number) => [0.3, 0.7, (n + N - 1) % N, ...new Array<number>(8).fill(0), 0.5, 0.5, 0.5, 0, 0, 0];
+  let next = 0;
+  return () => row(Math.floor(next / editsLength(3)) % N)[next++ % editsLength(3)]!;
+}
 const hyper = { shape: [hyperLength], value: () => 0.5 };
 const update = (primitive: string, states: number, attributes: Readonly<Record<string, unknown>>): MemoryCase[] =>
   weights.map(shape => ({
@@ -93,6 +100,12 @@ export const memoryCases: readonly MemoryCase[] = [
   { primitive: 'adaptiveAvgPool2d', inputs: [{ shape: [128, 7, 7, 2048] }], output: [128, 1, 1, 2048] },
   { primitive: 'adaptiveAvgPool2d.inputGradient', inputs: [{ shape: [128, 1, 1, 2048] }], output: [128, 7, 7, 2048] },
   { primitive: 'toFloat', inputs: [{ shape: [64, 224, 224, 3], dtype: 'u8' }, { shape: [2, 3] }], output: [64, 224, 224, 3] },
+  {
+    primitive: 'toFloat.edited',
+    inputs: [{ shape: [64, 224, 224, 3], dtype: 'u8' }, { shape: [2, 3] }, { shape: [64, editsLength(3)], value: mixedUp(64) }],
+    output: [64, 224, 224, 3],
+    limit: 'another image is read beside each',
+  },
   { primitive: 'flatten', inputs: [{ shape: [256, 6, 6, 256] }], output: [256, 9216] },
   { primitive: 'flatten.inputGradient', inputs: [{ shape: [256, 9216] }], output: [256, 6, 6, 256] },
   {

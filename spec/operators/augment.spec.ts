@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { lastValueFrom, map, toArray } from 'rxjs';
+import { concatMap, filter, lastValueFrom, map, merge, share, toArray } from 'rxjs';
+import { shownPixels } from '../../core/data/pixelEdit.ts';
 import type { Augmentation } from '../../core/data/transforms.ts';
-import { purpose, uniforms } from '../../core/random.ts';
-import { augment, batch, decode, normalize, pixels } from '../../operators/index.ts';
+import { openWasm } from '../../core/devices/wasm/device.ts';
+import { hash, purpose, uniforms } from '../../core/random.ts';
+import { augment, batch, decode, horizontalFlip, normalize, pcaLighting, pixels, randomErasing } from '../../operators/index.ts';
+import { showing } from '../showing.ts';
 import { itBehavesAsAStage } from './stageContract.ts';
 import { ImmediatePool, StrayPool, tinySource } from './tinySource.ts';
 
@@ -50,6 +53,70 @@ describe('augment', () => {
     const first = (index: number, position: number) => uniforms(5, 0, index, purpose.augment, position)();
     const expected = [0, 1].flatMap(i => ['a', 'b', 'c'].map((name, position) => `${name} ${i} ${first(i, position)}`));
     assert.deepEqual(notes, expected);
+  });
+
+  it('should show the model the same bytes, wherever they are computed @smoke', async () => {
+    const [height, width, size] = [9, 11, 297];
+    const picture = (index: number) =>
+      ({ kind: 'raw', pixels: Uint8Array.from({ length: size }, (_, p) => hash(index, p) & 255), height, width, channels: 3 }) as const;
+    const list = () => [horizontalFlip(), pcaLighting({ sigma: 1 }), randomErasing({ probability: 0.6, value: 'mean' })];
+    const decoded = () => tinySource(8, { picture, seed: 3 }).pipe(decode({ pool, channels: 3 }));
+    const single = await lastValueFrom(
+      decoded().pipe(
+        augment(list()),
+        pixels(),
+        map(s => [...s.pixels.data]),
+        toArray(),
+      ),
+    );
+    // every sample's pixels are made twice: for `pixels`, and for the device
+    const shared = await lastValueFrom(
+      decoded().pipe(
+        augment(list()),
+        share(),
+        source => merge(source.pipe(batch(8)), source.pipe(pixels())),
+        filter(each => 'pixels' in each),
+        map(s => [...s.pixels.data]),
+        toArray(),
+      ),
+    );
+    assert.deepEqual(shared, single);
+
+    const device = await openWasm({ threads: 2 });
+    const { model, logits } = await showing(device, [height, width, 3], 8);
+    for (const source of [decoded().pipe(augment(list())), decoded().pipe(augment(list().slice(0, 2)), augment(list().slice(2)))]) {
+      await lastValueFrom(
+        source.pipe(
+          batch(8),
+          concatMap(async each => {
+            each.lease.hold();
+            assert.ok(each.edits!.filter(edit => edit?.light).length === 8 && each.edits!.some(edit => edit?.erased));
+            for (let i = 0; i < 8; i++) assert.deepEqual([...shownPixels(each, i)], single[i], `sample ${i}`);
+            const values = await logits(each);
+            assert.deepEqual(
+              Array.from(values, value => Math.round(255 * value)),
+              single.flat(),
+            );
+            for (const value of values) assert.ok(Math.abs(255 * value - Math.round(255 * value)) < 1e-4);
+            each.lease.release();
+          }),
+        ),
+      );
+    }
+    await model.destroy();
+    await device.destroy();
+  });
+
+  it('should leave to the device neither noise nor what is not the end of the list', async () => {
+    const picture = () => ({ kind: 'raw', pixels: new Uint8Array(300).fill(100), height: 10, width: 10, channels: 3 }) as const;
+    for (const list of [
+      [pcaLighting(), randomErasing({ probability: 1, value: 'random' })],
+      [pcaLighting(), horizontalFlip({ probability: 1 })],
+    ]) {
+      const out = tinySource(2, { picture }).pipe(decode({ pool, channels: 3 }), augment(list), batch(2));
+      const { edits, changed } = await lastValueFrom(out.pipe(map(b => ({ edits: b.edits, changed: b.cells[0].some(v => v !== 100) }))));
+      assert.deepEqual([edits, changed], [undefined, true]);
+    }
   });
 
   it('should run as a second task on pixels that are there already', async () => {

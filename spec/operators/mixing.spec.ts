@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { firstValueFrom, lastValueFrom, type OperatorFunction, of, toArray } from 'rxjs';
-import { mixPixels } from '../../core/data/mixture.ts';
+import { shownPixels } from '../../core/data/pixelEdit.ts';
 import type { Batch } from '../../core/data/sample.ts';
 import { openWasm } from '../../core/devices/wasm/device.ts';
-import { graph } from '../../core/graph/builder.ts';
 import { crossEntropy, type Loss } from '../../core/losses/index.ts';
 import { compile } from '../../core/training/compiledModel.ts';
 import { tiny } from '../../models/tiny.ts';
 import { cutBox } from '../../operators/cutMix.ts';
 import { batch, cutMix, decode, mixUp } from '../../operators/index.ts';
+import { showing } from '../showing.ts';
 import { fakeBatch } from '../trainingFixtures.ts';
 import { ImmediatePool, tinySource } from './tinySource.ts';
 
@@ -74,21 +74,10 @@ describe('a mixed batch', () => {
   it("should be torchvision's: mixed after normalisation, up to float32 @smoke", async () => {
     const device = await openWasm({ threads: 2 });
     const size = 8 * 8 * 3;
-    // a model that shows what it is given
-    const g = graph('identity', [8, 8, 3]);
-    const model = compile(g.output(g.linear('same', g.flatten('flatten', g.input), { features: size })), { device, batch: 8 });
-    const identity = Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0));
-    await model.load(
-      new Map([
-        ['same.weight', { shape: [size, size], data: identity }],
-        ['same.bias', { shape: [size], data: new Float32Array(size) }],
-      ]),
-    );
+    const { model, logits } = await showing(device, [8, 8, 3], 8);
     for (const operator of [mixUp({ alpha: 5 }), cutMix()]) {
       const mixed = await through({ ...numbered(2), labels: new Int32Array(8) }, operator);
-      await model.upload(mixed, 'evaluate');
-      await model.forward('evaluate');
-      const found = await model.readLogits();
+      const found = await logits(mixed);
       const { partners, shares, box } = mixed.mixture!;
       const [mean, std] = [mixed.normalization!.mean[0], mixed.normalization!.std[0]];
       for (let i = 0; i < 8; i++) {
@@ -97,8 +86,7 @@ describe('a mixed batch', () => {
           const [y, x] = [Math.floor(p / 24), Math.floor(p / 3) % 8];
           const inside = box && y >= box.top && x >= box.left && y < box.top + box.height && x < box.left + box.width;
           const expected = box ? (inside ? other[p] : own[p]) : shares[i] * own[p] + (1 - shares[i]) * other[p];
-          // flatten goes channel by channel, as PyTorch's
-          const value = found[i * size + (p % 3) * 64 + Math.floor(p / 3)];
+          const value = found[i * size + p];
           assert.ok(Math.abs(value - expected) < 1e-6, `${i}, ${p}: ${value}, ${expected}`);
         }
       }
@@ -121,18 +109,14 @@ describe('a mixed batch', () => {
     for (const operator of [mixUp({ alpha: 5 }), cutMix()]) {
       for (const index of [0, 1, 2]) {
         const drawn = await through(numbered(index), operator);
-        // pixels and shares whose products are bytes, so that `mixPixels` need not round
+        // pixels and shares whose products are bytes, so that `shownPixels` need not round
         const mixed: Batch = {
           ...drawn,
           cells: drawn.cells.map(cell => cell.map(value => value & 0xfc)),
           mixture: drawn.mixture!.box ? drawn.mixture : { ...drawn.mixture!, shares: new Float32Array(8).fill([0.25, 0.5, 0.75][index]) },
         };
         const { partners, shares } = mixed.mixture!;
-        const cells = mixed.cells.map((cell, i) => {
-          const out = new Uint8Array(cell.length);
-          mixPixels(out, mixed.cells, mixed.mixture!, i, mixed);
-          return out;
-        });
+        const cells = mixed.cells.map((_, i) => shownPixels(mixed, i));
         const own: Batch = { ...mixed, cells, mixture: undefined };
         const other: Batch = { ...own, labels: mixed.labels.map((_, i) => mixed.labels[partners[i]]) };
         const [both, first, second] = [await pass(mixed), await pass(own), await pass(other)];

@@ -59,11 +59,16 @@ export function hue(image: RawPixels, shift: number): RawPixels {
 }
 const byteOf = (share: number): number => toByte(f32(Math.min(1, Math.max(0, share)) * 255));
 
+/**
+ * What `lighting` adds to each byte before it takes the whole number below: one sum in 32 bits, which every device computes alike.
+ */
+export const lightBias = (offset: number): number => f32(255 * offset + 0.5);
+
 /** Adds a constant to each channel, 1 being white; to the nearest byte. Throws for an image without colour. */
 export function lighting(image: RawPixels, offsets: readonly [number, number, number]): RawPixels {
   if (image.channels !== 3)
     throw new Error(`it has ${image.channels} channel, lighting needs red, green and blue: use decode({ channels: 3 })`);
-  const tables = offsets.map(offset => Uint8ClampedArray.from({ length: 256 }, (_, value) => value + 255 * offset));
+  const tables = offsets.map(lightBias).map(bias => Uint8ClampedArray.from({ length: 256 }, (_, value) => Math.floor(f32(value + bias))));
   return eachColour(image, (out, i, red, green, blue) => {
     out[i] = tables[0][red];
     out[i + 1] = tables[1][green];
