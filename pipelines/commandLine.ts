@@ -22,7 +22,7 @@ import recipe from './train.ts';
 
 /** Runs one command line and returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
 export async function run(args: readonly string[], streams: Streams = process): Promise<number> {
-  const output = new Output(args.includes('--json'), streams);
+  const output = new Output(args.includes('--json'), streams, { quiet: args.includes('--quiet') });
   let status = 0;
   try {
     const program = await build(args, output, streams, code => {
@@ -57,9 +57,11 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
   );
   for (const flag of flagsOf(pipeline.options)) training.addOption(flag);
   training.addOption(port('--dashboard [PORT]', `a page in the browser to watch and steer the run (default port: ${defaultPort})`));
+  training.option('--tensorboard', 'writes an event file for TensorBoard into the run folder');
   training.action(async (_file: string | undefined, options: Record<string, unknown>) => {
-    const { json: _, verbose: __, dashboard: page, ...given } = options;
-    finish(await train(pipeline, given, output, { ...(page !== undefined && { dashboard: page as number | true }) }));
+    const { json: _, verbose: __, quiet: ___, dashboard: page, tensorboard, ...given } = options;
+    const shown = page !== undefined && { dashboard: page as number | true };
+    finish(await train(pipeline, given, output, { ...shown, tensorBoard: tensorboard === true }));
   });
 
   const profiling = command(
@@ -76,6 +78,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
       const {
         json: _,
         verbose: __,
+        quiet: ___,
         steps,
         out,
         compare,
@@ -233,6 +236,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
 function prepareCommand(command: Command, streams: Streams): Command {
   return command
     .option('--json', 'one JSON object a line on stdout, the last one the summary')
+    .option('--quiet', 'nothing but errors; --json and files as ever')
     .option('--verbose', 'errors with their stack')
     .exitOverride()
     .configureOutput({

@@ -17,6 +17,7 @@ import { versions } from '../run/versions.ts';
 import { color } from '../terminal/color.ts';
 import { figure } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
+import { TrainingProgress } from '../terminal/progress.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type KernelRow, kernelRows, kernelTable } from './kernelTable.ts';
 import { limitsOf } from './limitOptions.ts';
@@ -55,7 +56,7 @@ export async function profile(
   } catch (error) {
     failure = error;
   } finally {
-    output.clear();
+    observer.close();
     interrupt.close();
     await rm(scratch, { recursive: true, force: true });
   }
@@ -85,6 +86,7 @@ class Observer implements Listener {
   readonly #course = new Course();
   #kernels: readonly KernelRow[] | null = null;
   #limits: Limits | undefined;
+  #progress: TrainingProgress | undefined;
   #began = 0;
   #steps = 0;
   #images = 0;
@@ -106,13 +108,17 @@ class Observer implements Listener {
     const subscription = snapshots(meters, { intervalMs: everyMs }).subscribe(each => this.#look(each));
     this.#stop = () => subscription.unsubscribe();
     this.output.update(`warming up, then ${this.most} steps …`);
+    const { options, totalSteps, stepsPerEpoch } = prepared.context;
+    this.#progress = new TrainingProgress(this.output, { epochs: options.epochs, steps: totalSteps, stepsPerEpoch });
+    this.#progress.watch(prepared, controls);
   }
 
-  step({ images, seconds }: Parameters<Listener['step']>[0]): void {
+  step(step: Parameters<Listener['step']>[0]): void {
+    const { images, seconds } = step;
     this.#steps++;
     this.#images += images;
     this.#seconds += seconds;
-    if (this.#steps % 10 === 0) this.output.update(`step ${this.#steps} of ${this.most}`);
+    this.#progress?.step(step);
     // the evaluation that would follow is no part of what is measured
     if (this.#steps === this.most) {
       this.#final();
@@ -125,8 +131,14 @@ class Observer implements Listener {
     this.output.warn(`bad sample "${key}": ${reason} (${stage})`);
   }
 
+  close(): void {
+    this.#progress?.close();
+    this.output.clear();
+  }
+
   /** Before the device is closed: one step kernel by kernel. */
   async finished({ context }: Prepared): Promise<void> {
+    this.#progress?.close();
     if (!this.#last?.final) this.#final();
     const { device, model } = context;
     if (!profiles(device) || model.updates === 0) return;

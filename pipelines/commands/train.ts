@@ -1,6 +1,9 @@
 import { verdict } from '../../core/index.ts';
 import type { Pipeline } from '../definePipeline.ts';
+import type { Controls } from '../run/controls.ts';
+import type { Prepared } from '../run/prepare.ts';
 import { type Listener, type Result, runPipeline, together } from '../run/runPipeline.ts';
+import { TensorBoard } from '../run/tensorBoard.ts';
 import { color } from '../terminal/color.ts';
 import { duration, figure, paragraph, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
@@ -12,6 +15,8 @@ import { LiveDashboard } from './liveDashboard.ts';
 export interface TrainOptions {
   /** Serves the dashboard while the run goes: from this port on, or true for the usual one. */
   readonly dashboard?: number | true;
+  /** Writes an event file for TensorBoard into the run folder. */
+  readonly tensorBoard?: boolean;
 }
 
 /** Runs a pipeline and tells people or programs about it. Returns the exit status. */
@@ -23,12 +28,14 @@ export async function train(
 ): Promise<number> {
   const interrupt = onInterrupt(output, 'Finishing this step and writing a checkpoint; Ctrl-C again stops at once.');
   const teller = new Teller(output);
+  const events = options.tensorBoard ? new TensorBoard() : undefined;
   let dashboard: LiveDashboard | undefined;
   try {
     if (options.dashboard !== undefined) dashboard = await LiveDashboard.open(options.dashboard, output);
-    const listener = dashboard ? together([teller, dashboard.feed]) : teller;
+    const listener = together([teller, ...(events ? [events] : []), ...(dashboard ? [dashboard.feed] : [])]);
     const result = await runPipeline({ pipeline, given, listener, signal: interrupt.signal });
-    output.clear();
+    events?.close();
+    teller.close();
     teller.conclude(result);
     dashboard?.end({ outcome: result.interrupted ? 'interrupted' : 'done', text: `step ${result.steps}` });
     return result.interrupted ? 130 : 0;
@@ -36,7 +43,8 @@ export async function train(
     dashboard?.end({ outcome: 'failed', text: (error as Error).message });
     throw error;
   } finally {
-    output.clear();
+    teller.close();
+    events?.abandon();
     await dashboard?.close();
     interrupt.close();
   }
@@ -44,7 +52,7 @@ export async function train(
 
 class Teller implements Listener {
   #progress: TrainingProgress | undefined;
-  #prepared: Parameters<Listener['begin']>[0] | undefined;
+  #prepared: Prepared | undefined;
 
   constructor(private readonly output: Output) {}
 
@@ -53,7 +61,7 @@ class Teller implements Listener {
     else this.output.line(`${color.dim(what.padEnd(8))}  ${text}`);
   };
 
-  begin(prepared: Parameters<Listener['begin']>[0]): void {
+  begin(prepared: Prepared, controls: Controls): void {
     this.#prepared = prepared;
     const { introduction, context } = prepared;
     const { options, totalSteps, stepsPerEpoch, start } = context;
@@ -61,6 +69,13 @@ class Teller implements Listener {
     this.output.event('start', { ...introduction, options, total_steps: totalSteps });
     this.output.line();
     this.#progress = new TrainingProgress(this.output, { epochs: options.epochs, steps: totalSteps, stepsPerEpoch });
+    this.#progress.watch(prepared, controls);
+  }
+
+  /** Takes the live block away. */
+  close(): void {
+    this.#progress?.close();
+    this.output.clear();
   }
 
   step(step: Parameters<Listener['step']>[0]): void {

@@ -1,7 +1,7 @@
+import { bar } from './block.ts';
 import { color } from './color.ts';
 import { duration, figure, fit } from './format.ts';
 import type { Output } from './output.ts';
-import { bar } from './progress.ts';
 
 const liveMs = 100;
 const plainMs = 10_000;

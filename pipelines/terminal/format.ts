@@ -47,6 +47,18 @@ export function fit(parts: readonly string[], columns: number): string {
   return line;
 }
 
+/** The same in as many lines as are needed; a part that is longer than a line is left out. */
+export function flow(parts: readonly string[], columns: number): string[] {
+  const lines: string[][] = [];
+  for (const part of parts) {
+    if (fit([part], columns) === '') continue;
+    const longer = [...(lines.at(-1) ?? []), part];
+    if (lines.length > 0 && fit(longer, columns) === longer.join('  ')) lines[lines.length - 1] = longer;
+    else lines.push([part]);
+  }
+  return lines.map(line => line.join('  '));
+}
+
 /** Words in lines of at most so many columns, and never more than a page's. */
 export function paragraph(text: string, columns: number): string {
   const width = Math.max(20, Math.min(columns - 1, 120));

@@ -1,48 +1,82 @@
-import type { Step } from '../../core/index.ts';
+import type { Subscription } from 'rxjs';
+import { type Profile, type Step, verdict } from '../../core/index.ts';
+import { snapshots } from '../../operators/index.ts';
 import type { EpochEvaluation } from '../definePipeline.ts';
+import type { Controls } from '../run/controls.ts';
+import type { Prepared } from '../run/prepare.ts';
+import { type BlockState, block } from './block.ts';
 import { color } from './color.ts';
 import { duration, figure, fit, share } from './format.ts';
 import type { Output } from './output.ts';
+import { rowsOf, type StageRow } from './stageTable.ts';
 
-/** How often the live line changes, and how often a plain line is written where there is no terminal. */
+/** How often the live block changes, the stages in it, and how often a plain line is written where there is no terminal. */
 const liveMs = 100;
+const stagesMs = 500;
 const plainMs = 10_000;
 /** Weight of the newest step in the smoothed loss, accuracy and speed; more while there are few. */
 const newest = 0.05;
 
-/** Tells people how training goes: one live line on a terminal, else a line every ten seconds; and a line an evaluation. */
+export interface Totals {
+  readonly epochs: number;
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** Tells people how training goes: one live block on a terminal, else a line every ten seconds; and a line an evaluation. */
 export class TrainingProgress {
   #steps = 0;
   #loss = Number.NaN;
   #top1 = Number.NaN;
   #secondsPerStep = Number.NaN;
+  #secondsPerEvaluation = 0;
+  #last: Step | undefined;
+  #phase: BlockState['phase'] = 'training';
+  #stages: readonly StageRow[] = [];
+  #deviceBusy: number | undefined;
+  #device: { readonly description: string; readonly allocatedBytes: number } | undefined;
   #lastShown = performance.now();
+  #closed = false;
+  readonly #subscriptions: Subscription[] = [];
   readonly #began = performance.now();
 
   constructor(
     private readonly output: Output,
-    private readonly totals: { readonly epochs: number; readonly steps: number; readonly stepsPerEpoch: number },
+    private readonly totals: Totals,
   ) {}
+
+  /** Looks at the stages and at what a person steers, until `close`. */
+  watch({ context }: Pick<Prepared, 'context'>, controls: Pick<Controls, 'state$'>): void {
+    this.#device = context.device;
+    this.#subscriptions.push(
+      snapshots(context.meters, { intervalMs: stagesMs }).subscribe(profile => this.#look(profile)),
+      controls.state$.subscribe(({ paused, stopping }) => this.#steered(stopping ? 'stopping' : paused ? 'paused' : 'training')),
+    );
+  }
 
   step(step: Step): void {
     const weight = Math.max(newest, 1 / ++this.#steps);
     const smooth = (old: number, value: number) => (Number.isNaN(old) ? value : old + weight * (value - old));
+    this.#last = step;
     this.#loss = smooth(this.#loss, step.loss);
     this.#top1 = smooth(this.#top1, step.top1);
     this.#secondsPerStep = smooth(this.#secondsPerStep, step.seconds);
+    if (this.#phase === 'held-out') this.#phase = 'training';
     const now = performance.now();
     if (now - this.#lastShown < (this.output.live ? liveMs : plainMs)) return;
     this.#lastShown = now;
-    if (this.output.live) this.output.update(this.#line(step, true));
-    else this.output.line(this.#line(step, false));
+    if (this.output.live) this.#show();
+    else this.output.line(this.#line(step));
   }
 
-  evaluating(epoch: number): void {
-    if (this.output.live) this.output.update(color.dim(`epoch ${epoch + 1}/${this.totals.epochs}  held-out images …`));
+  evaluating(_epoch: number): void {
+    if (this.#phase === 'training') this.#phase = 'held-out';
+    this.#show();
   }
 
   evaluation({ epoch, loss, top1, top5, images, seconds }: EpochEvaluation): void {
-    this.output.clear();
+    this.#secondsPerEvaluation = seconds;
+    if (this.#phase === 'held-out') this.#phase = 'training';
     const parts = [
       color.bold(`epoch ${epoch + 1}/${this.totals.epochs}`),
       `held-out top-1 ${color.green(share(top1))}`,
@@ -54,25 +88,65 @@ export class TrainingProgress {
     this.output.line(this.output.live ? fit(parts, this.output.columns) : parts.join('  '));
   }
 
-  #line({ step, epoch, images }: Step, live: boolean): string {
+  /** Takes the block away; nothing is shown from then on. */
+  close(): void {
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
+    this.#closed = true;
+    this.output.clear();
+  }
+
+  #look({ recent, settled }: Profile): void {
+    this.#stages = rowsOf(recent, verdict(settled).limits);
+    this.#deviceBusy = recent.device?.busyShare;
+    this.#show();
+  }
+
+  #steered(phase: BlockState['phase']): void {
+    if (phase === this.#phase) return;
+    const before = this.#phase;
+    this.#phase = phase;
+    if (this.output.live) this.#show();
+    else if (phase === 'paused') this.output.line(`paused after step ${this.#last?.step ?? 0}`);
+    else if (before === 'paused' && phase === 'training') this.output.line('going on');
+  }
+
+  #show(): void {
+    if (this.#last && this.output.live && !this.#closed)
+      this.output.update(() => block(this.#state(this.#last!), this.output.columns, this.output.rows).join('\n'));
+  }
+
+  #state({ step, epoch, index, images, loss, top1, lr }: Step): BlockState {
+    const { epochs, steps, stepsPerEpoch } = this.totals;
+    return {
+      ...{ step, steps, epoch, epochs, stepsPerEpoch, lr, phase: this.#phase, stages: this.#stages },
+      stepInEpoch: Math.min(index + 1, stepsPerEpoch),
+      loss: { smooth: this.#loss, last: loss },
+      top1: { smooth: this.#top1, last: top1 },
+      imagesPerSecond: images / this.#secondsPerStep,
+      secondsLeft: this.#secondsLeft(step),
+      device: { description: this.#device?.description ?? '', bytes: this.#device?.allocatedBytes ?? 0, busyShare: this.#deviceBusy },
+      processBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  /** With the evaluations that are still to come, as long as the last one took. */
+  #secondsLeft(step: number): number {
+    const { steps, stepsPerEpoch } = this.totals;
+    const evaluations = Math.ceil(steps / stepsPerEpoch) - Math.floor(step / stepsPerEpoch);
+    return (steps - step) * this.#secondsPerStep + evaluations * this.#secondsPerEvaluation;
+  }
+
+  #line({ step, epoch, images }: Step): string {
     const { epochs, steps } = this.totals;
-    const left = (steps - step) * this.#secondsPerStep;
-    const parts = [
+    const limits = this.#stages.find(stage => stage.limits)?.stage;
+    return [
       color.bold(`epoch ${epoch + 1}/${epochs}`),
       `loss ${figure(this.#loss)}`,
       `top-1 ${share(this.#top1)}`,
       `${figure(images / this.#secondsPerStep)} images/s`,
-      `${duration(left)} left`,
-    ];
-    if (!live) return [...parts, `step ${step}/${steps}`].join('  ');
-    const { columns } = this.output;
-    const whole = [parts[0], bar(step / steps, 20), `step ${step}/${steps}`, ...parts.slice(1)];
-    const wide = fit(whole, columns);
-    return wide === fit(whole, Number.POSITIVE_INFINITY) ? wide : fit(parts, columns);
+      `${duration(this.#secondsLeft(step))} left`,
+      `step ${step}/${steps}`,
+      ...(limits === undefined ? [] : [`${limits} limits`]),
+    ].join('  ');
   }
-}
-
-export function bar(done: number, width: number): string {
-  const full = Math.round(Math.min(1, Math.max(0, done)) * width);
-  return color.cyan('█'.repeat(full)) + color.dim('░'.repeat(width - full));
 }

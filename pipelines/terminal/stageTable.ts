@@ -21,8 +21,12 @@ export interface StageRow {
 
 /** What each stage could do, and which one limits, as the verdict has it. */
 export function stageRows(snapshot: PipelineSnapshot): StageRow[] {
-  const { limits } = verdict(snapshot);
-  return snapshot.stages.map(stage => ({
+  return rowsOf(snapshot, verdict(snapshot).limits);
+}
+
+/** The same, where it is known already which one limits. */
+export function rowsOf({ stages }: PipelineSnapshot, limits: string | undefined): StageRow[] {
+  return stages.map(stage => ({
     stage: stage.name,
     items: stage.itemsOut,
     items_per_s: Number.isFinite(stage.capacityPerSecond) && stage.itemsOut > 0 ? stage.capacityPerSecond : null,

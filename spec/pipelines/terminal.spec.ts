@@ -1,25 +1,36 @@
 import assert from 'node:assert/strict';
 import { stripVTControlCharacters } from 'node:util';
+import { from } from 'rxjs';
 import { MeterSet, type PipelineSnapshot, type Place } from '../../core/index.ts';
+import type { PipelineContext } from '../../pipelines/definePipeline.ts';
+import type { ControlState } from '../../pipelines/run/controls.ts';
+import { type BlockState, block } from '../../pipelines/terminal/block.ts';
 import { bytes, duration, figure, fit, paragraph, share } from '../../pipelines/terminal/format.ts';
 import { Output } from '../../pipelines/terminal/output.ts';
 import { TrainingProgress } from '../../pipelines/terminal/progress.ts';
-import { stageRows, stageTable } from '../../pipelines/terminal/stageTable.ts';
+import { type StageRow, stageRows, stageTable } from '../../pipelines/terminal/stageTable.ts';
 
-/** A terminal of a width that remembers what was written to it. */
-function terminal({ isTTY = true, columns = 80 } = {}) {
+/** A terminal of a size that remembers what was written to it. */
+function terminal({ isTTY = true, columns = 80, rows = 24 } = {}) {
   const written = { stdout: '', stderr: '' };
+  const listeners: (() => void)[] = [];
   const sink = (name: 'stdout' | 'stderr') => ({
     isTTY,
     columns,
-    rows: 24,
+    rows,
     write(text: string) {
       written[name] += text;
       return true;
     },
-    on: () => undefined,
+    on: (event: string, listener: (error: Error) => void) =>
+      void (name === 'stdout' && event === 'resize' && listeners.push(() => listener(new Error(event)))),
   });
-  return { written, streams: { stdout: sink('stdout'), stderr: sink('stderr') } };
+  const streams = { stdout: sink('stdout'), stderr: sink('stderr') };
+  const resize = (size: { columns?: number; rows?: number }) => {
+    Object.assign(streams.stdout, size);
+    for (const listener of listeners) listener();
+  };
+  return { written, streams, resize };
 }
 const step = (n: number, seconds = 0.1) => ({
   step: n,
@@ -82,22 +93,71 @@ describe('Output', () => {
     assert.match(stripVTControlCharacters(written.stdout), /live\n?.*text\nlive/s);
     assert.ok(!written.stdout.includes('\u001b[?25l'));
   });
+
+  it('should say nothing with --quiet, and leave --json as it is @smoke', () => {
+    for (const json of [false, true]) {
+      const { written, streams } = terminal();
+      const output = new Output(json, streams, { quiet: true });
+      output.line('text');
+      output.update('live');
+      output.warn('a warning');
+      output.event('step', { step: 1 });
+      output.clear();
+      assert.deepEqual(written, { stdout: json ? '{"event":"step","step":1}\n' : '', stderr: '' });
+    }
+  });
+
+  it('should take away the rows that a narrower terminal has broken its lines into, and draw for the new width', () => {
+    const { written, streams, resize } = terminal({ columns: 80 });
+    const output = new Output(false, streams);
+    output.update(() => `${'x'.repeat(output.columns - 1)}\nshort`);
+    written.stdout = '';
+    resize({ columns: 30 });
+    // 79 characters are three rows of 30 now: two more than the two that were drawn, and the cursor's own
+    assert.equal(written.stdout.split('\u001b[2K').length - 1, 2 + 3);
+    assert.match(stripVTControlCharacters(written.stdout), /x{29}\nshort\n$/);
+    assert.ok(!stripVTControlCharacters(written.stdout).includes('x'.repeat(30)));
+    output.clear();
+    written.stdout = '';
+    resize({ columns: 20 });
+    assert.equal(written.stdout, '', 'nothing is live');
+  });
 });
 
 describe('TrainingProgress', () => {
   const totals = { epochs: 4, steps: 100, stepsPerEpoch: 25 };
 
-  it('should show loss, accuracy, images/s and the time left in one line that fits', async () => {
-    for (const columns of [120, 80, 40]) {
-      const { written, streams } = terminal({ columns });
-      const output = new Output(false, streams);
-      const progress = new TrainingProgress(output, totals);
-      await new Promise(resolve => setTimeout(resolve, 110));
-      progress.step(step(50));
-      const line = stripVTControlCharacters(written.stdout).trim();
-      assert.ok(line.length < columns, `${line.length} of ${columns}: ${line}`);
-      assert.match(line, /^epoch 1\/4 .*loss 0\.04/);
-      if (columns > 40) assert.match(line, /top-1 50\.0 % {2}320 images\/s {2}0:05 left/);
+  it('should show where a run is, and change as it goes on @smoke', async () => {
+    const { written, streams } = terminal();
+    const progress = new TrainingProgress(new Output(false, streams), totals);
+    await new Promise(resolve => setTimeout(resolve, 110));
+    progress.step(step(50));
+    const text = stripVTControlCharacters(written.stdout);
+    assert.match(
+      text,
+      /^epoch 1\/4 +[█░]+ +25\/25\nrun +[█░]+ +50\/100 {2}0:05 left\nloss 0\.04 last 0\.04 {2}top-1 50\.0 % last 50\.0 % {2}320 images\/s/,
+    );
+    progress.evaluating(0);
+    assert.match(stripVTControlCharacters(written.stdout), /held-out images …/);
+    progress.close();
+    const before = written.stdout;
+    progress.evaluating(0);
+    assert.equal(written.stdout, before, 'nothing after it was closed');
+  });
+
+  it('should say that a run is paused, on a terminal and in plain lines', () => {
+    const context = { device: { description: 'a device', allocatedBytes: 0 }, meters: new MeterSet() } as unknown as PipelineContext;
+    const state$ = (...states: Partial<ControlState>[]) =>
+      from(states.map(state => ({ paused: false, lr: null, stopping: false, ...state })));
+    for (const isTTY of [true, false]) {
+      const { written, streams } = terminal({ isTTY });
+      const progress = new TrainingProgress(new Output(false, streams), totals);
+      progress.step(step(3));
+      progress.watch({ context }, { state$: state$({}, { paused: true }) });
+      assert.match(stripVTControlCharacters(written.stdout), isTTY ? /run +[█░]+ +3\/100 {2}paused/ : /^paused after step 3\n$/);
+      progress.watch({ context }, { state$: state$({}) });
+      if (!isTTY) assert.equal(written.stdout, 'paused after step 3\ngoing on\n');
+      progress.close();
     }
   });
 
@@ -108,6 +168,50 @@ describe('TrainingProgress', () => {
     assert.equal(written.stdout, '');
     progress.evaluation({ epoch: 0, images: 1000, loss: 0.5, top1: 0.8, top5: 0.99, seconds: 1, imagesPerSecond: 1000 });
     assert.match(written.stdout, /^epoch 1\/4 {2}held-out top-1 80\.0 % {2}top-5 99\.0 % {2}loss 0\.5 {2}1,000 images in 1\.0 s/);
+  });
+});
+
+describe('block', () => {
+  const row = (stage: string, more: Partial<StageRow> = {}): StageRow => ({
+    ...{ stage, items: 100, items_per_s: 50, busy: 0.5, queue: 5, queue_bound: 10, limits: false },
+    ...more,
+  });
+  const state: BlockState = {
+    ...{ epoch: 1, epochs: 30, stepInEpoch: 50, stepsPerEpoch: 187, step: 237, steps: 5610, lr: 0.1, phase: 'training' },
+    ...{ loss: { smooth: 1.234, last: 1.5 }, top1: { smooth: 0.5, last: 0.25 }, imagesPerSecond: 1234, secondsLeft: 760 },
+    stages: [
+      row('source', { queue_bound: null }),
+      row('decode', { limits: true, busy: 0.98 }),
+      row('a stage with a very long name of its own'),
+    ],
+    device: { description: 'wasm, 2 threads', busyShare: 0.9, bytes: 3 * 2 ** 20 },
+    processBytes: 2 ** 28,
+  };
+  const lines = (columns: number, rows: number, more: Partial<BlockState> = {}) =>
+    block({ ...state, ...more }, columns, rows).map(stripVTControlCharacters);
+
+  it('should show bars, numbers, a line a stage and the device @smoke', () => {
+    const wide = lines(100, 30);
+    assert.match(wide[0], /^epoch 2\/30 {2}█+░+ {4}50\/187$/);
+    assert.match(wide[1], /^run {9}█+░+ {2}237\/5610 {2}12:40 left$/);
+    assert.equal(wide[2], 'loss 1.23 last 1.5  top-1 50.0 % last 25.0 %  1,234 images/s  lr 0.1');
+    assert.match(wide[3], /^ {2}source +5 {2}busy {2}50 %$/);
+    assert.match(wide[4], /^▸ decode +█████░░░░░ {2}5\/10 {2}busy {2}98 % {2}limits$/);
+    assert.equal(wide.at(-1), 'memory 256 MiB  device 3 MiB  busy 90 %  wasm, 2 threads');
+    assert.equal(wide.length, 7);
+    assert.match(lines(100, 30, { phase: 'paused' })[1], /5610 {2}paused$/);
+  });
+
+  it('should fit into every terminal, and keep what matters most', () => {
+    for (let columns = 20; columns <= 140; columns++) {
+      for (let rows = 1; rows <= 12; rows++) {
+        const shown = lines(columns, rows);
+        assert.ok(shown.length >= 1 && shown.length <= Math.max(1, rows - 1), `${shown.length} lines in ${rows} rows`);
+        for (const line of shown) assert.ok(line.length < columns, `${line.length} of ${columns}: ${line}`);
+        assert.match(shown.join('\n'), /^run/m);
+        if (rows >= 8 && columns >= 40) assert.match(shown.join('\n'), /▸ decode +█+░+ +5\/10 +busy +98 %/);
+      }
+    }
   });
 });
 
