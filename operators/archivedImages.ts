@@ -21,7 +21,7 @@ export function archivedImages(
   labels: ArrayLike<number>,
   { order, keep, ...options }: SourceOptions = {},
 ): Observable<Sample> {
-  return pull(scope => visit(path, index, labels, { order, keep, ...scope }), options, { jumps: true });
+  return pull(scope => visit(path, index, labels, { order, keep, ...scope }), options, { jumps: true, order });
 }
 
 function* visit(path: string, index: TarIndex, labels: ArrayLike<number>, visit: Visit): Generator<Found> {

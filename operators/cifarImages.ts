@@ -24,7 +24,7 @@ export function cifarImages(
       yield* visit(open(), labels, { order, keep, ...scope });
     },
     options,
-    { jumps: true },
+    { jumps: true, order },
   );
 }
 

@@ -30,7 +30,7 @@ export function imageFolder(dir: string, { order, keep, ...options }: SourceOpti
       yield* visit(listing, { order, keep, ...scope });
     },
     options,
-    { jumps: true },
+    { jumps: true, order },
   );
 }
 
@@ -46,7 +46,7 @@ export function listedImages(
       return annotations && options.boxes !== false ? annotated(found, annotations, scope) : found;
     },
     options,
-    { jumps: true },
+    { jumps: true, order },
   );
 }
 

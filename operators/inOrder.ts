@@ -180,11 +180,15 @@ function startOf({ seed, epoch, after }: Sample): PipelineState {
   return after ?? { seed, epoch, position: -1 };
 }
 
-function stateBehind({ seed, epoch, position, buffer, turn }: Sample, { consumed = 0, batches = 0, good }: PipelineState): PipelineState {
+function stateBehind(
+  { seed, epoch, position, order, buffer, turn }: Sample,
+  { consumed = 0, batches = 0, good }: PipelineState,
+): PipelineState {
   return {
     seed,
     epoch,
     position,
+    ...(order !== undefined && { order }),
     ...(buffer !== undefined && { buffer }),
     ...(turn !== undefined && { turn }),
     ...(good !== undefined && { good }),

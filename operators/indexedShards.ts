@@ -42,6 +42,7 @@ export function joinShards(shards: readonly string[], indexes: readonly ShardInd
 export function indexedShards(all: Shards, { order, keep, ...options }: SourceOptions = {}): Observable<Sample> {
   return pull(scope => visit(all, { order, keep, ...scope }, options.boxes === false ? () => false : scope.wanted), options, {
     jumps: true,
+    order,
   });
 }
 

@@ -11,6 +11,8 @@ export interface PipelineState {
   readonly epoch: number;
   /** Place of that sample in the order in which the source visits the epoch; -1 before the first. */
   readonly position: number;
+  /** What `position` counts in: the order in which the source visits the epoch. States of earlier versions do not say. */
+  readonly order?: 'natural' | 'random';
   /** Of `shuffle`, if there was one: tells what had come out of it. `severalShuffles` if there was more than one. */
   readonly buffer?: number;
   /** Of `shard`, if there was one: the sample's place in the order over all ranks. */
@@ -75,6 +77,7 @@ export function checkReaches(where: string, count: number, start: number): void 
 export function resumedIn(
   { seed, epoch }: { readonly seed: number; readonly epoch: number },
   from: PipelineState | undefined,
+  order?: PipelineState['order'],
 ): PipelineState | undefined {
   if (!from) return undefined;
   if (seed !== from.seed) {
@@ -89,5 +92,10 @@ export function resumedIn(
     const fix = 'Go on at the beginning of an epoch (from: { seed, epoch, position: -1 }), or shuffle once, with a larger buffer.';
     throw fail('usage', 'from', 'a state from behind at most one shuffle', 'one from behind several', fix);
   }
-  return epoch === from.epoch ? from : undefined;
+  if (epoch !== from.epoch) return undefined;
+  if (order && from.order && order !== from.order && from.position >= 0) {
+    const fix = `Ask the source for order: '${from.order}', or go on at the beginning of an epoch.`;
+    throw fail('usage', 'from', `a state of the order '${order}', in which the source is read`, `one of '${from.order}'`, fix);
+  }
+  return from;
 }

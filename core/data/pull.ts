@@ -25,6 +25,8 @@ export interface Reading extends Rest {
 export interface PullOptions {
   /** The reader begins at `start` when asked to; others read the epoch from its beginning, and what is not wanted is dropped here. */
   readonly jumps?: boolean;
+  /** In which it reads; by default `natural`, whatever the options ask for. */
+  readonly order?: SourceOptions['order'];
 }
 
 /** How long samples may flow before timers and input get their turn, in milliseconds. */
@@ -40,7 +42,11 @@ const turnMs = 8;
  *
  * Meters itself as stage `source`: samples out, time spent reading, time without room.
  */
-export function pull(read: Reader, options: SourceOptions = {}, { jumps = false }: PullOptions = {}): Observable<Sample> {
+export function pull(
+  read: Reader,
+  options: SourceOptions = {},
+  { jumps = false, order = 'natural' }: PullOptions = {},
+): Observable<Sample> {
   return new Observable<Sample>(subscriber => {
     const scope = currentEpoch();
     const demand = options.demand ?? scope?.demand ?? new Demand(options.meters, options.bound);
@@ -52,10 +58,10 @@ export function pull(read: Reader, options: SourceOptions = {}, { jumps = false 
       epoch: scope?.epoch ?? options.epoch ?? from?.epoch ?? 0,
       seed: scope?.seed ?? options.seed ?? from?.seed ?? 0,
     };
-    const after = resumedIn(counters, from);
+    const after = resumedIn(counters, from, order);
     if (scope && after) scope.resumed = (scope.resumed ?? 0) + 1;
     const rest = after ? restBehind(after) : wholeEpoch;
-    const stamp: Stamp = { ...counters, ...(after && { after }) };
+    const stamp: Stamp = { ...counters, order, ...(after && { after }) };
     const gate = new Gate(demand);
     const stop = new AbortController();
     // Registered before the loop starts: the sample that makes a `take` unsubscribe may be the first one.
@@ -68,7 +74,7 @@ export function pull(read: Reader, options: SourceOptions = {}, { jumps = false 
   });
 }
 
-type Stamp = Pick<Sample, 'epoch' | 'seed' | 'after'>;
+type Stamp = Pick<Sample, 'epoch' | 'seed' | 'order' | 'after'>;
 
 async function flow(
   start: () => FoundOnes,

@@ -38,6 +38,8 @@ export interface Sample {
   readonly seed: number;
   /** Place in the order in which the source visits this epoch. With it a sample is a `PipelineState` too, one without counts. */
   readonly position: number;
+  /** What `position` counts in. */
+  readonly order?: PipelineState['order'];
   /** Set by `shuffle` and `shard`, as in `PipelineState`. */
   readonly buffer?: number;
   readonly turn?: number;

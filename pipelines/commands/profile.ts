@@ -73,6 +73,8 @@ export async function profile(
 async function reportFolder(out: string | undefined, model: string): Promise<string> {
   const dir = resolve(out ?? join('profiles', `${stamp(new Date())}-${model}`));
   const folder = await RunFolder.create(dir);
+  // no run: written once, at the end
+  folder.unlock();
   return folder.path;
 }
 

@@ -34,6 +34,7 @@ import { parseOptions } from './flags.ts';
 import { finishInterruptedWrite } from './interruptedWrite.ts';
 import { resumedOptions } from './resumedOptions.ts';
 import { files, type RunConfig, RunFolder } from './runFolder.ts';
+import { lockRun } from './runLock.ts';
 import { versions } from './versions.ts';
 
 /** Everything that a run needs, opened and checked in this order; `close` gives it back in the reverse one. */
@@ -80,7 +81,7 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     for (const each of closing.splice(0).reverse()) await each();
   };
   try {
-    const resumed = given.resume === undefined ? undefined : await readRun(String(given.resume), pipeline, given);
+    const resumed = given.resume === undefined ? undefined : await readRun(String(given.resume), pipeline, given, closing);
     const options = parseOptions(pipeline.options, resumed?.options ?? given) as CommonOptions;
     const named: ModelChoice | undefined = resumed
       ? { kind: 'graph', name: resumed.graph.name, graph: resumed.graph }
@@ -162,8 +163,11 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
     const stepsPerEpoch = Math.floor(trainSize / options.batch);
     const totalSteps = Math.min(options.epochs * stepsPerEpoch, options.steps ?? Number.POSITIVE_INFINITY);
     const out = resumed?.folder ?? resolve(options.out ?? join('runs', `${stamp(new Date())}-${graph.name}`));
-    const folder = resumed ? await RunFolder.resume(out, start) : await RunFolder.create(out);
-    closing.push(() => folder.close());
+    const folder = resumed ? await RunFolder.resume(out, start, resumed.unlock) : await RunFolder.create(out);
+    closing.push(
+      () => folder.unlock(),
+      () => folder.close(),
+    );
     // replayed, so that what is only begun later ends at once
     const stop$ = new ReplaySubject<void>(1);
     let stopped = false;
@@ -248,13 +252,16 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
 }
 
 /** The run that `--resume` names: its options with what may be changed, and where it stands. */
-async function readRun(dir: string, pipeline: Pipeline, given: Readonly<Record<string, unknown>>) {
+async function readRun(dir: string, pipeline: Pipeline, given: Readonly<Record<string, unknown>>, closing: (() => unknown)[]) {
   const folder = resolve(dir);
   const { options, started } = await resumedOptions(folder, pipeline, given);
+  // before its files are put right: another process may be writing them
+  const unlock = lockRun(folder);
+  closing.push(unlock);
   await finishInterruptedWrite(folder);
   const { graph, normalization, tensors, epoch, step, consumed, state } = await readCheckpoint(join(folder, files.checkpoint));
   const optimizer = step > 0 ? await readOptimizer(join(folder, files.optimizer), step) : new Map<string, TensorData>();
-  return { folder, options, started, graph, normalization, tensors, optimizer, start: { epoch, step, consumed, state } };
+  return { folder, unlock, options, started, graph, normalization, tensors, optimizer, start: { epoch, step, consumed, state } };
 }
 
 /** A builder is asked for the data's size and classes; without --model, by the size of the images. */

@@ -6,6 +6,7 @@
  *   metrics.jsonl            one line a step, an evaluation, a bad sample
  *   checkpoint.safetensors   weights under torchvision's names; the metadata says what they are of
  *   optimizer.safetensors    what the optimizer keeps, of the same step
+ *   run.lock                 while a process works in it: which
  *
  * Whatever is replaced is replaced at once. A folder without a finished step is removed again.
  */
@@ -23,6 +24,7 @@ import {
   unwritable,
   writeAtomically,
 } from '../../core/index.ts';
+import { lockFile, lockRun } from './runLock.ts';
 
 export const files = {
   config: 'config.json',
@@ -54,6 +56,8 @@ export class RunFolder {
   private constructor(
     readonly path: string,
     made: readonly string[],
+    /** Gives the folder back to other processes. */
+    readonly unlock: () => void,
   ) {
     this.#made = [...made];
   }
@@ -74,7 +78,7 @@ export class RunFolder {
       for (const each of made) await rmdir(each).catch(() => undefined);
       throw unwritable(path, error);
     }
-    return new RunFolder(path, made);
+    return new RunFolder(path, made, lockRun(path));
   }
 
   /** Refuses a folder with something in it. */
@@ -83,16 +87,17 @@ export class RunFolder {
       if (error.code === 'ENOENT') return [];
       throw unwritable(path, error);
     });
-    if (entries.length === 0) return;
+    // whether that one is left over is seen when it is taken
+    if (entries.every(name => name === lockFile)) return;
     const fix = entries.includes(files.config)
       ? `To go on with that run: --resume ${path}. Otherwise give another --out.`
       : 'Give another --out.';
     throw fail('usage', '--out', 'a new or an empty folder', `${path}, which holds ${entries.slice(0, 3).join(', ')}`, fix);
   }
 
-  /** Opens a run to go on with it. What its metrics say of later steps or epochs than the checkpoint's is taken back. */
-  static async resume(path: string, { step, epoch }: Pick<Position, 'step' | 'epoch'>): Promise<RunFolder> {
-    const folder = new RunFolder(path, []);
+  /** Opens a run to go on with it, which this process has locked. What its metrics say of later steps or epochs than the checkpoint's is taken back. */
+  static async resume(path: string, { step, epoch }: Pick<Position, 'step' | 'epoch'>, unlock: () => void): Promise<RunFolder> {
+    const folder = new RunFolder(path, [], unlock);
     const metrics = join(path, files.metrics);
     const text = await readFile(metrics, 'utf8').catch(() => '');
     let length = 0;
@@ -163,6 +168,7 @@ export class RunFolder {
   async discard(): Promise<void> {
     this.#lines = [];
     this.close();
+    this.unlock();
     await Promise.all(Object.values(files).map(name => rm(join(this.path, name), { force: true })));
     // a folder that someone else has put something into stays
     for (const each of this.#made) await rmdir(each).catch(() => undefined);

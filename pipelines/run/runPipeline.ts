@@ -2,6 +2,7 @@ import type { Subscription } from 'rxjs';
 import { type Bad, MillraceError, type Position, type Step, type TensorData } from '../../core/index.ts';
 import { type EpochEvaluation, isStep, type Pipeline, type PipelineRecord } from '../definePipeline.ts';
 import { Controls } from './controls.ts';
+import { LatestWrites } from './latestWrites.ts';
 import { type Introduction, type Prepared, prepare } from './prepare.ts';
 
 /** What a run tells while it goes; every call is made between two steps. */
@@ -124,8 +125,8 @@ class Run {
   #lossSteps = 0;
   #lossEpoch = -1;
   #trainingSeconds = 0;
-  /** Checkpoints are written one after the other; the first failure fails the run. */
-  #writing: Promise<void> = Promise.resolve();
+  /** Checkpoints are written one after the other, of those that wait the latest; the first failure fails the run. */
+  readonly #writes = new LatestWrites<Checkpointed>(checkpointed => this.#write(checkpointed));
 
   constructor(
     private readonly pipeline: Pipeline,
@@ -149,7 +150,7 @@ class Run {
     const began = performance.now();
     await this.#consume(signal);
     this.#save();
-    await this.#writing;
+    await this.#writes.all;
     const outcome = signal.aborted ? 'interrupted' : 'done';
     const { meters } = context;
     folder.log({ event: 'profile', total: meters.snapshot(), settled: meters.snapshot(meters.warm) });
@@ -179,7 +180,7 @@ class Run {
     const { folder, context } = this.prepared;
     const kind = error instanceof MillraceError ? error.kind : undefined;
     if (this.#newSteps === 0 && context.start.step === 0 && kind !== 'numbers') {
-      await this.#writing.catch(() => undefined);
+      await this.#writes.all.catch(() => undefined);
       await folder.discard();
       return plainly(error);
     }
@@ -189,7 +190,7 @@ class Run {
       (await context.model.lock.acquire())();
       if (context.model.updates === this.#position.step) this.#save();
     }
-    await this.#writing.catch(() => undefined);
+    await this.#writes.all.catch(() => undefined);
     try {
       folder.close();
     } catch {
@@ -222,7 +223,7 @@ class Run {
         next: record => {
           try {
             this.#take(record);
-            void this.#writing.catch(error => settle(() => reject(error)));
+            void this.#writes.all.catch(error => settle(() => reject(error)));
             // a pipeline that does not look at stop$ is left between two steps
             if (signal.aborted && isStep(record) && ++stepsAfterStop > 1) settle(resolve);
           } catch (error) {
@@ -280,39 +281,39 @@ class Run {
 
   /** Takes the model between two steps: its lock is asked for before the next pass can. */
   #save(): void {
-    const { context, folder, classes } = this.prepared;
-    const { model, images, options, device } = context;
+    const { model } = this.prepared.context;
     const position = this.#position;
     if (position.step === 0 || (position.step === this.#saved.step && position.epoch === this.#saved.epoch)) return;
     this.#saved = position;
     const locked = model.lock.acquire();
-    const earlier = this.#writing;
-    const write = async () => {
+    const take = async (): Promise<Checkpointed> => {
       const unlock = await locked;
-      let tensors: ReadonlyMap<string, TensorData>;
-      let optimizer: ReadonlyMap<string, TensorData>;
       try {
-        tensors = await model.state();
-        optimizer = this.#newSteps > 0 ? await model.optimizerState() : this.prepared.optimizer;
+        const tensors = await model.state();
+        const optimizer = this.#newSteps > 0 ? await model.optimizerState() : this.prepared.optimizer;
+        return { position, tensors, optimizer };
       } finally {
         unlock();
       }
-      const facts = {
-        graph: model.graph,
-        classes,
-        normalization: images.normalization,
-        ...position,
-        seed: options.seed,
-        device: device.description,
-      };
-      await earlier;
-      await folder.checkpoint(facts, tensors, optimizer);
-      this.#written = position.step;
     };
-    this.#writing = write();
-    // told by whoever waits for it; not twice
-    this.#writing.catch(() => undefined);
+    this.#writes.add(take());
   }
+
+  readonly #write = async ({ position, tensors, optimizer }: Checkpointed): Promise<void> => {
+    const { context, folder, classes } = this.prepared;
+    const { model, images, options, device } = context;
+    const { normalization } = images;
+    const facts = { graph: model.graph, classes, normalization, ...position, seed: options.seed, device: device.description };
+    await folder.checkpoint(facts, tensors, optimizer);
+    this.#written = position.step;
+  };
+}
+
+/** What a checkpoint is made of. */
+interface Checkpointed {
+  readonly position: Position;
+  readonly tensors: ReadonlyMap<string, TensorData>;
+  readonly optimizer: ReadonlyMap<string, TensorData>;
 }
 
 /** A pause is no part of the step that came after it, nor of the evaluation that it was in. */

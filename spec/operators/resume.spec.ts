@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
-import { concat, filter, lastValueFrom, map, merge, type Observable, toArray } from 'rxjs';
+import { concat, filter, lastValueFrom, map, merge, type Observable, take, toArray } from 'rxjs';
 import sharp from 'sharp';
 import { Demand } from '../../core/data/demand.ts';
 import type { PipelineState } from '../../core/data/pipelineState.ts';
@@ -246,6 +246,12 @@ describe('going on from a state', function () {
       source({ epoch: 1, from: { seed: 0, epoch: 2, position: 3 } }),
       /^from: expected a state of epoch 1 or before, got one of epoch 2\./,
     );
+    const natural = await lastValueFrom(source({}).pipe(take(5)));
+    await fails(
+      source({ order: 'random', from: natural }),
+      /^from: expected a state of the order 'random', in which the source is read, got one of 'natural'\. Ask the source for order: 'natural'/,
+    );
+    await fails(source({ from: await lastValueFrom(source({ order: 'random' }).pipe(take(5))) }), /got one of 'random'/);
     const from = { seed: 0, epoch: 0, position: 3, buffer: 8 };
     await fails(
       source({ from }).pipe(shuffle({ buffer: 9 })),
