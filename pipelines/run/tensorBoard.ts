@@ -37,8 +37,8 @@ export class TensorBoard implements Listener {
     this.#checkpointEvery = options.checkpointEvery;
     this.#step = start.step;
     this.#waiting.push(record(eventBytes(now, { fileVersion })));
-    // a TensorBoard that has read what is taken back forgets it
-    if (start.step > 0) this.#waiting.push(record(eventBytes(now, { goesOnAt: start.step + 1 })));
+    // at the second of these a TensorBoard forgets what it has read of this step and later ones: what is taken back
+    this.#waiting.push(record(eventBytes(now, { beginsAt: start.step + 1 })));
     this.#flushedMs = performance.now();
   }
 

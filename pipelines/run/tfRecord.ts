@@ -52,11 +52,11 @@ export function* records(file: Buffer): Generator<{ readonly data: Buffer; reado
   }
 }
 
-/** One of the three that are needed: a version, values of a step, or that a run goes on at a step. */
+/** One of the three that are needed: a version, values of a step, or the step at which a run begins or goes on. */
 export type EventContent =
   | { readonly fileVersion: string }
   | { readonly step: number; readonly values: Readonly<Record<string, number>> }
-  | { readonly goesOnAt: number };
+  | { readonly beginsAt: number };
 
 /** @param wallSeconds since 1970 */
 export function eventBytes(wallSeconds: number, content: EventContent): Buffer {
@@ -64,7 +64,7 @@ export function eventBytes(wallSeconds: number, content: EventContent): Buffer {
   wall[0] = 0x09;
   wall.writeDoubleLE(wallSeconds, 1);
   if ('fileVersion' in content) return Buffer.concat([wall, field(3, Buffer.from(content.fileVersion))]);
-  if ('goesOnAt' in content) return Buffer.concat([wall, stepField(content.goesOnAt), field(7, Buffer.from([0x08, 1]))]);
+  if ('beginsAt' in content) return Buffer.concat([wall, stepField(content.beginsAt), field(7, Buffer.from([0x08, 1]))]);
   const values = Object.entries(content.values).map(([tag, value]) => {
     const simple = Buffer.alloc(5);
     simple[0] = 0x15;

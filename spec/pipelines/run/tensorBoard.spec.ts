@@ -155,6 +155,7 @@ describe('train --tensorboard', () => {
     const [path] = eventFiles(run);
     const before = decode(path!);
     assert.equal(before[0]!.version, 'brain.Event:2');
+    assert.deepEqual([before[1]!.sessionStatus, before[1]!.step], [1, 1]);
     agrees(run, before);
 
     // a process that was killed behind its checkpoint: a step too many, and half of another one
