@@ -10,9 +10,12 @@ import { duration, figure, fit, share } from './format.ts';
 import type { Output } from './output.ts';
 import { rowsOf, type StageRow } from './stageTable.ts';
 
-/** How often the live block changes, the stages in it, and how often a plain line is written where there is no terminal. */
-const liveMs = 100;
-const stagesMs = 500;
+/**
+ * How often the live block changes, the stages in it, and how often a plain line is written where there is no terminal. To look at nine
+ * stages takes 4 ms, to draw 0.7 ms (two cores of an AMD EPYC): under 1 % of the main thread like this.
+ */
+const liveMs = 200;
+const stagesMs = 1000;
 const plainMs = 10_000;
 /** Weight of the newest step in the smoothed loss, accuracy and speed; more while there are few. */
 const newest = 0.05;

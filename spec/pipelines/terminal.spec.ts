@@ -130,7 +130,7 @@ describe('TrainingProgress', () => {
   it('should show where a run is, and change as it goes on @smoke', async () => {
     const { written, streams } = terminal();
     const progress = new TrainingProgress(new Output(false, streams), totals);
-    await new Promise(resolve => setTimeout(resolve, 110));
+    await new Promise(resolve => setTimeout(resolve, 210));
     progress.step(step(50));
     const text = stripVTControlCharacters(written.stdout);
     assert.match(
