@@ -13,7 +13,7 @@ export {
 } from './checkpoint/checkpoint.ts';
 export { closest, didYouMean } from './closest.ts';
 export { iou, type Localized, localization, type Rectangle } from './data/boxes.ts';
-export type { DataLayout, OpenSplit, PlaceNames } from './data/dataLayout.ts';
+export type { DataLayout, Indexing, OpenSplit, OpenWatch, PlaceNames } from './data/dataLayout.ts';
 export { Demand, Lease } from './data/demand.ts';
 export { type FindSynset, Hierarchy, type Synset } from './data/imagenet/hierarchy.ts';
 export { type FoundHierarchy, findHierarchy, type HierarchyPlace, openHierarchy } from './data/imagenet/openHierarchy.ts';

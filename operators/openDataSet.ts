@@ -1,7 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Annotations, annotationsFolder, vocAnnotations } from '../core/data/annotations.ts';
-import type { OpenSplit, PlaceNames } from '../core/data/dataLayout.ts';
+import type { OpenSplit, OpenWatch, PlaceNames } from '../core/data/dataLayout.ts';
 import { chooseHeldOut, heldOutShare } from '../core/data/heldOutPart.ts';
 import { isWnid } from '../core/data/imagenet/synsets.ts';
 import { type IdxPair, type Layout, partOf, recognise, type Split, unrecognised } from '../core/data/layout.ts';
@@ -34,11 +34,14 @@ import { numbered, openShards } from './openShards.ts';
  * `Annotations` beside `train/` or beside a folder without a split holds boxes as PASCAL VOC files, named as the images are
  * (`Annotations/train/cat/1.xml`, or without the `train`).
  *
+ * The index of ImageNet's archives is made once, in a minute or more for 140 GB from a disk: `indexing` is told how far it is, and aborting
+ * `signal` ends it.
+ *
  * Where a folder is two of them, the more peculiar is taken and a warning names both; `layout` chooses.
  *
  * Errors: a folder that is none of these, with the list of what was looked for; a missing part; and what the sources say.
  */
-export async function openDataSet(dir: string, { split, layout }: OpenOptions): Promise<DataSet> {
+export async function openDataSet(dir: string, { split, layout, ...watch }: OpenOptions): Promise<DataSet> {
   const names = (await isFolder(dir)) ? await listFolder(dir) : { folders: [], files: [] };
   const found = await layoutsIn(dir, names);
   if (found.length === 0) {
@@ -52,14 +55,14 @@ export async function openDataSet(dir: string, { split, layout }: OpenOptions): 
   if (!chosen) {
     throw fail('usage', `data folder ${dir}`, `a layout that is there: ${all.join(', ')}`, show(layout), 'Choose one of these, or none.');
   }
-  const set = await chosen.open(split);
+  const set = await chosen.open(split, watch);
   if (layout !== undefined || found.length === 1) return set;
   const others = all.slice(1).join(' and ');
   const both = `${dir} also holds ${others}: taken is ${chosen.name}. To choose: --layout ${all.join(' or ')}`;
   return { ...set, warnings: [both, ...(set.warnings ?? [])] };
 }
 
-export interface OpenOptions {
+export interface OpenOptions extends OpenWatch {
   readonly split: Split;
   /** Which of a folder's layouts is meant, where it has two; the warning about it says what they are called. */
   readonly layout?: string;

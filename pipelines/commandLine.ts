@@ -9,6 +9,7 @@ import { data, dataActions, dataOptions } from './commands/data/index.ts';
 import { devices } from './commands/devices.ts';
 import { evaluate } from './commands/evaluate.ts';
 import { golden } from './commands/golden.ts';
+import { Interrupted } from './commands/interrupt.ts';
 import { models } from './commands/models.ts';
 import { profile, profileSteps } from './commands/profile.ts';
 import { train } from './commands/train.ts';
@@ -32,6 +33,10 @@ export async function run(args: readonly string[], streams: Streams = process): 
     return status;
   } catch (error) {
     output.clear();
+    if (error instanceof Interrupted) {
+      output.summary({ interrupted: true });
+      return 130;
+    }
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     // no command at all: the help was asked for in effect
     if (error instanceof CommanderError && error.code === 'commander.help') return 2;

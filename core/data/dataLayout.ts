@@ -23,4 +23,19 @@ export interface PlaceNames {
   readonly folders: readonly string[];
   readonly files: readonly string[];
 }
-export type OpenSplit = (split: Split) => Promise<DataSet>;
+export type OpenSplit = (split: Split, watch: OpenWatch) => Promise<DataSet>;
+
+/** For what takes minutes once: the index of an archive. */
+export interface OpenWatch {
+  /** Aborting it rejects with its reason; nothing is left on the disk. */
+  readonly signal?: AbortSignal;
+  /** Told now and then how far it is. */
+  readonly indexing?: (state: Indexing) => void;
+}
+export interface Indexing {
+  readonly path: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** Bytes in all. */
+  readonly of: number;
+}

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { DataLayout, PlaceNames } from '../../core/data/dataLayout.ts';
+import type { DataLayout, OpenWatch, PlaceNames } from '../../core/data/dataLayout.ts';
 import { type Devkit, devkitArchive, devkitIn } from '../../core/data/imagenet/devkit.ts';
 import { isWnid, namesOf, synsetMappingIn } from '../../core/data/imagenet/synsets.ts';
 import { missingOfTruth, validationLabels } from '../../core/data/imagenet/validation.ts';
@@ -22,7 +22,7 @@ export const imagenetArchives: DataLayout = {
   lookedFor: `${trainArchive}, ${validationArchive} and ${devkitArchive} (ImageNet's own archives)`,
   async recognise(dir, names) {
     if (!names.files.includes(trainArchive) && !names.files.includes(validationArchive)) return undefined;
-    return split => (split === 'train' ? openTrain(dir, names) : openValidation(dir, names));
+    return (split, watch) => (split === 'train' ? openTrain(dir, names, watch) : openValidation(dir, names, watch));
   },
 };
 
@@ -31,7 +31,11 @@ function archive(dir: string, { files }: PlaceNames, name: string): string {
   throw fail('data', `data folder ${dir}`, name, 'the other archive without it', `Put ${name} beside it.`);
 }
 
-async function openTrain(dir: string, names: PlaceNames): Promise<DataSet> {
+/** An archive's index, made if need be. */
+const indexOf = (path: string, nested: boolean, { signal, indexing }: OpenWatch, check: (index: TarIndex) => unknown) =>
+  openTarIndex(path, { nested, check, ...(signal && { signal }), ...(indexing && { progress: state => indexing({ path, ...state }) }) });
+
+async function openTrain(dir: string, names: PlaceNames, watch: OpenWatch): Promise<DataSet> {
   const path = archive(dir, names, trainArchive);
   const kit = await devkitIn(dir, names);
   // before the index is saved: nothing is to lie beside an archive that is refused
@@ -39,7 +43,7 @@ async function openTrain(dir: string, names: PlaceNames): Promise<DataSet> {
     checkGroups(path, index);
     if (kit) checkClasses(path, index.groups, kit);
   };
-  const { index, origin } = await openTarIndex(path, { nested: true, check });
+  const { index, origin } = await indexOf(path, true, watch, check);
   const classes = index.groups;
   return dataSet(path, index, index.groupOf, {
     classes,
@@ -66,7 +70,7 @@ function checkGroups(path: string, { groups, groupOf }: TarIndex): void {
   throw fail('data', `${path}, archive "${empty}.tar" in it`, 'images of the class', 'nothing in it', 'Fetch the archive again.');
 }
 
-async function openValidation(dir: string, names: PlaceNames): Promise<DataSet> {
+async function openValidation(dir: string, names: PlaceNames, watch: OpenWatch): Promise<DataSet> {
   const path = archive(dir, names, validationArchive);
   const kit = await devkitIn(dir, names);
   if (!kit) {
@@ -78,7 +82,7 @@ async function openValidation(dir: string, names: PlaceNames): Promise<DataSet> 
     const images = Array.from({ length: fileCount(index) }, (_, i) => fileName(index, i));
     return validationLabels(path, images, kit.truth, 'the ground truth of the development kit');
   };
-  const { index, origin } = await openTarIndex(path, { nested: false, check: labelsOf });
+  const { index, origin } = await indexOf(path, false, watch, labelsOf);
   return dataSet(path, index, labelsOf(index), {
     classes: kit.classes.ids,
     names: kit.classes.names,

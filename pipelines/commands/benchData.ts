@@ -9,7 +9,6 @@ import {
   epochs,
   horizontalFlip,
   normalize,
-  openDataSet,
   randomCrop,
   randomResizedCrop,
   resize,
@@ -22,6 +21,7 @@ import type { Output } from '../terminal/output.ts';
 import { stageRows, stageTable } from '../terminal/stageTable.ts';
 import { tunedText } from '../terminal/tunedText.ts';
 import { mainThreadCpuMs } from './mainThreadCpu.ts';
+import { openTold } from './openTold.ts';
 
 export interface BenchDataOptions {
   readonly layout?: string;
@@ -41,7 +41,7 @@ const tuningSeconds = 20;
 /** The data stages alone with the full training augmentation, as fast as they go: nothing is computed from the batches. */
 export async function benchData(options: BenchDataOptions, output: Output): Promise<number> {
   const folder = resolve(options.data ?? shippedData());
-  const data = await openDataSet(folder, { split: 'train', layout: options.layout });
+  const data = await openTold(folder, { split: 'train', layout: options.layout }, output);
   const { height, width, channels, small, native } = chooseSize(await lookAt(data), options.size, undefined);
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   output.line(`data  ${data.description} (${folder})`);

@@ -15,7 +15,6 @@ import {
   SlotPool,
   WorkerPool,
 } from '../../core/index.ts';
-import { openDataSet } from '../../operators/index.ts';
 import type { CommonOptions, Images } from '../definePipeline.ts';
 import { heldOut } from '../heldOut.ts';
 import { heldOutViews } from '../heldOutViews.ts';
@@ -25,6 +24,7 @@ import { files, type RunConfig, readConfig } from '../run/runFolder.ts';
 import { shippedData } from '../shippedData.ts';
 import { exactly, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
+import { openTold } from './openTold.ts';
 
 export type EvaluateOptions = Pick<
   CommonOptions,
@@ -46,10 +46,11 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
   const config = await readConfig(dirname(resolve(file))).catch((): Partial<RunConfig> => ({}));
   const folder = resolve(options.data ?? config.data?.folder ?? shippedData());
   const saved = (config.options ?? {}) as Pick<CommonOptions, 'layout' | 'classes' | 'wordnet'>;
-  const whole = await openDataSet(folder, {
-    split: 'test',
-    layout: options.layout ?? (options.data === undefined ? saved.layout : undefined),
-  });
+  const whole = await openTold(
+    folder,
+    { split: 'test', layout: options.layout ?? (options.data === undefined ? saved.layout : undefined) },
+    output,
+  );
   for (const each of whole.warnings ?? []) output.warn(`warning: ${each}`);
   const place = { dir: folder, wordnet: options.wordnet ?? saved.wordnet };
   const [test] = await chooseClasses([whole], { ...place, classes: options.classes ?? saved.classes });

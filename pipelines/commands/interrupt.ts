@@ -1,5 +1,8 @@
 import type { Output } from '../terminal/output.ts';
 
+/** Ended by Ctrl-C before anything was done: nothing more is said, and the status is 130. */
+export class Interrupted extends Error {}
+
 /** npm and a terminal both pass Ctrl-C on: what comes this soon after the first is the same key press. */
 const sameMs = 500;
 

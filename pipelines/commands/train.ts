@@ -6,10 +6,11 @@ import { type Listener, type Result, runPipeline, together } from '../run/runPip
 import { TensorBoard } from '../run/tensorBoard.ts';
 import { color } from '../terminal/color.ts';
 import { duration, figure, paragraph, share } from '../terminal/format.ts';
+import { IndexingProgress } from '../terminal/indexing.ts';
 import type { Output } from '../terminal/output.ts';
 import { TrainingProgress } from '../terminal/progress.ts';
 import { stageRows, stageTable } from '../terminal/stageTable.ts';
-import { onInterrupt } from './interrupt.ts';
+import { Interrupted, onInterrupt } from './interrupt.ts';
 import { LiveDashboard } from './liveDashboard.ts';
 
 export interface TrainOptions {
@@ -40,6 +41,8 @@ export async function train(
     dashboard?.end({ outcome: result.interrupted ? 'interrupted' : 'done', text: `step ${result.steps}` });
     return result.interrupted ? 130 : 0;
   } catch (error) {
+    // before there was a run
+    if (interrupt.signal.aborted && error === interrupt.signal.reason) throw new Interrupted();
     dashboard?.end({ outcome: 'failed', text: (error as Error).message });
     throw error;
   } finally {
@@ -54,9 +57,17 @@ class Teller implements Listener {
   #progress: TrainingProgress | undefined;
   #prepared: Prepared | undefined;
 
-  constructor(private readonly output: Output) {}
+  readonly #indexing: IndexingProgress;
+
+  constructor(private readonly output: Output) {
+    this.#indexing = new IndexingProgress(output);
+    this.indexing = this.#indexing.tell;
+  }
+
+  readonly indexing: IndexingProgress['tell'];
 
   introduce = (what: string, text: string): void => {
+    if (what === 'data') this.#indexing.end();
     if (what === 'warning') this.output.warn(`warning: ${text}`);
     else this.output.line(`${color.dim(what.padEnd(8))}  ${text}`);
   };

@@ -8,6 +8,7 @@ import {
   type Device,
   fail,
   type Graph,
+  type Indexing,
   type LearningRate,
   MeterSet,
   openDevice,
@@ -73,9 +74,12 @@ export interface PrepareOptions {
   readonly tell: (bad: Bad) => void;
   /** Told as soon as each is known, since the next things take time. */
   readonly introduce: (what: 'device' | 'data' | 'held-out' | 'model' | 'warning' | 'workers', text: string) => void;
+  /** Aborting it ends what takes long before anything is trained: the index of an archive. Rejects with its reason then. */
+  readonly signal?: AbortSignal;
+  readonly indexing?: (state: Indexing) => void;
 }
 
-export async function prepare({ pipeline, given, tell, introduce }: PrepareOptions): Promise<Prepared> {
+export async function prepare({ pipeline, given, tell, introduce, signal, indexing }: PrepareOptions): Promise<Prepared> {
   const closing: (() => unknown)[] = [];
   const close = async () => {
     for (const each of closing.splice(0).reverse()) await each();
@@ -97,7 +101,8 @@ export async function prepare({ pipeline, given, tell, introduce }: PrepareOptio
 
     const dataFolder = resolve(options.data ?? shippedData());
     const { layout } = options;
-    const whole = [await openDataSet(dataFolder, { split: 'train', layout }), await openDataSet(dataFolder, { split: 'test', layout })];
+    const open = (split: 'train' | 'test') => openDataSet(dataFolder, { split, layout, signal, indexing });
+    const whole = [await open('train'), await open('test')];
     const [trainSet, testSet] = await chooseClasses(whole, { dir: dataFolder, classes: options.classes, wordnet: options.wordnet });
     const data = { train: trainSet, test: testSet };
     const { classes } = data.train;

@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs';
-import { type Bad, MillraceError, type Position, type Step, type TensorData } from '../../core/index.ts';
+import { type Bad, type Indexing, MillraceError, type Position, type Step, type TensorData } from '../../core/index.ts';
 import { type EpochEvaluation, isStep, type Pipeline, type PipelineRecord } from '../definePipeline.ts';
 import { Controls } from './controls.ts';
 import { LatestWrites } from './latestWrites.ts';
@@ -8,6 +8,8 @@ import { type Introduction, type Prepared, prepare } from './prepare.ts';
 /** What a run tells while it goes; every call is made between two steps. */
 export interface Listener {
   introduce(what: 'device' | 'data' | 'held-out' | 'model' | 'warning' | 'workers', text: string): void;
+  /** Before the data is introduced: an index is being made. */
+  indexing?(state: Indexing): void;
   begin(prepared: Prepared, controls: Controls): void;
   step(step: Step): void;
   /** The last training step of an epoch is done, its evaluation begins. */
@@ -47,6 +49,7 @@ export function together(listeners: readonly Listener[]): Listener {
   };
   return {
     introduce: (what, text) => each(listener => listener.introduce(what, text)),
+    indexing: state => each(listener => listener.indexing?.(state)),
     begin: (prepared, controls) => each(listener => listener.begin(prepared, controls)),
     step: step => each(listener => listener.step(step)),
     evaluating: epoch => each(listener => listener.evaluating(epoch)),
@@ -73,6 +76,8 @@ export async function runPipeline({ pipeline, given, listener, signal }: RunOpti
     pipeline,
     given,
     introduce: listener.introduce,
+    signal,
+    indexing: state => listener.indexing?.(state),
     tell: each => {
       if (!bad.add(each)) return;
       listener.bad(each);

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { type DataSet, MillraceError } from '../../../core/index.ts';
-import { openDataSet } from '../../../operators/index.ts';
 import { onInterrupt } from '../interrupt.ts';
+import { openTold } from '../openTold.ts';
 import type { DataActionContext } from './action.ts';
 import { type Spread, survey, surveyText } from './survey.ts';
 import { verifiedText, verify } from './verify.ts';
@@ -35,7 +35,7 @@ async function describe({ dir, output, options }: DataActionContext, interrupt: 
   for (const split of ['train', 'test'] as const) {
     let set: DataSet;
     try {
-      set = await openDataSet(folder, { split, layout });
+      set = await openTold(folder, { split, layout, signal: interrupt?.signal }, output);
     } catch (error) {
       // a part may be missing; a folder that nobody knows has neither
       if (split === 'train' || !(error instanceof MillraceError)) throw error;

@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { concatMap, lastValueFrom, take, toArray } from 'rxjs';
 import { type DataSet, fail, writeAtomically } from '../../../core/index.ts';
-import { type Augmentation, augment, decode, horizontalFlip, openDataSet, pixels } from '../../../operators/index.ts';
+import { type Augmentation, augment, decode, horizontalFlip, pixels } from '../../../operators/index.ts';
 import { cropTo } from '../../cropTo.ts';
 import { fitTo } from '../../fitTo.ts';
 import { chooseSize, lookAt } from '../../run/chooseImages.ts';
+import { openTold } from '../openTold.ts';
 import type { DataAction, DataActionContext } from './action.ts';
 import { contactSheet, type Tile } from './contactSheet.ts';
 
@@ -42,7 +43,7 @@ const mostTiles = 400;
 async function writePreview({ dir, options, output }: DataActionContext): Promise<number> {
   const { out, count, augment: way, layout } = options as unknown as PreviewOptions;
   const split = way === 'test' ? 'test' : 'train';
-  const data = await openDataSet(resolve(dir), { split, layout });
+  const data = await openTold(resolve(dir), { split, layout }, output);
   const images = chooseSize(await lookAt(data), undefined, undefined);
   const lists: Readonly<Record<PreviewOptions['augment'], readonly Augmentation[]>> = {
     train: [...cropTo(images), horizontalFlip()],
