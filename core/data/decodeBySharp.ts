@@ -43,20 +43,21 @@ export async function decodeBySharp(file: Uint8Array, options: SharpOptions): Pr
 }
 
 /**
- * sharp gathers the warnings of all threads, so that with failOn `warning` it may be another thread's file that is meant; libvips'
- * own complaints, which end a try otherwise, are of this file. Warnings are rare, and more than a few in a row are not met.
+ * libvips keeps the text of errors in one place for all threads, and sharp clears it behind each picture: of two that fail at once one may
+ * lose its text, and sharp then says `Unknown error`, or with failOn `warning` that a warning was treated as an error. That it failed is
+ * sure; only why is asked again. More than a few times in a row are not met.
  */
 async function readFile(file: Uint8Array, format: ImageFormat, failOn: FailOn, options: SharpOptions): Promise<Planned> {
-  for (let triesLeft = failOn === 'warning' ? 8 : 1; ; ) {
+  for (let triesLeft = 8; ; ) {
     try {
       return await readOnce(file, format, failOn, options);
     } catch (error) {
-      if (--triesLeft <= 0 || !warned(error)) throw error;
+      if (--triesLeft <= 0 || !lostText(error)) throw error;
     }
   }
 }
 
-const warned = (error: unknown): boolean => error instanceof Error && error.message.startsWith('Warning treated as error');
+const lostText = (error: unknown): boolean => error instanceof Error && /^(Warning treated as error|Unknown error)/.test(error.message);
 
 async function readOnce(file: Uint8Array, format: ImageFormat, failOn: FailOn, limits: SharpOptions): Promise<Planned> {
   const options = { limitInputPixels: limits.pixelLimit, failOn, ignoreIcc: true } as const;
@@ -101,7 +102,7 @@ export function plainReason(error: unknown): string {
 /** What is wrong, if it was a decoder that complained. */
 function damage(error: unknown): string | undefined {
   const message = error instanceof Error ? error.message.trim() : '';
-  if (message.startsWith('Warning treated as error')) return 'its decoder warns of something';
+  if (lostText(error)) return 'it is damaged or cut short (its decoder did not say how)';
   if (message.includes('unsupported image format')) return 'it is damaged: its header cannot be read';
   if (!/vips|libpng|jpeg:|webp:|heif:|tiff|gifload|corrupt header|read error|end of/i.test(message)) return undefined;
   // each thread of libvips may say the same
