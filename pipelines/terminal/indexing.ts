@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import type { Indexing } from '../../core/index.ts';
+import { bar } from './block.ts';
 import { color } from './color.ts';
 import { fit } from './format.ts';
 import type { Output } from './output.ts';
-import { bar } from './progress.ts';
 
 const liveMs = 100;
 /** An index that is made sooner is not worth a line in a file. */
