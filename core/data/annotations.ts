@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, type MillraceError } from '../errors.ts';
 import { unreadable } from '../formats/unreadable.ts';
@@ -91,10 +91,13 @@ function timesOf(files: readonly string[]): Map<string, number> {
   return times;
 }
 
-async function listStems(dir: string, below: string, into: Set<string>): Promise<void> {
+/** `above`: where the folders above lie in truth; a link that leads back to one of them is passed over, as among images. */
+async function listStems(dir: string, below: string, into: Set<string>, above: readonly string[] = []): Promise<void> {
+  const here = await realpath(systemPath(join(dir, below))).catch(() => '');
+  if (above.includes(here)) return;
   const { folders, files } = await listFolder(join(dir, below));
   for (const name of files) if (name.endsWith('.xml')) into.add(below + name.slice(0, -'.xml'.length));
-  for (const folder of folders) await listStems(dir, `${below}${folder}/`, into);
+  for (const folder of folders) await listStems(dir, `${below}${folder}/`, into, [...above, here]);
 }
 
 /** What Kaggle's solution file says about the images of a listing. */

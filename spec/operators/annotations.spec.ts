@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { symlink } from 'node:fs/promises';
 import { lastValueFrom, map, toArray } from 'rxjs';
 import type { Split } from '../../core/data/layout.ts';
 import { openDataSet } from '../../operators/index.ts';
@@ -52,6 +53,15 @@ describe('boxes of data sets', () => {
     'LOC_synset_mapping.txt': `${ids[0]} setter\n${ids[1]} husky\n`,
     'LOC_val_solution.csv': `ImageId,PredictionString\r\n${image(2)},${ids[1]} 1 2 3 4 \r\n${image(1)},${ids[0]} 5 6 7 8 ${ids[1]} 1 1 2 2 \r\n`,
   };
+
+  it('should be found in a folder with links that lead in a circle', async () => {
+    const files = { 'train/a/1.png': 'x', 'train/b/2.png': 'x', 'test/a/3.png': 'x', 'test/b/4.png': 'x' };
+    await write({ ...files, 'Annotations/train/a/1.xml': voc(['a', 1, 1, 5, 5]) });
+    await symlink('..', folder.path('Annotations/train/up'));
+    await symlink('../..', folder.path('Annotations/train/a/up'));
+    await symlink('../a', folder.path('Annotations/train/a/down'));
+    assert.deepEqual((await open('train')).boxes, { '1.png': [[0, 0, 0, 5, 5]], '2.png': undefined });
+  });
 
   it("should be read from Kaggle's solutions, both splits @smoke", async () => {
     await write({
