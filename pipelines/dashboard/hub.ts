@@ -4,8 +4,9 @@ import { StepHistory } from './stepHistory.ts';
 
 /** What only the newest of is kept, for pages that connect later, in the order in which a new page gets them. */
 const lasting = ['run', 'control', 'profile', 'confusion', 'pictures', 'weights', 'end'] as const satisfies readonly EventName[];
-/** Control actions that are remembered. */
+/** Control actions, and warnings, that are remembered. */
 const mostApplied = 1000;
+const mostWarnings = 200;
 
 /**
  * Everything that a page shows, in one place: whoever knows something tells it here once, every page gets it, and one that
@@ -16,6 +17,7 @@ export class Hub {
   readonly #steps = new StepHistory();
   readonly #epochs: Events['epoch'][] = [];
   readonly #applied: Events['applied'][] = [];
+  readonly #warnings: Events['warning'][] = [];
   readonly #events = new Subject<DashboardEvent>();
   #pages = 0;
   /** Tells `profile` anew, where that is possible: for readers that come between two. */
@@ -52,13 +54,16 @@ export class Hub {
     } else if (event === 'applied') {
       this.#applied.push(data);
       if (this.#applied.length > mostApplied) this.#applied.shift();
+    } else if (event === 'warning') {
+      this.#warnings.push(data);
+      if (this.#warnings.length > mostWarnings) this.#warnings.shift();
     }
     if (event === 'steps') this.#last.steps = data.slice(-1);
     else Object.assign(this.#last, { [event]: data });
   }
 
   history(): Events['history'] {
-    return { steps: this.#steps.columns(), epochs: [...this.#epochs], controls: [...this.#applied] };
+    return { steps: this.#steps.columns(), epochs: [...this.#epochs], controls: [...this.#applied], warnings: [...this.#warnings] };
   }
 
   /** What a page gets: first what was, then what comes. Never completes by itself: the page of a finished run stays. */

@@ -21,7 +21,7 @@ export class Outbox {
     if (event.event === 'history') this.#waiting.delete('steps');
     if (event.event === 'steps') this.#putSteps(event.data, before?.event === 'steps' ? before.data : []);
     // epochs, actions and warnings are few, but none may be lost: the history has them
-    else if (before && (name === 'epoch' || name === 'applied')) this.#putHistory();
+    else if (before && (name === 'epoch' || name === 'applied' || name === 'warning')) this.#putHistory();
     else this.#waiting.set(name, event);
     this.#wake?.();
   }
@@ -33,7 +33,7 @@ export class Outbox {
   }
 
   #putHistory(): void {
-    for (const name of ['steps', 'epoch', 'applied'] as const) this.#waiting.delete(name);
+    for (const name of ['steps', 'epoch', 'applied', 'warning'] as const) this.#waiting.delete(name);
     this.#waiting.set('history', { event: 'history', data: this.history() });
   }
 

@@ -97,6 +97,9 @@ export interface AppliedControl {
   readonly action: ControlAction;
 }
 
+export interface Warning {
+  readonly text: string;
+}
 export interface End {
   readonly outcome: 'done' | 'interrupted' | 'failed' | 'unknown';
   readonly text: string;
@@ -108,6 +111,7 @@ export interface Events {
     readonly steps: StepColumns;
     readonly epochs: readonly EpochEvaluation[];
     readonly controls: readonly AppliedControl[];
+    readonly warnings: readonly Warning[];
   };
   readonly steps: readonly Step[];
   readonly epoch: EpochEvaluation;
@@ -117,7 +121,7 @@ export interface Events {
   readonly weights: Weights;
   readonly control: ControlState;
   readonly applied: AppliedControl;
-  readonly warning: { readonly text: string };
+  readonly warning: Warning;
   readonly end: End;
 }
 export type EventName = keyof Events;

@@ -161,8 +161,13 @@ export class Replay {
     );
     if (changed === this.#checkpointMs) return;
     this.#checkpointMs = changed;
-    const { tensors, step } = await readCheckpoint(path);
-    this.hub.tell('weights', await describeWeights(step, tensors, undefined));
+    try {
+      const { tensors, step } = await readCheckpoint(path);
+      this.hub.tell('weights', await describeWeights(step, tensors, undefined));
+    } catch (error) {
+      // the rest of the run can be seen without
+      this.hub.tell('warning', { text: String((error as Error).message ?? error) });
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer, type ServerType } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
 import { streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import { fail, MillraceError } from '../../core/index.ts';
@@ -18,6 +19,10 @@ export const defaultPort = 8127;
 /** Ports that are tried, from the one asked for on. */
 const tries = 20;
 const heartbeatMs = 15_000;
+/** After which a page that lost its connection tries again. */
+const retryMs = 1000;
+/** Pages that are served at once: each has an outbox, and a socket of this process. */
+const mostPages = 64;
 
 export interface DashboardOptions {
   readonly hub: Hub;
@@ -52,7 +57,8 @@ export async function serveDashboard({ hub, controls, port = defaultPort }: Dash
 
   app.use(async (c, next) => {
     // a name that another site made point here (DNS rebinding) is not ours
-    const names = [`${host}:${at}`, `localhost:${at}`];
+    // browsers leave the port of http out
+    const names = [host, 'localhost'].map(name => (at === 80 ? name : `${name}:${at}`));
     if (!names.includes(c.req.header('host') ?? '')) return c.text(`This dashboard answers to ${names.join(' and ')} alone.\n`, 403);
     await next();
     c.header('X-Content-Type-Options', 'nosniff');
@@ -69,13 +75,15 @@ export async function serveDashboard({ hub, controls, port = defaultPort }: Dash
     hub.measure?.();
     return c.body(openMetrics(hub), 200, { 'Content-Type': openMetricsType });
   });
-  app.get('/events', c =>
-    streamSSE(c, async stream => {
+  app.get('/events', c => {
+    if (outboxes.size >= mostPages) return c.text(`${mostPages} pages are open already. Close some of them.\n`, 503);
+    return streamSSE(c, async stream => {
       const outbox = new Outbox(() => hub.history());
       outboxes.add(outbox);
       const subscription = hub.events$.subscribe(event => outbox.put(event));
       stream.onAbort(() => outbox.close());
       try {
+        await stream.write(`retry: ${retryMs}\n\n`);
         for (;;) {
           const events = await outbox.take(heartbeatMs);
           if (!events) break;
@@ -86,8 +94,8 @@ export async function serveDashboard({ hub, controls, port = defaultPort }: Dash
         subscription.unsubscribe();
         outboxes.delete(outbox);
       }
-    }),
-  );
+    });
+  });
   app.post('/control', bodyLimit({ maxSize: 1024 }), async c => {
     const origin = c.req.header('origin');
     if (origin !== undefined && origin !== `http://${c.req.header('host')}`) return c.json({ error: 'a request of another site' }, 403);
@@ -97,6 +105,12 @@ export async function serveDashboard({ hub, controls, port = defaultPort }: Dash
     return steer(c, controls?.());
   });
   app.notFound(c => c.text('There is nothing here. The dashboard is at /, its metrics are at /metrics.\n', 404));
+
+  // what failed inside is told in the terminal's words or not at all: never with a stack
+  app.onError((error, c) => {
+    if (error instanceof HTTPException) return error.getResponse();
+    return c.text(`${error instanceof MillraceError ? error.message : 'The dashboard failed at this.'}\n`, 500);
+  });
 
   const server = createAdaptorServer({ fetch: app.fetch });
   at = await listen(server, port);

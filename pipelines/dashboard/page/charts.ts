@@ -61,7 +61,15 @@ function base(): EChartsOption {
       borderColor: variable('--line'),
       textStyle: { color: variable('--ink') },
     },
-    legend: { top: 0, textStyle: { color: variable('--ink') } },
+    // one line, with arrows where it is too narrow
+    legend: {
+      type: 'scroll',
+      top: 0,
+      left: 'center',
+      pageIconColor: variable('--accent'),
+      pageTextStyle: { color: variable('--quiet') },
+      textStyle: { color: variable('--ink') },
+    },
   };
 }
 

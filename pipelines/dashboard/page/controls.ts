@@ -25,7 +25,7 @@ export function steer(tell: (text: string) => void): void {
     if (confirm('Stop the run after this step? A checkpoint is written; --resume goes on with it.')) void act({ control: 'stop' });
   });
   const slider = byId<HTMLInputElement>('lr-slider');
-  slider.addEventListener('input', () => setText(byId('lr-value'), figure(rateOf(slider))));
+  slider.addEventListener('input', () => tellRate(slider, rateOf(slider)));
   slider.addEventListener('change', () => void act({ control: 'lr', lr: rateOf(slider) }));
 }
 
@@ -51,6 +51,10 @@ export function showScheduledRate(lr: number): void {
 function showRate(lr: number): void {
   const slider = byId<HTMLInputElement>('lr-slider');
   slider.value = String(Math.log10(Math.max(lr, 1e-6)));
+  tellRate(slider, lr);
+}
+
+function tellRate(slider: HTMLInputElement, lr: number): void {
   slider.setAttribute('aria-valuetext', figure(lr));
   setText(byId('lr-value'), figure(lr));
 }

@@ -6,6 +6,9 @@ import { figure, share } from './format.ts';
 /** Weight of the newest row in the smoothed curve. */
 const newest = 0.05;
 
+/** What a chart says to those who do not see it. */
+const described = (description: string) => ({ enabled: true, label: { description } });
+
 /** Loss, accuracy and learning rate over the steps; held-out values stand at the last step of their epoch. */
 export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][]): void {
   const at = (values: readonly number[]) => steps.step.map((step, i) => [step, finite(values[i])]);
@@ -27,7 +30,14 @@ export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][
     max: 'dataMax',
     splitLine: { show: false },
   } as const;
+  const smoothLoss = smoothed(steps.loss);
+  const smoothTop1 = smoothed(steps.top1);
+  const last = epochs.at(-1);
+  const upTo = `over steps ${steps.step[0] ?? 0} to ${steps.step.at(-1) ?? 0}`;
   draw('loss', {
+    aria: described(
+      `Loss ${upTo}: smoothed from ${figure(smoothLoss[0])} to ${figure(smoothLoss.at(-1))}, held-out ${figure(last?.loss)}.`,
+    ),
     xAxis: x,
     yAxis: { ...axis(), type: 'value', scale: true },
     tooltip: { trigger: 'axis', confine: true, valueFormatter: value => figure(value as number) },
@@ -41,11 +51,14 @@ export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][
         lineStyle: { width: 1, opacity: 0.35 },
         itemStyle: { opacity: 0.35 },
       },
-      { ...many, type: 'line', name: 'smoothed', data: at(smoothed(steps.loss)), lineStyle: { width: 2 } },
+      { ...many, type: 'line', name: 'smoothed', data: at(smoothLoss), lineStyle: { width: 2 } },
       { ...few, type: 'line', name: 'held-out', data: heldOut(({ loss }) => loss), lineStyle: { width: 2 } },
     ],
   });
   draw('accuracy', {
+    aria: described(
+      `Accuracy ${upTo}: top-1 in training, smoothed, from ${share(smoothTop1[0])} to ${share(smoothTop1.at(-1))}, held-out top-1 ${share(last?.top1)}, top-5 ${share(last?.top5)}.`,
+    ),
     xAxis: x,
     yAxis: {
       ...axis(),
@@ -57,12 +70,13 @@ export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][
     tooltip: { trigger: 'axis', confine: true, valueFormatter: value => share(value as number) },
     grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
     series: [
-      { ...many, type: 'line', name: 'top-1 in training', data: at(smoothed(steps.top1)), lineStyle: { width: 2 } },
+      { ...many, type: 'line', name: 'top-1 in training', data: at(smoothTop1), lineStyle: { width: 2 } },
       { ...few, type: 'line', name: 'held-out top-1', data: heldOut(({ top1 }) => top1), lineStyle: { width: 2 } },
       { ...few, type: 'line', name: 'held-out top-5', data: heldOut(({ top5 }) => top5), lineStyle: { width: 1, type: 'dashed' } },
     ],
   });
   draw('rate', {
+    aria: described(`Learning rate ${upTo}: from ${figure(steps.lr[0])} to ${figure(steps.lr.at(-1))}.`),
     xAxis: x,
     yAxis: { ...axis(), type: 'value', min: 0, axisLabel: { ...axis().axisLabel, formatter: (value: number) => figure(value) } },
     tooltip: { trigger: 'axis', confine: true, valueFormatter: value => figure(value as number) },

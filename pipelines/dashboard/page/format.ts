@@ -1,3 +1,6 @@
+/** What a stage could do; from a million a second on its work is too short to say. */
+export const capacity = (perSecond: number | null | undefined): string =>
+  perSecond !== null && perSecond !== undefined && perSecond >= 1e6 ? 'over 1,000,000' : figure(perSecond);
 /** Three significant digits, with thousands apart. */
 export function figure(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
@@ -6,7 +9,7 @@ export function figure(value: number | null | undefined): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: digits });
 }
 export const share = (value: number | null | undefined): string =>
-  value === null || value === undefined || !Number.isFinite(value) ? '–' : `${(100 * value).toFixed(1)} %`;
+  value === null || value === undefined || !Number.isFinite(value) ? '–' : `${(100 * value).toFixed(1)}\u00a0%`;
 export function bytes(value: number): string {
   if (!Number.isFinite(value)) return '–';
   for (const [unit, size] of [
@@ -14,9 +17,9 @@ export function bytes(value: number): string {
     ['MiB', 2 ** 20],
     ['KiB', 2 ** 10],
   ] as const) {
-    if (value >= size) return `${figure(value / size)} ${unit}`;
+    if (value >= size) return `${figure(value / size)}\u00a0${unit}`;
   }
-  return `${value} B`;
+  return `${value}\u00a0B`;
 }
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return '–';

@@ -29,7 +29,10 @@ let drawing = false;
 
 const handlers: { readonly [Name in EventName]: (data: Events[Name]) => void } = {
   run(facts) {
+    // another run has taken the port: begin anew
+    if (run && (run.run !== facts.run || run.started !== facts.started)) location.reload();
     run = facts;
+    end = undefined;
     document.title = `${facts.model} · Millrace`;
     setText(byId('title'), `${facts.model} on ${facts.device}`);
     setText(byId('about'), `${facts.data}; batch ${facts.batch}; ${facts.run}`);
@@ -38,8 +41,13 @@ const handlers: { readonly [Name in EventName]: (data: Events[Name]) => void } =
   history(history) {
     steps = StepHistory.from(history.steps);
     epochs = [...history.epochs];
-    byId('log').replaceChildren();
-    for (const applied of history.controls) handlers.applied(applied);
+    const { epoch, step } = history.steps;
+    const happened = [
+      ...epochs.map(each => ({ step: step[epoch.lastIndexOf(each.epoch)] ?? 0, text: ofEpoch(each) })),
+      ...history.controls.map(applied => ({ step: applied.step, text: ofControl(applied) })),
+    ];
+    const texts = [...history.warnings, ...happened.sort((a, b) => a.step - b.step)].map(({ text }) => text);
+    byId('log').replaceChildren(...texts.slice(-mostLines).map(text => element('li', {}, text)));
     drawSoon();
   },
   steps(added) {
@@ -57,9 +65,7 @@ const handlers: { readonly [Name in EventName]: (data: Events[Name]) => void } =
   },
   epoch(evaluation) {
     epochs = [...epochs.filter(({ epoch }) => epoch < evaluation.epoch), evaluation];
-    log(
-      `epoch ${evaluation.epoch + 1}: held-out top-1 ${share(evaluation.top1)}, top-5 ${share(evaluation.top5)}, loss ${figure(evaluation.loss)}`,
-    );
+    log(ofEpoch(evaluation));
     drawSoon();
   },
   profile(data) {
@@ -75,11 +81,7 @@ const handlers: { readonly [Name in EventName]: (data: Events[Name]) => void } =
     control = now;
     showState();
   },
-  applied({ step, action }) {
-    log(
-      `after step ${step}: ${action.control === 'lr' ? `learning rate ${action.lr === null ? 'back to its schedule' : figure(action.lr)}` : action.control}`,
-    );
-  },
+  applied: applied => log(ofControl(applied)),
   warning: ({ text }) => log(text),
   end(how) {
     end = how;
@@ -87,6 +89,11 @@ const handlers: { readonly [Name in EventName]: (data: Events[Name]) => void } =
     showState();
   },
 };
+
+const ofEpoch = ({ epoch, top1, top5, loss }: Events['epoch']): string =>
+  `epoch ${epoch + 1}: held-out top-1 ${share(top1)}, top-5 ${share(top5)}, loss ${figure(loss)}`;
+const ofControl = ({ step, action }: Events['applied']): string =>
+  `after step ${step}: ${action.control === 'lr' ? `learning rate ${action.lr === null ? 'back to its schedule' : figure(action.lr)}` : action.control}`;
 
 function showState(): void {
   const status = byId('status');

@@ -30,7 +30,7 @@ export function showMemory({ profile, memory }: Events['profile']): void {
         row('cores at work', `${figure(machine.busyCores)} of ${machine.cores}`, machine.busyCores / machine.cores),
         row('main thread', `busy ${share(machine.mainThreadShare)}`, machine.mainThreadShare),
         row('samples inside', `${places.inside} of ${places.bound}`, places.inside / Math.max(1, places.bound)),
-        ...(slots ? [row('pixels in shared memory', `${bytes(slots.bytes)}, ${slots.inUse} of ${slots.cells} cells in use`)] : []),
+        ...(slots ? [row('pixels in shared memory', bytes(slots.bytes), slots.inUse / Math.max(1, slots.cells))] : []),
       ),
     ),
   );

@@ -1,6 +1,6 @@
 import type { Events } from '../protocol.ts';
 import { byId, element, setText } from './dom.ts';
-import { figure, share } from './format.ts';
+import { capacity, figure, share } from './format.ts';
 
 /** The pipeline as a row of boxes: what each stage does now, what it could do, how full its queue is, and which one limits. */
 export function showStages({ profile, verdict }: Events['profile']): void {
@@ -14,7 +14,7 @@ export function showStages({ profile, verdict }: Events['profile']): void {
     const set = (part: string, text: string) => setText(box.querySelector(`.${part}`)!, text);
     set('limits', limits ? 'limits' : '');
     set('now', `${figure(stage.itemsPerSecond)}/s`);
-    set('could', Number.isFinite(stage.capacityPerSecond ?? Number.NaN) ? `could do ${figure(stage.capacityPerSecond)}/s` : '');
+    set('could', Number.isFinite(stage.capacityPerSecond ?? Number.NaN) ? `could do ${capacity(stage.capacityPerSecond)}/s` : '');
     const bound = stage.bound ?? Math.max(1, stage.peakDepth);
     gauge(box.querySelector('.busy')!, stage.busyShare, `busy ${share(stage.busyShare)}`);
     gauge(box.querySelector('.queue')!, stage.depth / bound, `holds ${stage.depth} of ${bound}`);

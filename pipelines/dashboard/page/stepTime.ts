@@ -23,7 +23,9 @@ export function drawStepTime({ profile }: Events['profile'], step: number): void
   const names = [...new Set(samples.flatMap(sample => [...sample.parts.keys()]))].sort(
     (a, b) => Number(a === 'nothing to do') - Number(b === 'nothing to do'),
   );
+  const description = `Milliseconds of a step at step ${step}: ${[...parts].map(([name, ms]) => `${name} ${figure(ms)}`).join(', ')}.`;
   draw('time', {
+    aria: { enabled: true, label: { description } },
     xAxis: {
       ...axis(),
       type: 'category',
@@ -32,9 +34,9 @@ export function drawStepTime({ profile }: Events['profile'], step: number): void
       nameLocation: 'middle',
       nameGap: 24,
     },
-    yAxis: { ...axis(), type: 'value', name: 'ms a step' },
+    yAxis: { ...axis(), type: 'value' },
     tooltip: { trigger: 'axis', confine: true, valueFormatter: value => `${figure(value as number)} ms` },
-    grid: { left: 8, right: 16, top: 44, bottom: 28, containLabel: true },
+    grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
     series: names.map(name => ({
       type: 'line' as const,
       stack: 'time',

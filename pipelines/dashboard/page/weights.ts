@@ -35,6 +35,7 @@ function drawLayer(): void {
   });
   setText(byId('weights-about'), `After step ${last?.step}. Left ${about.join('; right ')}.`);
   draw('weights', {
+    aria: { enabled: true, label: { description: `Histograms of ${chosen} after step ${last?.step}: ${about.join('; ')}.` } },
     tooltip: { trigger: 'axis', confine: true },
     legend: { show: false },
     grid: both.map((_, i) => ({

@@ -11,10 +11,13 @@ use([SankeyChart, ScatterChart]);
 
 /** The pipeline as a river: what went from stage to stage, and what was dropped. */
 export function drawFlow(stages: readonly StageSnapshot[], limits: string | undefined): void {
+  // on a phone the river flows downwards
+  const narrow = byId('flow').clientWidth < 700;
+  byId('flow').style.height = narrow ? `${3.4 * (stages.length + 1)}rem` : '';
   const dropped = stages.some(stage => stage.dropped > 0);
   const links = stages.flatMap((stage, i) => [
     ...(stages[i + 1] ? [{ source: stage.name, target: stages[i + 1]!.name, value: Math.max(1, stage.itemsOut) }] : []),
-    ...(stage.dropped > 0 ? [{ source: stage.name, target: 'dropped', value: stage.dropped }] : []),
+    ...(stage.dropped > 0 ? [{ source: stage.name, target: 'given back', value: stage.dropped }] : []),
   ]);
   const heat = (busy: number) => `color-mix(in srgb, ${colorOf('--warn')} ${Math.round(100 * busy)}%, ${colorOf('--bar')})`;
   draw('flow', {
@@ -29,24 +32,30 @@ export function drawFlow(stages: readonly StageSnapshot[], limits: string | unde
       {
         type: 'sankey',
         nodeAlign: 'left',
+        orient: narrow ? 'vertical' : 'horizontal',
         layoutIterations: 0,
         left: 8,
-        right: 110,
-        top: 30,
-        bottom: 30,
+        right: narrow ? 8 : 110,
+        top: narrow ? 24 : 30,
+        bottom: narrow ? 8 : 30,
         data: [
           ...stages.map(({ name, busyShare, itemsPerSecond }) => ({
             name,
             itemStyle: { color: canvasColor(heat(Math.min(1, busyShare || 0))) },
             label: {
-              formatter: `${name === limits ? '▲ ' : ''}${name}\n${figure(itemsPerSecond)}/s\nbusy ${share(busyShare)}`,
+              formatter: `${[`${name === limits ? '▲ ' : ''}${name}`, `${figure(itemsPerSecond)}/s`, `busy ${share(busyShare)}`].join(narrow ? ' · ' : '\n')}`,
               fontWeight: name === limits ? ('bold' as const) : ('normal' as const),
             },
           })),
-          ...(dropped ? [{ name: 'dropped', itemStyle: { color: colorOf('--bad') } }] : []),
+          ...(dropped ? [{ name: 'given back', itemStyle: { color: colorOf('--quiet') } }] : []),
         ],
         links,
-        label: { color: colorOf('--ink'), position: 'right', lineHeight: 16 },
+        label: {
+          color: colorOf('--ink'),
+          position: narrow ? ('insideTopLeft' as const) : ('right' as const),
+          lineHeight: 16,
+          ...(narrow && { offset: [0, -20] }),
+        },
         lineStyle: { color: 'source', opacity: 0.35 },
         emphasis: { focus: 'adjacency' },
       },
@@ -72,7 +81,7 @@ function canvasColor(color: string): string {
 
 /** Throughput, load, and the depth of the queues over the run. */
 export function drawCourse(course: readonly CoursePoint[]): void {
-  const x = { ...axis(), type: 'value', name: 's', min: 0 } as const;
+  const x = { ...axis(), type: 'value', name: 'seconds', nameLocation: 'middle', nameGap: 24, min: 0, splitLine: { show: false } } as const;
   const line = (name: string, of: (point: CoursePoint) => number, more: object = {}) => ({
     type: 'line' as const,
     name,
@@ -81,7 +90,8 @@ export function drawCourse(course: readonly CoursePoint[]): void {
     ...more,
   });
   draw('course', {
-    grid: { left: 8, right: 16, top: 36, bottom: 8, containLabel: true },
+    aria: { enabled: true, label: { description: 'Images a second, and how busy the device and the main thread were, over the profile.' } },
+    grid: { left: 8, right: 16, top: 48, bottom: 28, containLabel: true },
     tooltip: { trigger: 'axis', confine: true, valueFormatter: value => figure(value as number) },
     xAxis: x,
     yAxis: [
@@ -105,7 +115,8 @@ export function drawCourse(course: readonly CoursePoint[]): void {
     course.some(point => (point.depth[name] ?? 0) > 0.5),
   );
   draw('depth', {
-    grid: { left: 8, right: 16, top: 56, bottom: 8, containLabel: true },
+    aria: { enabled: true, label: { description: `Samples inside ${names.join(', ')} over the profile.` } },
+    grid: { left: 8, right: 16, top: 48, bottom: 28, containLabel: true },
     tooltip: { trigger: 'axis', confine: true, valueFormatter: value => figure(value as number) },
     xAxis: x,
     yAxis: { ...axis(), type: 'value', name: 'samples', min: 0 },
@@ -118,11 +129,11 @@ export function drawRoofline(kernels: readonly KernelRow[], { flopsPerSecond, by
   const shown = kernels.filter(({ flops, bytes }) => flops > 0 && bytes > 0);
   const intensity = (row: KernelRow) => row.flops / row.bytes;
   const ridge = flopsPerSecond / bytesPerSecond;
-  const low = Math.min(ridge / 4, ...shown.map(intensity)) / 2;
-  const high = Math.max(ridge * 4, ...shown.map(intensity)) * 2;
+  const low = 10 ** Math.floor(Math.log10(Math.min(ridge / 4, ...shown.map(intensity))));
+  const high = 10 ** Math.ceil(Math.log10(Math.max(ridge * 4, ...shown.map(intensity))));
   setText(
     byId('roofline-about'),
-    `Roof: ${figure(flopsPerSecond / 1e9)} GFLOP/s and ${figure(bytesPerSecond / 1e9)} GB/s (${how}). The size of a dot is its time. Far below the roof: room for a better kernel.`,
+    `Roof: ${figure(flopsPerSecond / 1e9)} GFLOP/s and ${figure(bytesPerSecond / 1e9)} GB/s (${how}). The size of a dot is its time. Far below the roof: room for a better kernel. Above it: Winograd's and Strassen's methods need fewer operations than the definition, by which they are counted.`,
   );
   const parts = [...new Set(shown.map(({ part }) => part))];
   const most = Math.max(...shown.map(({ ms }) => ms));
@@ -134,7 +145,7 @@ export function drawRoofline(kernels: readonly KernelRow[], { flopsPerSecond, by
           'Speed of each kernel by its floating-point operations a byte, on logarithmic axes; the numbers are in the table of kernels.',
       },
     },
-    grid: { left: 8, right: 24, top: 40, bottom: 30, containLabel: true },
+    grid: { left: 8, right: 24, top: 48, bottom: 30, containLabel: true },
     tooltip: {
       trigger: 'item',
       confine: true,

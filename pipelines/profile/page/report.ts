@@ -1,5 +1,5 @@
 import { byId, element, setText } from '../../dashboard/page/dom.ts';
-import { bytes, figure, share } from '../../dashboard/page/format.ts';
+import { bytes, capacity, figure, share } from '../../dashboard/page/format.ts';
 import type { ProfileReport } from '../profileReport.ts';
 import { drawCourse, drawFlow, drawRoofline } from './plots.ts';
 import { fill } from './tables.ts';
@@ -8,11 +8,13 @@ import { drawTimeline } from './timeline.ts';
 const { report, other } = JSON.parse(byId('data').textContent!) as { report: ProfileReport; other: ProfileReport | null };
 const { facts, profile, verdict, kernels, limits } = report;
 
+const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
 document.title = `${facts.model} · Millrace profile`;
 setText(byId('title'), `${figure(facts.images_per_s)} images/s: ${facts.model}, batch ${facts.batch}, on ${facts.device}`);
 const about = [
   facts.data,
-  `${facts.workers} workers`,
+  `${facts.workers} worker${facts.workers === 1 ? '' : 's'}`,
   `${facts.steps} steps in ${figure(facts.seconds)} s`,
   facts.started,
   `Millrace ${facts.millrace}, Node ${facts.node}`,
@@ -23,11 +25,11 @@ if (report.error) {
   byId('error').hidden = false;
   setText(byId('error'), `The pipeline failed: ${report.error} What it did before is below.`);
 }
-setText(byId('headline'), verdict?.headline ?? 'Nothing was measured.');
-byId('evidence').replaceChildren(...(verdict?.evidence ?? []).map(each => element('li', {}, each)));
+setText(byId('headline'), sentence(verdict?.headline ?? 'Nothing was measured.'));
+byId('evidence').replaceChildren(...(verdict?.evidence ?? []).map(each => element('li', {}, sentence(each))));
 const sentences = (verdict?.changes ?? []).map(({ sentence }) => sentence);
 byId('changes').replaceChildren(
-  ...(sentences.length > 0 ? sentences : ['Nothing that the measurements know of.']).map(each => element('li', {}, each)),
+  ...(sentences.length > 0 ? sentences : ['Nothing that the measurements know of.']).map(each => element('li', {}, sentence(each))),
 );
 
 if (other) {
@@ -77,13 +79,13 @@ if (profile) {
       'MB/s',
       'in',
       'out',
-      'dropped',
+      'given back',
     ],
     stages.map(stage => [
       stage.name,
       stage.parallel > 1 ? `${stage.parallel} ${stage.runs}` : stage.runs,
       figure(stage.itemsPerSecond),
-      figure(stage.capacityPerSecond),
+      capacity(stage.capacityPerSecond),
       share(stage.busyShare),
       waited(stage.waitUpstreamMs, stage),
       waited(stage.waitDownstreamMs, stage),
@@ -100,7 +102,7 @@ if (profile) {
     row => row[0] === verdict?.limits,
   );
   drawCourse(report.course);
-  const ms = (value: number | null | undefined) => `${figure(value)} ms`;
+  const ms = (value: number | null | undefined) => `${figure(value)}\u00a0ms`;
   if (device) {
     fill(
       'device',
@@ -141,7 +143,10 @@ if (profile) {
   );
 }
 
-drawTimeline(report.spans);
+drawTimeline(
+  report.spans,
+  (profile?.settled.stages ?? []).map(({ name }) => name),
+);
 
 if (kernels && kernels.length > 0) {
   const whole = kernels.reduce((sum, row) => sum + row.ms, 0);

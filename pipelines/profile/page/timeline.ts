@@ -13,7 +13,7 @@ const kinds: Readonly<Record<Span['kind'], string>> = { worker: '#b85c00', stage
 const order: readonly Span['kind'][] = ['worker', 'stage', 'device', 'thread'];
 
 /** A part of the run as bars on tracks; the step that was run kernel by kernel is moved to where the part begins. */
-export function drawTimeline(spans: readonly Span[]): void {
+export function drawTimeline(spans: readonly Span[], stages: readonly string[]): void {
   if (spans.length === 0) {
     setText(byId('timeline-about'), 'Nothing was recorded.');
     return;
@@ -26,7 +26,8 @@ export function drawTimeline(spans: readonly Span[]): void {
         spans
           .filter(span => span.kind === kind)
           .map(({ track }) => track)
-          .sort(),
+          // stages in the pipeline's order
+          .sort((a, b) => stages.indexOf(a) - stages.indexOf(b) || a.localeCompare(b, 'en', { numeric: true })),
       ),
     ),
   ];
@@ -42,7 +43,7 @@ export function drawTimeline(spans: readonly Span[]): void {
   draw('timeline', {
     aria: { enabled: true, label: { description: `Bars of work on ${tracks.length} tracks: ${tracks.join(', ')}.` } },
     legend: { show: false },
-    grid: { left: 8, right: 16, top: 8, bottom: 56, containLabel: true },
+    grid: { left: 8, right: 16, top: 8, bottom: 64, containLabel: true },
     tooltip: {
       trigger: 'item',
       confine: true,
@@ -60,7 +61,7 @@ export function drawTimeline(spans: readonly Span[]): void {
       { type: 'slider', filterMode: 'weakFilter', height: 18, bottom: 8, textStyle: { color: colorOf('--quiet') } },
       { type: 'inside', filterMode: 'weakFilter' },
     ],
-    xAxis: { ...axis(), type: 'value', name: 'ms', min: 0 },
+    xAxis: { ...axis(), type: 'value', name: 'ms', nameLocation: 'middle', nameGap: 22, min: 0 },
     yAxis: { ...axis(), type: 'category', data: tracks, inverse: true },
     series: [
       {

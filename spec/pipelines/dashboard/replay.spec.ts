@@ -78,6 +78,16 @@ describe('Replay', () => {
     }
   });
 
+  it('should show what it can of a run whose checkpoint is damaged, and tell a page that comes later', async () => {
+    const run = madeRun('damaged', line(1));
+    writeFileSync(join(run, 'checkpoint.safetensors'), 'nothing of the kind');
+    const hub = new Hub();
+    (await Replay.open(run, hub)).close();
+    const { steps, warnings } = hub.history();
+    assert.deepEqual(steps.step, [1]);
+    assert.match(warnings[0]!.text, /checkpoint\.safetensors/);
+  });
+
   it('should read a run of 100,000 steps into a bounded history', async () => {
     const run = madeRun('long', Buffer.from(Array.from({ length: 100_000 }, (_, i) => line(i + 1)).join('')));
     const hub = new Hub();

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Subject } from 'rxjs';
 import { Lock } from '../../../core/training/lock.ts';
 import { Hub } from '../../../pipelines/dashboard/hub.ts';
@@ -105,6 +108,65 @@ describe('serveDashboard', () => {
     controls.act({ control: 'stop' });
     assert.equal((await post({ control: 'pause' }, mine)).status, 409);
     assert.equal((await post({ padding: 'x'.repeat(5000) }, mine)).status, 413);
+  });
+
+  it('should keep little for a page that never reads', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const used = () => {
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const { hub, served } = await serve();
+    const socket = connect(served.port, '127.0.0.1');
+    socket.pause().write(`GET /events HTTP/1.1\r\nHost: 127.0.0.1:${served.port}\r\n\r\n`);
+    for (let i = 0; hub.pages === 0 && i < 500; i++) await new Promise(resolve => setTimeout(resolve, 10));
+    assert.equal(hub.pages, 1);
+    const before = used();
+    for (let i = 0; i < 200; i++) {
+      const sheet = randomBytes(400_000).toString('base64');
+      hub.tell('pictures', { step: i, sheet, tile: 1, columns: 1, guesses: [] });
+      hub.tell(
+        'steps',
+        Array.from({ length: 100 }, (_, j) => step(1 + i * 100 + j)),
+      );
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    const mib = (used() - before) / 2 ** 20;
+    // 100 MiB of pictures were told
+    assert.ok(mib < 20, `${mib.toFixed(0)} MiB are kept`);
+    socket.destroy();
+    for (let i = 0; hub.pages > 0 && i < 500; i++) await new Promise(resolve => setTimeout(resolve, 10));
+    assert.equal(hub.pages, 0);
+  });
+
+  it('should say plainly that it failed, without a stack or what is inside', async () => {
+    const { hub, base } = await serve();
+    hub.measure = () => {
+      throw new Error('inside /home/someone');
+    };
+    const response = await fetch(`${base}/metrics`);
+    assert.deepEqual([response.status, await response.text()], [500, 'The dashboard failed at this.\n']);
+    assert.match(response.headers.get('content-security-policy')!, /default-src 'none'/);
+  });
+
+  it('should serve its own files and nothing beside them, whatever the path', async () => {
+    const { served } = await serve();
+    const status = (path: string) =>
+      new Promise(resolve => {
+        const asked = request({ host: '127.0.0.1', port: served.port, path }, response => resolve(response.resume().statusCode));
+        asked.on('error', () => resolve(400)).end();
+      });
+    for (const path of [
+      '/../server.ts',
+      '/..%2fserver.ts',
+      '/%2e%2e/%2e%2e/package.json',
+      '//etc/passwd',
+      '/page.js%00',
+      '/page.js/../../server.ts',
+    ])
+      assert.ok([400, 404].includes((await status(path)) as number), path);
   });
 
   it('should take the next free port and say so, and refuse with a plain error when there is none', async () => {
