@@ -99,6 +99,8 @@ export class TrainingProgress {
   }
 
   #look({ recent, settled }: Profile): void {
+    // while a run is paused or evaluated no time passes for its stages: what was last seen stays
+    if (recent.elapsedMs < stagesMs / 10) return;
     this.#stages = rowsOf(recent, verdict(settled).limits);
     this.#deviceBusy = recent.device?.busyShare;
     this.#show();
