@@ -3,7 +3,14 @@ import { copyRun } from './elementwise';
 import { storeFirst } from './vector';
 
 function clearRun(y: usize, bytes: usize): void {
-  for (let c: usize = 0; c < bytes; c += 16) storeFirst(y + c, f32x4.splat(0), bytes - c);
+  let c: usize = 0;
+  for (; c + 64 <= bytes; c += 64) {
+    v128.store(y + c, f32x4.splat(0));
+    v128.store(y + c, f32x4.splat(0), 16);
+    v128.store(y + c, f32x4.splat(0), 32);
+    v128.store(y + c, f32x4.splat(0), 48);
+  }
+  for (; c < bytes; c += 16) storeFirst(y + c, f32x4.splat(0), bytes - c);
 }
 
 /** y[pixel, 0 .. channels) = x[pixel, 0 .. channels) of rows of X and Y channels. Units are `some` pixels. */
@@ -80,11 +87,13 @@ export function padChannelsGradient(
       to += <usize>W * small;
       continue;
     }
-    const from = dy + <usize>((n * P + p) * Q) * large;
-    for (let w = 0; w < W; w++, to += small) {
-      const q = w / stride;
-      if (q * stride < w) clearRun(to, small);
-      else copyRun(from + <usize>q * large, to, small);
+    let from = dy + <usize>((n * P + p) * Q) * large;
+    for (let w = 0; w < W; w += stride, from += large) {
+      copyRun(from, to, small);
+      // the skipped pixels up to the next one that was copied
+      const skipped = small * <usize>(min(stride, W - w) - 1);
+      clearRun(to + small, skipped);
+      to += small + skipped;
     }
   }
 }
