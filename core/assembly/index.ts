@@ -31,7 +31,8 @@ export { linearFilterGradient, linearInputGradient } from './linearGradients';
 // the last two as above
 export { gradientFive, normThree, responseNorm, responseNormGradient, responseScale } from './localResponseNorm';
 export { maxPool, maxPoolGradient, maxPoolGradient3, maxPoolIndices } from './maxPool';
-export { adam, sgd, sgdMomentum } from './optimizers';
+// adamVectors as above
+export { adam, adamVectors, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
 export { copyChannels, padChannels, padChannelsGradient, transpose } from './rearrange';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';

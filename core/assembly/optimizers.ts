@@ -77,11 +77,14 @@ export function sgdMomentum(
   }
 }
 
-/** m = beta1 · m + share1 · g, v = beta2 · v + share2 · g², p = p - lr · parameterDecay · p - stepSize · m / (√v · momentFactor + eps). */
+/**
+ * m = beta1 · m + share1 · g, v = beta2 · v + share2 · g², p = p - lr · parameterDecay · p - stepSize · m / (√v · momentFactor + eps).
+ * Scratch: 224 bytes.
+ */
 export function adam(
   start: i32,
   end: i32,
-  _scratch: usize,
+  scratch: usize,
   p: usize,
   m: usize,
   v: usize,
@@ -96,25 +99,48 @@ export function adam(
   gradientDecay: f32,
   parameterDecay: f32,
 ): void {
-  const scale = f32x4.splat(inverseLossScale(hyper));
-  const decay = f32x4.splat(gradientDecay);
-  const shrink = f32x4.splat(-learningRate(hyper) * parameterDecay);
-  const size = f32x4.splat(stepSize(hyper));
-  const factor = f32x4.splat(momentFactor(hyper));
-  const least = f32x4.splat(eps);
-  const kept1 = f32x4.splat(beta1);
-  const added1 = f32x4.splat(share1);
-  const kept2 = f32x4.splat(beta2);
-  const added2 = f32x4.splat(share2);
-  const past = offset(end, length);
-  for (let at = offset(start, length); at < past; at += 16) {
+  v128.store(scratch, f32x4.splat(inverseLossScale(hyper)));
+  v128.store(scratch, f32x4.splat(gradientDecay), 16);
+  v128.store(scratch, f32x4.splat(-learningRate(hyper) * parameterDecay), 32);
+  v128.store(scratch, f32x4.splat(stepSize(hyper)), 48);
+  v128.store(scratch, f32x4.splat(momentFactor(hyper)), 64);
+  v128.store(scratch, f32x4.splat(eps), 80);
+  v128.store(scratch, f32x4.splat(beta1), 96);
+  v128.store(scratch, f32x4.splat(share1), 112);
+  v128.store(scratch, f32x4.splat(beta2), 128);
+  v128.store(scratch, f32x4.splat(share2), 144);
+  const first = offset(start, length);
+  const bytes = offset(end, length) - first;
+  const whole = bytes & ~15;
+  adamVectors(p + first, m + first, v + first, gradient + first, scratch, whole);
+  if (whole === bytes) return;
+  // the last elements beside what follows them in memory, which has to stay: by way of scratch
+  const at = first + whole;
+  const rest = scratch + 160;
+  v128.store(rest, v128.load(p + at));
+  v128.store(rest, v128.load(m + at), 16);
+  v128.store(rest, v128.load(v + at), 32);
+  v128.store(rest, v128.load(gradient + at), 48);
+  adamVectors(rest, rest + 16, rest + 32, rest + 48, scratch, 16);
+  storeFirst(p + at, v128.load(rest), bytes - whole);
+  storeFirst(m + at, v128.load(rest, 16), bytes - whole);
+  storeFirst(v + at, v128.load(rest, 32), bytes - whole);
+}
+
+/**
+ * Whole vectors of the above. Its ten factors are operands from memory, where a core reads them for nothing: in registers they
+ * would be too many beside the sums, and V8 would make each anew in every round.
+ */
+export function adamVectors(p: usize, m: usize, v: usize, gradient: usize, factors: usize, bytes: usize): void {
+  for (let at: usize = 0; at < bytes; at += 16) {
     const value = v128.load(p + at);
-    const g = madd(v128.load(gradient + at), scale, f32x4.mul(decay, value));
-    const first = madd(kept1, v128.load(m + at), f32x4.mul(added1, g));
-    const second = madd(kept2, v128.load(v + at), f32x4.mul(f32x4.mul(added2, g), g));
-    storeFirst(m + at, first, past - at);
-    storeFirst(v + at, second, past - at);
-    const deviation = madd(f32x4.sqrt(second), factor, least);
-    storeFirst(p + at, f32x4.sub(madd(shrink, value, value), f32x4.div(f32x4.mul(size, first), deviation)), past - at);
+    const g = madd(v128.load(gradient + at), v128.load(factors), f32x4.mul(v128.load(factors, 16), value));
+    const first = madd(v128.load(factors, 96), v128.load(m + at), f32x4.mul(v128.load(factors, 112), g));
+    const second = madd(v128.load(factors, 128), v128.load(v + at), f32x4.mul(f32x4.mul(v128.load(factors, 144), g), g));
+    v128.store(m + at, first);
+    v128.store(v + at, second);
+    const deviation = madd(f32x4.sqrt(second), v128.load(factors, 64), v128.load(factors, 80));
+    const shrunk = madd(v128.load(factors, 32), value, value);
+    v128.store(p + at, f32x4.sub(shrunk, f32x4.div(f32x4.mul(v128.load(factors, 48), first), deviation)));
   }
 }
