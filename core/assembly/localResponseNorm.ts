@@ -2,7 +2,7 @@
  * Local response normalisation across channels: see `core/ops/localResponseNorm.ts`. Powers are of a quarter and its multiples.
  *
  * Roots and divisions are what a core does slowest, four lanes in 5 and 3 cycles or more, one after another. So s^-¼ is guessed from the bits
- * of s and improved twice by Halley's method, which multiplies alone; and the paper's window of five channels is summed from
+ * of s and improved twice by multiplications alone; and the paper's window of five channels is summed from
  * registers. What these cannot take goes through roots, and through scratch. Loops without branches keep their registers.
  */
 import { madd, storeFirst } from './vector';
@@ -30,20 +30,37 @@ function within(least: v128, most: v128): bool {
 }
 
 /** 1 - a · b. */
-function oneLess(a: v128, b: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, f32x4.splat(1));
-  return f32x4.sub(f32x4.splat(1), f32x4.mul(a, b));
+function oneLess(a: v128, b: v128, one: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, one);
+  return f32x4.sub(one, f32x4.mul(a, b));
 }
 
-/** s^-¼ within 3e-7 relative. An exponent is linear in the bits, as for the inverse square root (Lomont 2003): the guess is within 4 %. */
-function quarterRoot(s: v128): v128 {
-  return improved(improved(i32x4.sub(i32x4.splat(0x4f587cc6), i32x4.shr_u(s, 2)), s), s);
+/** Bytes of the factors below, before everything else in scratch. */
+const FACTORS: usize = 96;
+
+/**
+ * Vectors of what `quarterRoot` and its users need, as loops want them: read from memory, since V8 builds a constant vector anew in
+ * every round.
+ */
+function putFactors(to: usize): void {
+  v128.store(to, i32x4.splat(0x4f500000));
+  v128.store(to, f32x4.splat(1), 16);
+  v128.store(to, f32x4.splat(1.0004013), 32);
+  v128.store(to, f32x4.splat(0.23969379), 48);
+  v128.store(to, f32x4.splat(0.22709057), 64);
+  v128.store(to, f32x4.splat(0.75), 80);
 }
-/** With u = 1 - s · r⁴ the root is r · (1 - u)^-¼ = r · (1 + u / 4 + 5 u² / 32 + …). */
-function improved(r: v128, s: v128): v128 {
+
+/**
+ * r = s^-¼ within 5e-5 relative. An exponent is linear in the bits, as for the inverse square root (Lomont 2003): from that guess
+ * u = 1 - s · r⁴ is between 0.05 and 0.25, where a polynomial of second degree, fitted at Chebyshev's points, is (1 - u)^-¼.
+ * With u anew, s^-¾ = r³ · (1 + ¾ u) and 1 / s = r⁴ · (1 + u), both within 3e-7.
+ */
+function quarterRoot(s: v128, magic: v128, one: v128, c0: v128, c1: v128, c2: v128): v128 {
+  const r = i32x4.sub(magic, i32x4.shr_u(s, 2));
   const square = f32x4.mul(r, r);
-  const u = oneLess(s, f32x4.mul(square, square));
-  return madd(f32x4.mul(r, u), madd(u, f32x4.splat(0.15625), f32x4.splat(0.25)), r);
+  const u = oneLess(s, f32x4.mul(square, square), one);
+  return f32x4.mul(r, madd(u, madd(u, c2, c1), c0));
 }
 /** Σ over five floats around each of v's, which lies between two others. */
 function fiveSum(before: v128, v: v128, after: v128): v128 {
@@ -140,36 +157,47 @@ function scaleFive(x: usize, scale: usize, pixels: i32, bytes: usize, alpha: f32
   }
 }
 
-/** y = x / scale^(quarters / 4). Units are blocks of 4096 elements. */
-export function responseNorm(start: i32, end: i32, _scratch: usize, x: usize, scale: usize, y: usize, length: i32, quarters: i32): void {
-  const past = (<usize>min(end * BLOCK, length)) << 2;
-  let at = (<usize>(start * BLOCK)) << 2;
-  if (quarters === 3) {
+/** y = x / scale^(quarters / 4). Units are blocks of 4096 elements. Scratch: 96 bytes. */
+export function responseNorm(start: i32, end: i32, scratch: usize, x: usize, scale: usize, y: usize, length: i32, quarters: i32): void {
+  putFactors(scratch);
+  // unit by unit, so that which one falls back to roots does not depend on how threads share them
+  for (let unit = start; unit < end; unit++) {
+    const past = (<usize>min((unit + 1) * BLOCK, length)) << 2;
+    let at = (<usize>(unit * BLOCK)) << 2;
     const bytes = (past - at) & ~15;
-    if (normThree(x + at, scale + at, y + at, bytes)) at += bytes;
-  }
-  for (; at < past; at += 16) {
-    storeFirst(y + at, f32x4.div(v128.load(x + at), power(v128.load(scale + at), quarters)), past - at);
+    if (quarters === 3 && normThree(x + at, scale + at, y + at, bytes, scratch)) at += bytes;
+    for (; at < past; at += 16) {
+      storeFirst(y + at, f32x4.div(v128.load(x + at), power(v128.load(scale + at), quarters)), past - at);
+    }
   }
 }
 
 /** y = x / scale^¾ of whole vectors; false where some scale is outside of what `quarterRoot` takes, then y is not finished. */
-export function normThree(x: usize, scale: usize, y: usize, bytes: usize): bool {
+export function normThree(x: usize, scale: usize, y: usize, bytes: usize, factors: usize): bool {
+  const magic = v128.load(factors);
+  const one = v128.load(factors, 16);
+  const c0 = v128.load(factors, 32);
+  const c1 = v128.load(factors, 48);
+  const c2 = v128.load(factors, 64);
+  const threeQuarters = v128.load(factors, 80);
   let least = i32x4.splat(-1);
   let most = i32x4.splat(0);
   for (let at: usize = 0; at < bytes; at += 16) {
     const s = v128.load(scale + at);
     least = i32x4.min_u(least, s);
     most = i32x4.max_u(most, s);
-    const r = quarterRoot(s);
-    v128.store(y + at, f32x4.mul(f32x4.mul(v128.load(x + at), r), f32x4.mul(r, r)));
+    const r = quarterRoot(s, magic, one, c0, c1, c2);
+    const square = f32x4.mul(r, r);
+    const u = oneLess(s, f32x4.mul(square, square), one);
+    const rough = f32x4.mul(f32x4.mul(v128.load(x + at), r), square);
+    v128.store(y + at, madd(f32x4.mul(rough, threeQuarters), u, rough));
   }
   return within(least, most);
 }
 
 /**
  * dx = dy / scale^(quarters / 4) - factor · x · Σ dy · y / scale over the window that begins `before` channels ahead.
- * Units and scratch as in `responseScale`.
+ * Units as in `responseScale`, scratch as there and 96 bytes.
  */
 export function responseNormGradient(
   start: i32,
@@ -194,12 +222,13 @@ export function responseNormGradient(
   const past = min(end * some, pixels);
   const negative = f32x4.splat(-factor);
   const five = quarters === 3 && isFive(size, C);
+  if (five) putFactors(scratch);
   for (let pixel = start * some; pixel < past; pixel += GROUP) {
     const group = min(GROUP, past - pixel);
     const first = <usize>pixel * bytes;
-    if (five && gradientFive(x + first, y + first, scale + first, dy + first, dx + first, group, bytes, factor)) continue;
+    if (five && gradientFive(x + first, y + first, scale + first, dy + first, dx + first, group, bytes, factor, scratch)) continue;
     for (let i = 0; i < group; i++) {
-      const own = scratch + <usize>i * room;
+      const own = scratch + FACTORS + <usize>i * room;
       const at = first + <usize>i * bytes;
       for (let c: usize = 0; c < bytes; c += 16) {
         const product = f32x4.mul(v128.load(dy + at + c), v128.load(y + at + c));
@@ -208,7 +237,7 @@ export function responseNormGradient(
       frame(own, bytes, ahead, room);
     }
     for (let i = 0; i < group; i++) {
-      const own = scratch + <usize>i * room;
+      const own = scratch + FACTORS + <usize>i * room;
       const at = first + <usize>i * bytes;
       for (let c: usize = 0; c < bytes; c += 16) {
         const direct = f32x4.div(v128.load(dy + at + c), power(v128.load(scale + at + c), quarters));
@@ -220,7 +249,17 @@ export function responseNormGradient(
 }
 
 /** Windows of five, powers of ¾; false where some scale is outside of what `quarterRoot` takes, then dx is not finished. */
-export function gradientFive(x: usize, y: usize, scale: usize, dy: usize, dx: usize, pixels: i32, bytes: usize, factor: f32): bool {
+export function gradientFive(
+  x: usize,
+  y: usize,
+  scale: usize,
+  dy: usize,
+  dx: usize,
+  pixels: i32,
+  bytes: usize,
+  factor: f32,
+  factors: usize,
+): bool {
   const negative = f32x4.splat(-factor);
   const last = bytes - 16;
   let least = i32x4.splat(-1);
@@ -234,14 +273,19 @@ export function gradientFive(x: usize, y: usize, scale: usize, dy: usize, dx: us
       const s = v128.load(scale + c);
       least = i32x4.min_u(least, s);
       most = i32x4.max_u(most, s);
-      const r = quarterRoot(s);
+      const one = v128.load(factors, 16);
+      const r = quarterRoot(s, v128.load(factors), one, v128.load(factors, 32), v128.load(factors, 48), v128.load(factors, 64));
       const square = f32x4.mul(r, r);
+      const fourth = f32x4.mul(square, square);
+      const u = oneLess(s, fourth, one);
       const g = v128.load(dy + c);
-      const after = f32x4.mul(f32x4.mul(g, v128.load(y + c)), f32x4.mul(square, square));
+      const product = f32x4.mul(f32x4.mul(g, v128.load(y + c)), fourth);
+      const after = madd(product, u, product);
       // before the first vector this is stored where it then is overwritten
       const to = c ? c - 16 : 0;
       v128.store(dx + to, madd(f32x4.mul(negative, v128.load(x + to)), fiveSum(before, ratio, after), direct));
-      direct = f32x4.mul(f32x4.mul(g, r), square);
+      const rough = f32x4.mul(f32x4.mul(g, r), square);
+      direct = madd(f32x4.mul(rough, v128.load(factors, 80)), u, rough);
       before = ratio;
       ratio = after;
     }

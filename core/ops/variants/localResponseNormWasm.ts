@@ -10,6 +10,8 @@ import { wasmLaunch } from './wasmLaunch.ts';
 
 /** Pixels that go through scratch together. As in the assembly. */
 const GROUP = 8;
+/** Bytes of scratch for constants. As in the assembly. */
+const FACTORS = 96;
 
 function pixelUnits(shape: Shape, size: number) {
   const [C, pixels] = [channelsOf(shape), pixelsOf(shape)];
@@ -52,6 +54,7 @@ export const normWasm: Variant<{ beta: number }> = {
       wasmLaunch('localResponseNorm', {
         routine: 'responseNorm',
         units: Math.ceil(length / BLOCK),
+        scratch: FACTORS,
         inputs,
         output,
         arguments: (inputs, y) => [...inputs, y, length, 4 * beta],
@@ -73,7 +76,7 @@ export const normGradientWasm: Variant<Gradient> = {
       wasmLaunch('localResponseNorm.inputGradient', {
         routine: 'responseNormGradient',
         units,
-        scratch,
+        scratch: FACTORS + scratch,
         inputs,
         output,
         arguments: (inputs, dx) => [...inputs, dx, pixels, C, some, size, before, 4 * beta, (2 * beta * alpha) / size],
