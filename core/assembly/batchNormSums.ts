@@ -159,8 +159,12 @@ export function combineStatistics(
 
 /**
  * partial[chunk] = two rows of C over the chunk's pixels: Σ dy and Σ dy · (x - mean). With a y, dy = 0 where y is not above 0, in place,
- * comes first; with `gate` dy counts where the forward pass's result is above 0. Units, `length` and `repeat` as in
- * `channelSums`, `together` as in `chunkStatistics`. Scratch: six rows of a unit's channels.
+ * comes first; with a factor dy counts where the forward pass's result, (x - shift) · factor + base, is above 0. Units, `length` and
+ * `repeat` as in `channelSums`, `together` as in `chunkStatistics`. Scratch: seven rows of a unit's channels.
+ *
+ * @param shift address of C floats, as the next three; the mean is shift + offset
+ * @param offset 0 for none
+ * @param factor 0 for none
  */
 export function chunkProducts(
   start: i32,
@@ -169,18 +173,21 @@ export function chunkProducts(
   x: usize,
   dy: usize,
   y: usize,
-  factors: usize,
+  shift: usize,
+  offset: usize,
+  factor: usize,
+  base: usize,
   partial: usize,
   pixels: i32,
   C: i32,
   length: i32,
   repeat: i32,
   together: i32,
-  gate: i32,
 ): void {
   const blocks = (C + BLOCK - 1) / BLOCK;
   const pixel = (<usize>C) << 2;
   const stride = pixel * <usize>repeat;
+  const room = scratch + 6 * ROW;
   for (let unit = start; unit < end; unit++) {
     const chunk = unit / blocks;
     const channel = (unit - chunk * blocks) * BLOCK;
@@ -191,15 +198,20 @@ export function chunkProducts(
     const rest = <usize>(count - rows * repeat) * pixel;
     const at = <usize>(chunk * length) * pixel + ((<usize>channel) << 2);
     const last = at + <usize>rows * stride;
-    for (let slot: usize = 0; slot < 4; slot++) {
-      intoTable(factors + slot * stride + ((<usize>channel) << 2), bytes, scratch, slot, PRODUCTS);
+    const first = (<usize>channel) << 2;
+    fill(scratch, 0, shift + first, repeat, channels, room);
+    if (offset) fill(scratch, 1, offset + first, repeat, channels, room);
+    else clearTable(bytes, scratch, 1, PRODUCTS);
+    if (factor) {
+      fill(scratch, 2, factor + first, repeat, channels, room);
+      fill(scratch, 3, base + first, repeat, channels, room);
     }
     clearTable(bytes, scratch, 4, PRODUCTS);
     clearTable(bytes, scratch, 5, PRODUCTS);
     if (y) {
       addMaskedProducts(x + at, dy + at, y + at, rows, stride, bytes, scratch);
       if (rest) addMaskedProducts(x + last, dy + last, y + last, 1, stride, rest, scratch);
-    } else if (gate) {
+    } else if (factor) {
       addGatedProducts(x + at, dy + at, rows, stride, bytes, scratch, together);
       if (rest) addGatedProducts(x + last, dy + last, 1, stride, rest, scratch, 1);
     } else {
@@ -210,6 +222,16 @@ export function chunkProducts(
     foldTable(scratch, 4, PRODUCTS, repeat, channels, to);
     foldTable(scratch, 5, PRODUCTS, repeat, channels, to + pixel);
   }
+}
+
+/** Entry `slot` of the table = row[c], `repeat` times over; `room` is for the row that this makes. */
+function fill(table: usize, slot: usize, row: usize, repeat: i32, channels: i32, room: usize): void {
+  if (repeat > 1) {
+    memory.copy(room, row, (<usize>channels) << 2);
+    repeatRow(room, repeat, channels);
+    row = room;
+  }
+  intoTable(row, (<usize>(channels * repeat)) << 2, table, slot, PRODUCTS);
 }
 
 /** sums = two rows of C: Σ dy, and Σ dy · (x - mean) / √(variance + eps). Units are blocks of 16 channels. */

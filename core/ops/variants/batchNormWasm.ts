@@ -102,22 +102,26 @@ function gradientSums(name: string, own: 1 | 2): Variant<{ eps: number } & Fused
     lower({ attributes: { eps, gate, mask }, inputs: [x, dy, ...rest], output, scratch }): VariantLaunch[] {
       const statistics = rest.slice(0, own) as unknown as Statistics;
       const more = rest.slice(own);
-      const { C, pixels, repeat, length, chunks, units, together } = rowsOf(x.shape);
+      const { C, pixels, repeat, width, length, chunks, units, together } = rowsOf(x.shape);
       const partial = scratch([chunks, 2, C]);
-      const { factors, launch } = factorsOf(x.shape, eps, statistics, scratch, ...(gate ? more : []));
       // with `mask` the rectifier's output comes last
       const y = mask ? more.slice(-1) : [];
+      const { factors, launch } = gate ? factorsOf(x.shape, eps, statistics, scratch, ...more) : {};
+      const inputs = factors ? [x, dy, factors] : [x, dy, statistics[0], ...y];
       return [
-        launch,
+        ...(launch ? [launch] : []),
         wasmLaunch(`${name}.chunks`, {
           routine: 'chunkProducts',
           units,
-          scratch: rowScratch(6),
-          inputs: [x, dy, factors, ...y],
+          scratch: rowScratch(7),
+          inputs,
           output: partial,
           ...(mask && { writes: [dy] }),
-          arguments: ([x, dy, factors, y = 0], partial) => {
-            return [x, dy, y, factors, partial, pixels, C, length, repeat, together, gate ? 1 : 0];
+          arguments([x, dy, shift, y = 0], partial) {
+            const row = 4 * (gate ? width : C);
+            const offset = gate || own === 1 ? shift + row : 0;
+            const [factor, base] = gate ? [shift + 2 * row, shift + 3 * row] : [0, 0];
+            return [x, dy, y, shift, offset, factor, base, partial, pixels, C, length, repeat, together];
           },
         }),
         wasmLaunch(name, {

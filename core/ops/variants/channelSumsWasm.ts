@@ -15,6 +15,13 @@ const PIECE = 4096;
 const LONG = 1024;
 const CACHED = 2 ** 21;
 
+/**
+ * Pixels of a chunk, where a chunk's beginning and end, which cost as much as a dozen pixels, would weigh: so many that there are UNITS
+ * chunks, but no more than LENGTH, since short sums lose less.
+ */
+const UNITS = 16;
+const LENGTH = 128;
+
 /** How a tensor [...,C] is cut: see `core/assembly/rows.ts` and `channelSums.ts`. */
 export interface Rows {
   readonly C: number;
@@ -37,7 +44,8 @@ export interface Rows {
 export function rowsOf(shape: Shape): Rows {
   const [C, pixels] = [channelsOf(shape), pixelsOf(shape)];
   const repeat = C < SHORT ? 4 * Math.ceil(SHORT / C / 4) : 1;
-  const length = repeat * Math.ceil(chunksOf(pixels).length / repeat);
+  const least = Math.max(chunksOf(pixels).length, Math.min(LENGTH, Math.ceil(pixels / UNITS)));
+  const length = repeat * Math.ceil(least / repeat);
   const chunks = Math.ceil(pixels / length);
   const some = repeat * Math.max(1, Math.floor(PIECE / (repeat * C)));
   const together = C > LONG || 4 * C * pixels <= CACHED ? 2 : 1;
