@@ -46,10 +46,14 @@ export interface RunConfig {
   readonly started: string;
 }
 
+/** Lines wait for the disk at most about so long while more come. */
+const flushEveryMs = 1000;
+
 export class RunFolder {
   readonly #made: string[];
   #log: number | undefined;
   #lines: string[] = [];
+  #flushedMs = performance.now();
   /** Keys of bad samples that the metrics of a resumed run tell already. */
   readonly #told = new Set<string>();
 
@@ -137,7 +141,8 @@ export class RunFolder {
   log(record: Readonly<Record<string, unknown>>): void {
     if (record.event === 'bad' && this.#told.has(String(record.key))) return;
     this.#lines.push(`${JSON.stringify(record)}\n`);
-    if (this.#lines.length >= 256) this.flush();
+    // whoever follows the file sees the run as it goes
+    if (this.#lines.length >= 256 || performance.now() - this.#flushedMs > flushEveryMs) this.flush();
   }
 
   flush(): void {
@@ -153,6 +158,7 @@ export class RunFolder {
       throw unwritable(path, error);
     }
     this.#lines = [];
+    this.#flushedMs = performance.now();
   }
 
   close(): void {
