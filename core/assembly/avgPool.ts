@@ -27,6 +27,8 @@ function within(first: i32, end: i32, low: i32, high: i32): i32 {
 
 /** Pixels of a window, at most, that are added without going through scratch. */
 const FEW: i32 = 9;
+/** Bytes of a window of whole rows, at most, that is read piece by piece of its channels: larger ones are read faster in order. */
+const NEAR: usize = 32768;
 
 /** y[n,p,q,c] = mean of window p, q. Units are (n · P + p) · ⌈C / block⌉ + block of channels. Scratch: a block. */
 export function avgPool(
@@ -77,7 +79,9 @@ export function avgPool(
       const at = from + <usize>firstRow * line + <usize>firstColumn * pixel;
       if (pastRow - firstRow === 2 && columns === 2) mean4(at, line, pixel, bytes, cells, to);
       else if ((pastRow - firstRow) * columns <= FEW) mean(at, pastRow - firstRow, columns, line, pixel, bytes, cells, to);
-      else {
+      else if (columns === W && <usize>((pastRow - firstRow) * W) * pixel <= NEAR) {
+        meanOfRun(at, (pastRow - firstRow) * W, pixel, bytes, cells, to);
+      } else {
         clear(scratch, bytes);
         for (let h = firstRow; h < pastRow; h++) addRows(at + <usize>(h - firstRow) * line, columns, pixel, bytes, scratch);
         for (let c: usize = 0; c < bytes; c += 16) storeFirst(to + c, f32x4.div(v128.load(scratch + c), cells), bytes - c);
@@ -95,6 +99,53 @@ function mean(x: usize, rows: i32, columns: i32, line: usize, pixel: usize, byte
     }
     storeFirst(y + c, f32x4.div(sum, cells), bytes - c);
   }
+}
+
+/** Pixels that follow one another: sums of 32 channels in registers, then of four, two pixels at a time. */
+function meanOfRun(x: usize, pixels: i32, pixel: usize, bytes: usize, cells: v128, y: usize): void {
+  const past = x + <usize>pixels * pixel;
+  let c: usize = 0;
+  for (; c + 128 <= bytes; c += 128) mean32(x + c, past, pixel, cells, y + c);
+  for (; c < bytes; c += 16) {
+    let even = f32x4.splat(0);
+    let odd = f32x4.splat(0);
+    let at = x + c;
+    for (; at + pixel < past; at += 2 * pixel) {
+      even = f32x4.add(even, v128.load(at));
+      odd = f32x4.add(odd, v128.load(at + pixel));
+    }
+    if (at < past) even = f32x4.add(even, v128.load(at));
+    storeFirst(y + c, f32x4.div(f32x4.add(even, odd), cells), bytes - c);
+  }
+}
+/** 32 channels of pixels from x to `past`: their sums, one register for four channels, divided by `cells`. */
+export function mean32(x: usize, past: usize, pixel: usize, cells: v128, y: usize): void {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let s4 = s0;
+  let s5 = s0;
+  let s6 = s0;
+  let s7 = s0;
+  for (; x < past; x += pixel) {
+    s0 = f32x4.add(s0, v128.load(x));
+    s1 = f32x4.add(s1, v128.load(x, 16));
+    s2 = f32x4.add(s2, v128.load(x, 32));
+    s3 = f32x4.add(s3, v128.load(x, 48));
+    s4 = f32x4.add(s4, v128.load(x, 64));
+    s5 = f32x4.add(s5, v128.load(x, 80));
+    s6 = f32x4.add(s6, v128.load(x, 96));
+    s7 = f32x4.add(s7, v128.load(x, 112));
+  }
+  v128.store(y, f32x4.div(s0, cells));
+  v128.store(y, f32x4.div(s1, cells), 16);
+  v128.store(y, f32x4.div(s2, cells), 32);
+  v128.store(y, f32x4.div(s3, cells), 48);
+  v128.store(y, f32x4.div(s4, cells), 64);
+  v128.store(y, f32x4.div(s5, cells), 80);
+  v128.store(y, f32x4.div(s6, cells), 96);
+  v128.store(y, f32x4.div(s7, cells), 112);
 }
 
 function mean4(x: usize, line: usize, pixel: usize, bytes: usize, cells: v128, y: usize): void {

@@ -7,7 +7,8 @@
  * and what is not an argument does not exist. Reading up to 64 bytes past a tensor is allowed, using them is not.
  */
 
-export { avgPool, avgPoolGradient } from './avgPool';
+// mean32 is exported so that it stays a function of its own, with registers to itself
+export { avgPool, avgPoolGradient, mean32 } from './avgPool';
 export { batchNorm, batchNormFactors, batchNormGradient, batchNormGradientFactors, moveRunning, scaleChannels } from './batchNorm';
 // exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
 export { addGatedProducts, addMaskedProducts, addMoments, addProducts } from './batchNormRows';
