@@ -5,16 +5,29 @@ export function lanesBelow(first: i32, length: i32): v128 {
   return i32x4.lt_s(i32x4.add(i32x4.splat(first), i32x4(0, 1, 2, 3)), i32x4.splat(length));
 }
 
-/** The largest of `length` numbers; NaN if one of them is. */
+/** The largest of `length` numbers; NaN if one of them is. By `pmax`, one instruction where `max` is eight; NaN is looked for beside it. */
 export function largestOf(x: usize, length: i32): f32 {
-  let largest = f32x4.splat(-Infinity);
+  let even = f32x4.splat(-Infinity);
+  let odd = even;
+  let unordered = f32x4.splat(0);
   let i = 0;
-  for (; i + 4 <= length; i += 4) {
-    largest = f32x4.max(largest, v128.load(x));
+  for (; i + 8 <= length; i += 8) {
+    const a = v128.load(x);
+    const b = v128.load(x, 16);
+    even = f32x4.pmax(even, a);
+    odd = f32x4.pmax(odd, b);
+    unordered = v128.or(unordered, v128.or(f32x4.ne(a, a), f32x4.ne(b, b)));
+    x += 32;
+  }
+  even = f32x4.pmax(even, odd);
+  for (; i < length; i += 4) {
+    const v = v128.bitselect(v128.load(x), even, lanesBelow(i, length));
+    even = f32x4.pmax(even, v);
+    unordered = v128.or(unordered, f32x4.ne(v, v));
     x += 16;
   }
-  if (i < length) largest = f32x4.max(largest, v128.bitselect(v128.load(x), largest, lanesBelow(i, length)));
-  const pairs = f32x4.max(largest, v128.shuffle<f32>(largest, largest, 2, 3, 0, 1));
+  if (v128.any_true(unordered)) return NaN;
+  const pairs = f32x4.pmax(even, v128.shuffle<f32>(even, even, 2, 3, 0, 1));
   return max(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
 }
 

@@ -10,9 +10,11 @@ const LN2_LOW: f32 = -2.1219444e-4;
 
 /** exp x: 0 below -103.97, infinity above 88.73, results below 1.2e-38 as subnormal numbers; NaN stays NaN. */
 export function exp4(x: v128): v128 {
-  const within = f32x4.max(f32x4.min(x, f32x4.splat(89)), f32x4.splat(-104));
-  // e^x = 2^n · e^r with |r| at most half of ln 2
-  const n = f32x4.nearest(f32x4.mul(within, f32x4.splat(<f32>Math.LOG2E)));
+  // pmin and pmax are one instruction each, min and max are eight; in this order they keep NaN
+  const within = f32x4.pmax(f32x4.pmin(x, f32x4.splat(89)), f32x4.splat(-104));
+  // e^x = 2^n · e^r with |r| at most half of ln 2; behind the sum with 3 · 2^22 the last bits are n's
+  const shifted = madd(within, f32x4.splat(<f32>Math.LOG2E), f32x4.splat(12582912));
+  const n = f32x4.sub(shifted, f32x4.splat(12582912));
   const r = madd(n, f32x4.splat(-LN2_LOW), madd(n, f32x4.splat(-LN2_HIGH), within));
   let p = madd(r, f32x4.splat(1.98756915e-4), f32x4.splat(1.3981999507e-3));
   p = madd(p, r, f32x4.splat(8.3334519073e-3));
@@ -21,7 +23,7 @@ export function exp4(x: v128): v128 {
   p = madd(p, r, f32x4.splat(5.0000001201e-1));
   p = f32x4.add(madd(p, f32x4.mul(r, r), r), f32x4.splat(1));
   // 2^n in two factors, since n reaches beyond the exponents of normal numbers at both ends
-  const exponent = i32x4.trunc_sat_f32x4_s(n);
+  const exponent = i32x4.sub(shifted, i32x4.splat(0x4b400000));
   const half = i32x4.shr_s(exponent, 1);
   return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(exponent, half)));
 }
