@@ -70,6 +70,31 @@ const update = (primitive: string, states: number, attributes: Readonly<Record<s
     output: shape,
   }));
 
+/** Softmax and cross entropy of [samples, classes], forward and backward. */
+const losses = (shape: Shape): MemoryCase[] => {
+  const [N, C] = shape;
+  const logits = { shape };
+  const targets = { shape: [N], value: () => Math.floor(C * Math.random()) };
+  const positive = { shape: [N], value: () => 1 + Math.random() };
+  const attributes = { labelSmoothing: 0.1 };
+  const limit = 'exp: 76 instructions for 4 elements, 44 of them make constants';
+  return [
+    { primitive: 'softmax', inputs: [logits], output: shape, limit: `${limit}, twice` },
+    { primitive: 'softmax.inputGradient', inputs: [logits, logits], output: shape },
+    { primitive: 'crossEntropy.largest', inputs: [logits], output: [N] },
+    { primitive: 'crossEntropy.sum', inputs: [logits, positive], output: [N], limit },
+    { primitive: 'crossEntropy.samples', attributes, inputs: [logits, targets, positive, positive], output: [4, N] },
+    { primitive: 'crossEntropy', inputs: [{ shape: [4, N] }], output: [4] },
+    {
+      primitive: 'crossEntropy.gradient',
+      attributes,
+      inputs: [logits, targets, positive, positive, { shape: [4], value: () => N }, hyper],
+      output: shape,
+      limit,
+    },
+  ];
+};
+
 export const memoryCases: readonly MemoryCase[] = [
   ...same('add', 2, [stem, small]),
   ...same('relu', 1, [stem, small]),
@@ -98,6 +123,7 @@ export const memoryCases: readonly MemoryCase[] = [
   { primitive: 'avgPool2d.inputGradient', attributes: mean, inputs: [{ shape: pooled }], output: stem },
   { primitive: 'adaptiveAvgPool2d', inputs: [{ shape: [8, 7, 7, 512] }], output: [8, 1, 1, 512] },
   { primitive: 'adaptiveAvgPool2d', inputs: [{ shape: [128, 7, 7, 2048] }], output: [128, 1, 1, 2048] },
+  { primitive: 'adaptiveAvgPool2d', inputs: [{ shape: [32, 7, 7, 8] }], output: [32, 1, 1, 8] },
   { primitive: 'adaptiveAvgPool2d.inputGradient', inputs: [{ shape: [128, 1, 1, 2048] }], output: [128, 7, 7, 2048] },
   { primitive: 'toFloat', inputs: [{ shape: [64, 224, 224, 3], dtype: 'u8' }, { shape: [2, 3] }], output: [64, 224, 224, 3] },
   {
@@ -134,6 +160,8 @@ export const memoryCases: readonly MemoryCase[] = [
     output: responses,
     limit: '66 instructions for 4 elements, 18 of them products',
   },
+  ...losses([256, 1000]),
+  ...losses([32, 10]),
   ...update('sgd', 0, { weightDecay: 1e-4 }),
   ...update('sgd.momentum', 1, { momentum: 0.9, dampening: 0, weightDecay: 1e-4, nesterov: false }),
   ...update('adam', 2, { beta1: 0.9, beta2: 0.999, eps: 1e-8, gradientDecay: 0, parameterDecay: 1e-2 }),
