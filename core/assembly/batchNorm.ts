@@ -97,6 +97,7 @@ export function batchNormGradientFactors(
  *
  * @param residual address, 0 for none
  * @param low 0 for a rectifier, -∞ for none
+ * @param cached whether x lies in a cache
  */
 export function batchNorm(
   start: i32,
@@ -111,11 +112,14 @@ export function batchNorm(
   repeat: i32,
   some: i32,
   low: f32,
+  cached: i32,
 ): void {
   const pixel = (<usize>C) << 2;
   const row = pixel * <usize>repeat;
   const past = <usize>min(end * some, pixels) * pixel;
-  for (let at = <usize>(start * some) * pixel; at < past; at += row) {
+  let at = <usize>(start * some) * pixel;
+  if (cached && !residual && !(row & 15)) for (; at + (row << 2) <= past; at += row << 2) normalise4(x + at, y + at, row, factors, low);
+  for (; at < past; at += row) {
     const bytes = min(row, past - at);
     if (residual) normaliseAndAdd(x + at, residual + at, y + at, bytes, factors, row, low);
     else normalise(x + at, y + at, bytes, factors, row, low);
@@ -125,6 +129,26 @@ export function batchNorm(
 /** (x - shift) · factor + base of the vector at c of a row; `f` is its shift. */
 function normal(x: v128, f: usize, row: usize): v128 {
   return madd(f32x4.sub(x, v128.load(f)), v128.load(f + row * 2), v128.load(f + row * 3));
+}
+
+/** Four rows of whole vectors side by side: coefficients are loaded once for all. From memory, four streams would be slower than one. */
+export function normalise4(x: usize, y: usize, row: usize, factors: usize, low: f32): void {
+  const least = f32x4.splat(low);
+  const factor = factors + row * 2;
+  const base = factor + row;
+  const row2 = row << 1;
+  const row3 = row2 + row;
+  for (let c: usize = 0; c < row; c += 16) {
+    const s = v128.load(factors + c);
+    const f = v128.load(factor + c);
+    const b = v128.load(base + c);
+    const p = x + c;
+    const to = y + c;
+    v128.store(to, f32x4.pmax(madd(f32x4.sub(v128.load(p), s), f, b), least));
+    v128.store(to + row, f32x4.pmax(madd(f32x4.sub(v128.load(p + row), s), f, b), least));
+    v128.store(to + row2, f32x4.pmax(madd(f32x4.sub(v128.load(p + row2), s), f, b), least));
+    v128.store(to + row3, f32x4.pmax(madd(f32x4.sub(v128.load(p + row3), s), f, b), least));
+  }
 }
 
 function normalise(x: usize, y: usize, bytes: usize, factors: usize, row: usize, low: f32): void {
@@ -183,10 +207,57 @@ export function batchNormGradient(
   const pixel = (<usize>C) << 2;
   const row = pixel * <usize>repeat;
   const past = <usize>min(end * some, pixels) * pixel;
-  for (let at = <usize>(start * some) * pixel; at < past; at += row) {
+  let at = <usize>(start * some) * pixel;
+  const whole = !(row & 15);
+  for (; whole && at + (row << 1) <= past; at += row << 1) {
+    if (gate) gradientThroughGate2(x + at, dy + at, dx + at, row, factors);
+    else gradient2(x + at, dy + at, dx + at, row, factors);
+  }
+  for (; at < past; at += row) {
     const bytes = min(row, past - at);
     if (gate) gradientThroughGate(x + at, dy + at, dx + at, bytes, factors, row);
     else gradient(x + at, dy + at, dx + at, bytes, factors, row);
+  }
+}
+
+/** Two rows of whole vectors side by side: coefficients are loaded once for both. */
+export function gradient2(x: usize, dy: usize, dx: usize, row: usize, factors: usize): void {
+  const slope = factors + row * 2;
+  const level = slope + row;
+  for (let c: usize = 0; c < row; c += 16) {
+    const shift = v128.load(factors + c);
+    const factor = v128.load(factors + row + c);
+    const s = v128.load(slope + c);
+    const l = v128.load(level + c);
+    const p = x + c;
+    const q = dy + c;
+    const to = dx + c;
+    const left = madd(v128.load(q), factor, madd(f32x4.sub(v128.load(p), shift), s, l));
+    const right = madd(v128.load(q + row), factor, madd(f32x4.sub(v128.load(p + row), shift), s, l));
+    v128.store(to, left);
+    v128.store(to + row, right);
+  }
+}
+
+export function gradientThroughGate2(x: usize, dy: usize, dx: usize, row: usize, factors: usize): void {
+  const slope = factors + row * 2;
+  const level = slope + row;
+  const base = level + row;
+  for (let c: usize = 0; c < row; c += 16) {
+    const shift = v128.load(factors + c);
+    const factor = v128.load(factors + row + c);
+    const s = v128.load(slope + c);
+    const l = v128.load(level + c);
+    const b = v128.load(base + c);
+    const p = x + c;
+    const q = dy + c;
+    const to = dx + c;
+    const u = f32x4.sub(v128.load(p), shift);
+    const v = f32x4.sub(v128.load(p + row), shift);
+    const left = madd(gated(v128.load(q), u, factor, b), factor, madd(u, s, l));
+    const right = madd(gated(v128.load(q + row), v, factor, b), factor, madd(v, s, l));
+    v128.store(to, left);
+    v128.store(to + row, right);
   }
 }
 

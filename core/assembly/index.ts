@@ -9,7 +9,18 @@
 
 // mean32 is exported so that it stays a function of its own, with registers to itself
 export { avgPool, avgPoolGradient, mean32 } from './avgPool';
-export { batchNorm, batchNormFactors, batchNormGradient, batchNormGradientFactors, moveRunning, scaleChannels } from './batchNorm';
+// exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
+export {
+  batchNorm,
+  batchNormFactors,
+  batchNormGradient,
+  batchNormGradientFactors,
+  gradient2,
+  gradientThroughGate2,
+  moveRunning,
+  normalise4,
+  scaleChannels,
+} from './batchNorm';
 // exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
 export { addGatedProducts, addMaskedProducts, addMoments, addProducts } from './batchNormRows';
 export { chunkProducts, chunkStatistics, combineProducts, combineStatistics } from './batchNormSums';

@@ -9,6 +9,9 @@ import type { Tensor } from '../op.ts';
 import { rowScratch, rowsOf } from './channelSumsWasm.ts';
 import { wasmLaunch } from './wasmLaunch.ts';
 
+/** Bytes of an image batch that the last-level cache is likely to hold beside its result. */
+const CACHED = 2 ** 23;
+
 type Scratch = (shape: Shape) => Tensor;
 const always = () => true;
 
@@ -73,6 +76,7 @@ function forward(name: string, own: 1 | 2): Variant<{ eps: number } & Fused> {
       const statistics = rest.slice(0, own) as unknown as Statistics;
       const [weight, bias, residual] = rest.slice(own);
       const { C, pixels, repeat, some } = rowsOf(x.shape);
+      const cached = 4 * C * pixels <= CACHED ? 1 : 0;
       const { factors, launch } = factorsOf(x.shape, eps, statistics, scratch, weight, bias);
       return [
         launch,
@@ -83,7 +87,7 @@ function forward(name: string, own: 1 | 2): Variant<{ eps: number } & Fused> {
           output,
           arguments: ([x, factors, residual = 0], y) => {
             const low = relu ? 0 : Number.NEGATIVE_INFINITY;
-            return [x, residual, factors, y, pixels, C, repeat, some, low];
+            return [x, residual, factors, y, pixels, C, repeat, some, low, cached];
           },
         }),
       ];
