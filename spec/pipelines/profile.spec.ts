@@ -7,15 +7,18 @@ import { chromeTrace } from '../../pipelines/profile/chromeTrace.ts';
 import type { ProfileReport } from '../../pipelines/profile/profileReport.ts';
 import { excerpt } from '../../pipelines/profile/profileReport.ts';
 import { useTemporaryFolder } from '../dataFixtures.ts';
-import { millrace, toyData } from './toy.ts';
+import { millrace, temporaryFolder, toyData } from './toy.ts';
 
 describe('millrace profile', () => {
   const folder = useTemporaryFolder();
   const small = ['--model', 'tiny', '--device', 'wasm', '--threads', '2', '--workers', '2', '--batch', '8', '--epochs', '50'];
   let data: string;
+  let shared: Awaited<ReturnType<typeof temporaryFolder>>;
   before(async () => {
-    data = await toyData(folder.path('toy'));
+    shared = await temporaryFolder();
+    data = await toyData(shared.path);
   });
+  after(() => shared.remove());
   const json = <T>(...path: string[]): T => JSON.parse(readFileSync(join(...path), 'utf8'));
 
   it('should run any pipeline, say what limits, and write a report, a trace and its numbers @smoke', async () => {
