@@ -8,9 +8,9 @@ import { tellDashboard } from './tellDashboard.ts';
 
 /** Shows a run from its folder until Ctrl-C. Returns the exit status. */
 export async function dashboard(dir: string, { port }: { readonly port?: number }, output: Output): Promise<number> {
-  const interrupt = onInterrupt(output, 'Closing the dashboard.');
   const hub = new Hub();
   const replay = await Replay.open(resolve(dir), hub);
+  const interrupt = onInterrupt(output, 'Closing the dashboard.');
   try {
     const served = await serveDashboard({ hub, ...(port !== undefined && { port }) });
     try {
@@ -18,7 +18,7 @@ export async function dashboard(dir: string, { port }: { readonly port?: number 
       output.line('Ctrl-C ends it.');
       replay.follow();
       if (!interrupt.signal.aborted) await new Promise(done => interrupt.signal.addEventListener('abort', done, { once: true }));
-      output.summary({ run: replay.config.data && resolve(dir), port: served.port });
+      output.summary({ run: resolve(dir), port: served.port });
     } finally {
       await served.close();
     }

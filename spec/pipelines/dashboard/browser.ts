@@ -28,7 +28,8 @@ export function useBrowser(): (url: string, look?: { width?: number; dark?: bool
     for (const page of open.splice(0)) await page.close();
   });
   return async (url, { width = 1280, dark = false, before } = {}) => {
-    browser ??= chromium.launch({ executablePath: executablePath! });
+    // other specs raise signals in this process, which the browser would take for its own
+    browser ??= chromium.launch({ executablePath: executablePath!, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false });
     const page = await (await browser).newPage({ viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light' });
     page.setDefaultTimeout(10_000);
     open.push(page);
@@ -68,13 +69,21 @@ export const figuresOn = (page: Page): Promise<Record<string, string>> =>
   page.evaluate(`Object.fromEntries([...document.querySelectorAll('#figures > div')].map(each =>
     [each.querySelector('dt').textContent, each.querySelector('dd').textContent]))`);
 
-/** Whether something was drawn: a canvas of one colour shows nothing. */
-export const drawn = (page: Page, id: string): Promise<boolean> =>
-  page.evaluate(`(() => {
-    const canvas = document.querySelector('#${id} canvas');
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    return new Set(new Uint32Array(data.buffer)).size > 3;
-  })()`);
+/** Whether something is drawn within a while: a canvas of one colour shows nothing. */
+export async function drawn(page: Page, id: string): Promise<boolean> {
+  const began = performance.now();
+  await page.waitForSelector(`#${id} canvas`);
+  while (performance.now() - began < patienceMs) {
+    const colors = await page.evaluate<number>(`(() => {
+      const canvas = document.querySelector('#${id} canvas');
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return new Set(new Uint32Array(data.buffer)).size;
+    })()`);
+    if (colors > 3) return true;
+    await page.waitForTimeout(20);
+  }
+  return false;
+}
 
 /** Nothing is wider than the window. */
 export async function fits(page: Page): Promise<void> {
