@@ -65,7 +65,7 @@ export const commonOptions = z.object({
       'worker threads that decode images; auto: as many as serve best, up to the number of cores (default: one fewer than cores, at least one)',
     ),
   batch: count().default(32).describe('images a step'),
-  epochs: count().default(10).describe('times through the data'),
+  epochs: count().default(12).describe('times through the data'),
   steps: count().optional().describe('stop after this many steps, whatever the epochs'),
   lr: z.number().positive().default(0.1).describe('learning rate, the highest of the schedule'),
   seed: z
