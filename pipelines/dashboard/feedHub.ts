@@ -1,4 +1,4 @@
-import type { Subscription } from 'rxjs';
+import { NEVER, type Subscription, startWith, switchMap } from 'rxjs';
 import { type Profile, type Step, verdict } from '../../core/index.ts';
 import { snapshots } from '../../operators/index.ts';
 import type { EpochEvaluation } from '../definePipeline.ts';
@@ -41,7 +41,13 @@ export class HubFeed implements Listener {
       controls.state$.subscribe(state => this.hub.tell('control', state)),
       controls.applied$.subscribe(action => this.hub.tell('applied', { step: this.#step, action })),
       this.hub.watched$.subscribe(watched => watched && this.#lookOn?.hurry()),
-      snapshots(prepared.context.meters, { intervalMs: profileEveryMs }).subscribe(profile => this.hub.pages > 0 && this.#profile(profile)),
+      // nobody looks, nothing is measured
+      this.hub.watched$
+        .pipe(
+          startWith(this.hub.pages > 0),
+          switchMap(watched => (watched ? snapshots(prepared.context.meters, { intervalMs: profileEveryMs }) : NEVER)),
+        )
+        .subscribe(profile => this.#profile(profile)),
     );
     const { meters } = prepared.context;
     this.hub.measure = () => {
