@@ -2,7 +2,7 @@
  * The optimizers' steps in WebAssembly: one launch that reads and writes everything once (`core/assembly/optimizers.ts`).
  *
  * Measured with two threads on two cores of an AMD EPYC (`npx tsx spec/bench/memory.ts --only sgd,adam`), 11.7 million parameters,
- * bandwidth of a plain copy in the same run in brackets: sgd 58 GB/s (39), with momentum 61 (39), adam 42 (34).
+ * bandwidth of a plain copy in the same run in brackets: sgd 58 GB/s (38), with momentum 60 (37), adam 55 (35).
  */
 import type { Variant } from '../kernels/variant.ts';
 import { elements } from '../shape.ts';

@@ -179,8 +179,9 @@ async function runConfig(dir: string): Promise<RunConfig> {
     throw fail('usage', 'dashboard', 'the folder of a run', got, fix, error);
   });
   const config = parsed(text) as RunConfig | undefined;
-  if (config?.format !== 'millrace-run/1' || !config.data || !config.device) {
-    throw fail('data', path, 'the settings of a run (millrace-run/1)', config?.format ?? 'something else', fix);
+  if (config?.format !== 'millrace-run/1' || !config.data || !config.device || !config.options) {
+    const got = config?.format === 'millrace-run/1' ? 'some of them only' : (config?.format ?? 'something else');
+    throw fail('data', path, 'the settings of a run (millrace-run/1)', got, fix);
   }
   return config;
 }

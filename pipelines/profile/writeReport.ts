@@ -56,8 +56,9 @@ export async function readReport(path: string): Promise<ProfileReport> {
   } catch {
     // told below
   }
-  if (report?.format !== 'millrace-profile/1') {
-    throw fail('data', file, 'a profile (millrace-profile/1)', report?.format ?? 'something else', 'Profile that pipeline again.');
+  if (report?.format !== 'millrace-profile/1' || !report.facts) {
+    const got = report?.format === 'millrace-profile/1' ? 'a part of one' : (report?.format ?? 'something else');
+    throw fail('data', file, 'a profile (millrace-profile/1)', got, 'Profile that pipeline again.');
   }
   return report;
 }

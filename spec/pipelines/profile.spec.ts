@@ -102,6 +102,8 @@ describe('millrace profile', () => {
     const other = folder.path('odd.json');
     writeFileSync(other, '{"format":"x"}');
     assert.match((await millrace('profile', '--compare', other)).stderr, /expected a profile \(millrace-profile\/1\), got x/);
+    writeFileSync(other, '{"format":"millrace-profile/1"}');
+    assert.match((await millrace('profile', '--compare', other)).stderr, /expected a profile \(millrace-profile\/1\), got a part of one/);
     mkdirSync(folder.path('full'));
     writeFileSync(folder.path('full', 'mine.txt'), '');
     const full = await millrace('profile', '--data', data, '--out', folder.path('full'));

@@ -105,6 +105,8 @@ describe('Replay', () => {
     mkdirSync(other);
     writeFileSync(join(other, 'config.json'), '{"format":"something"}');
     await assert.rejects(Replay.open(other, new Hub()), /expected the settings of a run \(millrace-run\/1\), got something\./);
+    writeFileSync(join(other, 'config.json'), '{"format":"millrace-run/1"}');
+    await assert.rejects(Replay.open(other, new Hub()), /expected the settings of a run \(millrace-run\/1\), got some of them only\./);
     const { status, stderr } = await millrace('dashboard', folder.path('nowhere'));
     assert.equal(status, 2);
     assert.match(stderr, /^millrace: dashboard: expected the folder of a run/);
