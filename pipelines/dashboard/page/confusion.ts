@@ -1,6 +1,6 @@
 import type { Events } from '../protocol.ts';
 import { axis, colorOf, draw } from './charts.ts';
-import { byId, setText } from './dom.ts';
+import { byId, escaped, setText } from './dom.ts';
 
 /** Rows are labels, columns guesses; colour by share of the row, so that rare classes show as well. */
 export function drawConfusion({ epoch, classes, counts, images, left_out }: Events['confusion']): void {
@@ -52,6 +52,3 @@ export function drawConfusion({ epoch, classes, counts, images, left_out }: Even
     `Epoch ${epoch + 1}: a row for each class, a column for each guess, coloured by share of the row. ${worst.length > 0 ? `Most often: ${worst.join(', ')}.` : 'No mistakes.'}${rest}`,
   );
 }
-
-/** Tooltips are HTML. */
-const escaped = (text: string) => text.replace(/[&<>"]/g, each => `&#${each.charCodeAt(0)};`);

@@ -19,3 +19,6 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
 export function setText(target: HTMLElement, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
+
+/** Text for where HTML is wanted: the charts' tooltips. */
+export const escaped = (text: string): string => text.replace(/[&<>"]/g, each => `&#${each.charCodeAt(0)};`);

@@ -3,7 +3,7 @@ import { use } from 'echarts/core';
 import type { Limits, StageSnapshot } from '../../../core/index.ts';
 import type { KernelRow } from '../../commands/kernelTable.ts';
 import { axis, colorOf, draw } from '../../dashboard/page/charts.ts';
-import { byId, setText } from '../../dashboard/page/dom.ts';
+import { byId, escaped, setText } from '../../dashboard/page/dom.ts';
 import { figure, share } from '../../dashboard/page/format.ts';
 import type { CoursePoint } from '../profileReport.ts';
 
@@ -187,6 +187,3 @@ export function drawRoofline(kernels: readonly KernelRow[], { flopsPerSecond, by
     ],
   });
 }
-
-/** Tooltips are HTML. */
-const escaped = (text: string) => text.replace(/[&<>"]/g, each => `&#${each.charCodeAt(0)};`);

@@ -4,7 +4,7 @@ import { use } from 'echarts/core';
 import type { CustomSeriesRenderItemAPI, CustomSeriesRenderItemParams } from 'echarts/types/dist/shared';
 import type { Span } from '../../../core/index.ts';
 import { axis, colorOf, draw } from '../../dashboard/page/charts.ts';
-import { byId, setText } from '../../dashboard/page/dom.ts';
+import { byId, escaped, setText } from '../../dashboard/page/dom.ts';
 import { figure } from '../../dashboard/page/format.ts';
 
 use([CustomChart, DataZoomComponent]);
@@ -84,6 +84,3 @@ function bar(_: CustomSeriesRenderItemParams, api: CustomSeriesRenderItemAPI) {
     style: { fill: api.visual('color') as string, opacity: 0.85 },
   };
 }
-
-/** Tooltips are HTML. */
-const escaped = (text: string) => text.replace(/[&<>"]/g, each => `&#${each.charCodeAt(0)};`);
