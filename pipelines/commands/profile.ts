@@ -16,9 +16,10 @@ import { type Listener, runPipeline } from '../run/runPipeline.ts';
 import { versions } from '../run/versions.ts';
 import { color } from '../terminal/color.ts';
 import { figure } from '../terminal/format.ts';
+import { IndexingProgress } from '../terminal/indexing.ts';
 import type { Output } from '../terminal/output.ts';
 import { TrainingProgress } from '../terminal/progress.ts';
-import { onInterrupt } from './interrupt.ts';
+import { Interrupted, onInterrupt } from './interrupt.ts';
 import { type KernelRow, kernelRows, kernelTable } from './kernelTable.ts';
 import { limitsOf } from './limitOptions.ts';
 
@@ -61,7 +62,7 @@ export async function profile(
     await rm(scratch, { recursive: true, force: true });
   }
   // nothing ran: there is nothing to write
-  if (!observer.prepared) throw failure;
+  if (!observer.prepared) throw interrupt.signal.aborted && failure === interrupt.signal.reason ? new Interrupted() : failure;
   const report = observer.report(failure);
   const dir = await reportFolder(options.out, report.facts.model);
   await writeReport(dir, report, observer.trace, other);
@@ -93,13 +94,22 @@ class Observer implements Listener {
   #steps = 0;
   #images = 0;
   #seconds = 0;
+  readonly #indexing: IndexingProgress;
 
   constructor(
     private readonly most: number,
     private readonly output: Output,
-  ) {}
+  ) {
+    this.#indexing = new IndexingProgress(output);
+    this.indexing = this.#indexing.tell;
+  }
 
-  introduce = (what: string, text: string): void => this.output.line(`${color.dim(what.padEnd(8))}  ${text}`);
+  readonly indexing: IndexingProgress['tell'];
+
+  introduce = (what: string, text: string): void => {
+    if (what === 'data') this.#indexing.end();
+    this.output.line(`${color.dim(what.padEnd(8))}  ${text}`);
+  };
 
   begin(prepared: Prepared, controls: Controls): void {
     this.prepared = prepared;

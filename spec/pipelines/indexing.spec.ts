@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
+import { run } from '../../pipelines/commandLine.ts';
 import { IndexingProgress } from '../../pipelines/terminal/indexing.ts';
 import { Output } from '../../pipelines/terminal/output.ts';
 import { tarOf, until, useTemporaryFolder, writeFiles } from '../dataFixtures.ts';
@@ -35,7 +36,8 @@ describe('the index of an archive', () => {
     assert.match(live, /… 95 %/);
   });
 
-  it('should be left alone by Ctrl-C, with nothing on the disk', async () => {
+  /** An archive whose index takes longer than a turn of the event loop. */
+  async function largeArchive(): Promise<void> {
     const entry = (await tarOf([['n00000001_1.JPEG', '']])).subarray(0, 512);
     const inner = Buffer.alloc(60_000 * 512 + 1024);
     for (let i = 0; i < 60_000; i++) entry.copy(inner, 512 * i);
@@ -44,9 +46,32 @@ describe('the index of an archive', () => {
       ['n00000002.tar', await tarOf([['n00000002_1.JPEG', 'x']])],
     ]);
     await writeFiles(folder.path('in'), { [name]: archive });
+  }
+
+  it('should be told by every command that makes one', async () => {
+    await largeArchive();
+    for (const args of [
+      ['data', folder.path('in'), 'tree', '--wordnet', folder.path('none')],
+      ['data', folder.path('in'), 'shard', folder.path('out')],
+      ['profile', '--data', folder.path('in'), '--out', folder.path('report'), '--device', 'wasm', '--threads', '1'],
+    ]) {
+      const written: string[] = [];
+      const sink = { isTTY: true, columns: 80, rows: 24, write: (text: string) => written.push(text), on: () => undefined };
+      // without a held-out part, without WordNet: each fails after the index, which is what is looked at
+      assert.equal(await run(args, { stdout: sink, stderr: sink }), 1, args.join(' '));
+      assert.match(written.join(''), /indexing ILSVRC2012_img_train\.tar \(once\)/, args.join(' '));
+      await rm(folder.path('in', `${name}.index`), { force: true });
+    }
+  });
+
+  it('should be left alone by Ctrl-C, with nothing on the disk', async () => {
+    await largeArchive();
     for (const args of [
       ['data', folder.path('in')],
+      ['data', folder.path('in'), 'tree'],
+      ['data', folder.path('in'), 'shard', folder.path('out')],
       ['train', '--data', folder.path('in'), '--out', folder.path('run'), '--device', 'wasm', '--threads', '1'],
+      ['profile', '--data', folder.path('in'), '--out', folder.path('report'), '--device', 'wasm', '--threads', '1'],
     ]) {
       const before = process.listenerCount('SIGTERM');
       const running = millrace(...args);

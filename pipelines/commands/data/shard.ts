@@ -14,11 +14,11 @@ import {
   unwritable,
   type WrittenShard,
 } from '../../../core/index.ts';
-import { openDataSet } from '../../../operators/index.ts';
 import { CountProgress } from '../../terminal/countProgress.ts';
 import { bytes as bytesText } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { onInterrupt } from '../interrupt.ts';
+import { openTold } from '../openTold.ts';
 import type { DataAction, DataActionContext } from './action.ts';
 import { eachSample } from './eachSample.ts';
 
@@ -65,7 +65,7 @@ async function writeShards({ dir, target, options, output }: DataActionContext):
   const out = resolve(target);
   await refuseFilled(out, output);
   const sets = new Map<Split, DataSet>();
-  for (const split of given.split === 'both' ? splits : [given.split]) sets.set(split, await openPart(dir, split, given));
+  for (const split of given.split === 'both' ? splits : [given.split]) sets.set(split, await openPart(dir, split, given, output));
   for (const each of new Set([...sets.values()].flatMap(({ warnings = [] }) => warnings))) output.warn(`warning: ${each}`);
   const draft = `${out}${draftSuffix}-${process.pid}`;
   const interrupt = onInterrupt(output, 'Stopping; what was written is removed. Ctrl-C again stops at once.');
@@ -111,8 +111,8 @@ async function refuseFilled(out: string, output: Output): Promise<void> {
     output.warn(`left by a run that was killed, or is still running: ${left.map(name => join(dirname(out), name)).join(', ')}`);
 }
 
-async function openPart(dir: string, split: Split, { shuffle, layout }: ShardOptions): Promise<DataSet> {
-  const set = await openDataSet(resolve(dir), { split, layout });
+async function openPart(dir: string, split: Split, { shuffle, layout }: ShardOptions, output: Output): Promise<DataSet> {
+  const set = await openTold(resolve(dir), { split, layout }, output);
   if (!shuffle || set.indexed) return set;
   const fix = 'Write the shards without it: what comes out has an index, and can be written once more with --shuffle.';
   throw fail(

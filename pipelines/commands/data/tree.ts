@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { type DataSet, type Hierarchy, MillraceError, openHierarchy, type Synset } from '../../../core/index.ts';
-import { openDataSet } from '../../../operators/index.ts';
 import { color } from '../../terminal/color.ts';
+import type { Output } from '../../terminal/output.ts';
+import { openTold } from '../openTold.ts';
 import type { DataAction, DataActionContext } from './action.ts';
 
 const number = (value: number): string => value.toLocaleString('en-US');
@@ -29,7 +30,7 @@ export const wordnetOption = (): Option =>
 /** A synset with several parents stands under each, and what is below it under the one that its source names first. */
 async function printTree({ dir, target, options, output }: DataActionContext): Promise<number> {
   const folder = resolve(dir);
-  const set = await openEither(folder, options.layout as string | undefined);
+  const set = await openEither(folder, options.layout as string | undefined, output);
   const { hierarchy, origin } = await openHierarchy(set.classes, {
     dir: folder,
     ...(options.wordnet !== undefined && { wordnet: resolve(String(options.wordnet)) }),
@@ -80,13 +81,13 @@ function below(hierarchy: Hierarchy, tops: readonly string[]): ReadonlySet<strin
 }
 
 /** The training images; the held-out ones where there are no others. */
-async function openEither(folder: string, layout: string | undefined): Promise<DataSet> {
+async function openEither(folder: string, layout: string | undefined, output: Output): Promise<DataSet> {
   try {
-    return await openDataSet(folder, { split: 'train', layout });
+    return await openTold(folder, { split: 'train', layout }, output);
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
-    return openDataSet(folder, { split: 'test', layout }).catch(() => {
-      throw error;
+    return openTold(folder, { split: 'test', layout }, output).catch(other => {
+      throw other instanceof MillraceError ? error : other;
     });
   }
 }
