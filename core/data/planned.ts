@@ -25,11 +25,12 @@ export interface Region extends Size {
   readonly left: number;
 }
 
-/** A picture of 1 × 20,000 pixels has 1.3 thousand million when its short side is 256. */
+/** A picture of 1 × 20,000 pixels has 1.3 thousand million when its short side is 256; a crop of these is made without the others. */
 export function plan({ height, width }: Size, { transforms, pixelLimit }: PlanLimits): Plan {
   const { steps } = planSteps(transforms, height, width);
-  for (const step of steps) {
+  for (const [i, step] of steps.entries()) {
     if ((step.kind !== 'resize' && step.kind !== 'crop') || step.height * step.width <= pixelLimit) continue;
+    if (step.kind === 'resize' && insideOf(steps[i + 1], step)) continue;
     throw new Error(
       `it is ${width} x ${height} pixels, and its transforms make that ${step.width} x ${step.height}, more than pixelLimit allows (${pixelLimit})`,
     );
@@ -39,8 +40,12 @@ export function plan({ height, width }: Size, { transforms, pixelLimit }: PlanLi
 
 /** A first step that cuts out a region inside the picture is taken apart: nothing else of it need be decoded. */
 export function cropInside({ steps, upright }: Plan): Plan & { readonly region?: Region } {
-  const [first, ...rest] = steps;
-  if (first?.kind !== 'crop' || first.top < 0 || first.left < 0) return { steps, upright };
-  if (first.top + first.height > upright.height || first.left + first.width > upright.width) return { steps, upright };
-  return { region: first, steps: rest, upright };
+  const region = insideOf(steps[0], upright);
+  return region ? { region, steps: steps.slice(1), upright } : { steps, upright };
+}
+
+/** The region of a crop that does not reach beyond an image of this size; undefined for other crops, and for other steps. */
+export function insideOf(step: Step | undefined, { height, width }: Size): Region | undefined {
+  if (step?.kind !== 'crop' || step.top < 0 || step.left < 0) return undefined;
+  return step.top + step.height <= height && step.left + step.width <= width ? step : undefined;
 }

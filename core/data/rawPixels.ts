@@ -3,6 +3,7 @@ import { erase } from './augment/erase.ts';
 import { applyPixelOp } from './augment/pixelOp.ts';
 import { planSteps, type Step } from './geometry.ts';
 import type { ImageMemory } from './imageMemory.ts';
+import { insideOf } from './planned.ts';
 import { resampleFast } from './resampleWasm.ts';
 import type { Transform } from './sample.ts';
 
@@ -64,9 +65,12 @@ export function applySteps(image: RawPixels, steps: readonly Step[], channels?: 
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i];
     if (step.kind === 'resize') {
+      // what a crop behind it leaves out is not made
+      const window = insideOf(steps[i + 1], step);
+      if (window) i++;
       const mirrored = steps[i + 1]?.kind === 'flip';
-      now = resampleFast(now, step.height, step.width, mirrored, memory);
       if (mirrored) i++;
+      now = resampleFast(now, step.height, step.width, { mirrored, memory, window });
     } else now = applyStep(now, step, channels);
   }
   return now;

@@ -1,4 +1,5 @@
-import type { RawPixels } from './rawPixels.ts';
+import type { Region } from './planned.ts';
+import { crop, type RawPixels } from './rawPixels.ts';
 
 /** For each output position: where its taps begin, how many there are, and their weights in 22-bit fixed point. */
 export interface Taps {
@@ -18,15 +19,47 @@ const half = 1 << (bits - 1);
  * Not sharp's `resize`: where it enlarges (and a randomResizedCrop often does) it shifts the image by half a pixel, and its
  * bytes depend on the version of libvips.
  *
+ * With a `window` that part of the result alone, and nothing is computed for the rest of it: the short side of a picture of 1 × 20,000
+ * pixels is brought to 256, and of its 5 million columns 224 are made.
+ *
  * This is the definition; `resampleWasm.ts` gives the same bytes with vector instructions.
  */
-export function resample(image: RawPixels, height: number, width: number): RawPixels {
-  const across = width === image.width ? image : rows(image, width);
-  return height === image.height ? across : columns(across, height);
+export function resample(image: RawPixels, height: number, width: number, window?: Region): RawPixels {
+  const { source, across, down } = sweeps(image, height, width, window);
+  const wide = across ? rows(source, across) : source;
+  return down ? columns(wide, down) : wide;
 }
 
-function rows({ data, height, width, channels }: RawPixels, outWidth: number): RawPixels {
-  const { first, count, weights, most } = tapsOf(width, outWidth);
+/** What is done to which part of an image. */
+export interface Sweeps {
+  /** The rows that are needed; the columns too where none are resampled. */
+  readonly source: RawPixels;
+  /** Undefined where the width stays. */
+  readonly across: Taps | undefined;
+  /** Undefined where the height stays. */
+  readonly down: Taps | undefined;
+}
+export function sweeps(image: RawPixels, height: number, width: number, window: Region = { top: 0, left: 0, height, width }): Sweeps {
+  const across = width === image.width ? undefined : tapsOf(image.width, width, window.left, window.width);
+  const taps = height === image.height ? undefined : tapsOf(image.height, height, window.top, window.height);
+  const top = taps ? taps.first[0] : window.top;
+  const end = taps ? taps.first[window.height - 1] + taps.count[window.height - 1] : top + window.height;
+  const down = taps && { ...taps, first: taps.first.map(first => first - top) };
+  const cut = !across && window.width < width;
+  return { source: cut ? crop(image, { ...window, top, height: end - top }) : rowsOf(image, top, end), across, down };
+}
+
+/** Rows of an image where they lie. */
+function rowsOf(image: RawPixels, top: number, end: number): RawPixels {
+  if (top === 0 && end === image.height) return image;
+  const { data, width, channels, address } = image;
+  const run = width * channels;
+  const place = address !== undefined && { address: address + top * run };
+  return { data: data.subarray(top * run, end * run), height: end - top, width, channels, ...place };
+}
+
+function rows({ data, height, width, channels }: RawPixels, { first, count, weights, most }: Taps): RawPixels {
+  const outWidth = first.length;
   const out = new Uint8Array(height * outWidth * channels);
   let to = 0;
   for (let y = 0; y < height; y++) {
@@ -58,8 +91,8 @@ function rows({ data, height, width, channels }: RawPixels, outWidth: number): R
   return { data: out, height, width: outWidth, channels };
 }
 
-function columns({ data, height, width, channels }: RawPixels, outHeight: number): RawPixels {
-  const { first, count, weights, most } = tapsOf(height, outHeight);
+function columns({ data, width, channels }: RawPixels, { first, count, weights, most }: Taps): RawPixels {
+  const outHeight = first.length;
   const run = width * channels;
   const out = new Uint8Array(outHeight * run);
   const sums = new Int32Array(run);
@@ -76,18 +109,18 @@ function columns({ data, height, width, channels }: RawPixels, outHeight: number
   return { data: out, height: outHeight, width, channels };
 }
 
-/** Pillow's precompute_coeffs for the triangle filter: its support grows with the scale when the image shrinks. */
-export function tapsOf(size: number, outSize: number): Taps {
+/** Pillow's precompute_coeffs for the triangle filter: its support grows with the scale when the image shrinks. For `places` positions from `from` on. */
+function tapsOf(size: number, outSize: number, from: number, places: number): Taps {
   const scale = size / outSize;
   const support = Math.max(scale, 1);
   const inverse = 1 / support;
   const most = Math.ceil(support) * 2 + 1;
-  const first = new Int32Array(outSize);
-  const count = new Int32Array(outSize);
-  const weights = new Int32Array(outSize * most);
+  const first = new Int32Array(places);
+  const count = new Int32Array(places);
+  const weights = new Int32Array(places * most);
   const exact = new Float64Array(most);
-  for (let i = 0; i < outSize; i++) {
-    const center = (i + 0.5) * scale;
+  for (let i = 0; i < places; i++) {
+    const center = (from + i + 0.5) * scale;
     const begin = Math.max(0, Math.trunc(center - support + 0.5));
     const taps = Math.min(size, Math.trunc(center + support + 0.5)) - begin;
     let sum = 0;

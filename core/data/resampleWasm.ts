@@ -1,24 +1,36 @@
 import { ImageMemory } from './imageMemory.ts';
+import type { Region } from './planned.ts';
 import { flip, type RawPixels } from './rawPixels.ts';
-import { resample, type Taps, tapsOf } from './resample.ts';
+import { resample, sweeps, type Taps } from './resample.ts';
 
 /** One a thread, for callers that have none of their own; made at first use. */
 let ownMemory: ImageMemory | undefined;
 
-/**
- * As `resample`, byte for byte, in WebAssembly SIMD (`core/assembly/resample.ts`); `mirrored` exchanges left and right on the way,
- * which costs nothing. With a memory given the result may lie there, until its next `reset`.
- */
-export function resampleFast(image: RawPixels, height: number, width: number, mirrored = false, given?: ImageMemory): RawPixels {
-  const { channels } = image;
-  const across = width === image.width ? undefined : tapsOf(image.width, width);
-  const down = height === image.height ? undefined : tapsOf(image.height, height);
+export interface ResampleOptions {
+  /** Exchanges left and right on the way, which costs nothing; of the window, where there is one. */
+  readonly mirrored?: boolean;
+  /** The result may lie there, until its next `reset`. */
+  readonly memory?: ImageMemory;
+  /** The part of the result that is wanted. */
+  readonly window?: Region;
+}
+
+/** As `resample`, byte for byte, in WebAssembly SIMD (`core/assembly/resample.ts`). */
+export function resampleFast(
+  whole: RawPixels,
+  wholeHeight: number,
+  wholeWidth: number,
+  { mirrored = false, memory: given, window }: ResampleOptions = {},
+): RawPixels {
+  const { source: image, across, down } = sweeps(whole, wholeHeight, wholeWidth, window);
   if (!across && !down) return mirrored ? flip(image) : image;
+  const { height, width } = window ?? { height: wholeHeight, width: wholeWidth };
+  const { channels } = image;
   const memory = given ?? freshMemory();
   const sizes = [image.data.length, across ? image.height * width * channels : 0, down ? height * width * channels : 0];
   const need = bytesOf(across) + bytesOf(down) + sizes.reduce((sum, bytes) => sum + bytes, 0);
   if (!memory.hasRoom(need, 9) || (channels !== 1 && channels !== 3)) {
-    const slow = resample(image, height, width);
+    const slow = resample(whole, wholeHeight, wholeWidth, window);
     return mirrored ? flip(slow) : slow;
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ImageMemory } from '../../../core/data/imageMemory.ts';
-import { flip } from '../../../core/data/rawPixels.ts';
+import { crop, flip } from '../../../core/data/rawPixels.ts';
 import { resample } from '../../../core/data/resample.ts';
 import { resampleFast } from '../../../core/data/resampleWasm.ts';
 import { hash } from '../../../core/random.ts';
@@ -74,11 +74,31 @@ describe('resampleFast', () => {
       const image = { data: noise(height * width * channels), height, width, channels };
       const [outHeight, outWidth] = [i % 5 === 0 ? height : draw(2, 60), i % 4 === 0 ? width : draw(3, 60)];
       const expected = flip(resample(image, outHeight, outWidth));
-      assert.deepEqual(resampleFast(image, outHeight, outWidth, true), expected, `${i}`);
+      assert.deepEqual(resampleFast(image, outHeight, outWidth, { mirrored: true }), expected, `${i}`);
       memory.reset();
       const lying = memory.pixels(memory.put(image.data), height, width, channels);
-      const { data } = resampleFast(lying, outHeight, outWidth, true, memory);
+      const { data } = resampleFast(lying, outHeight, outWidth, { mirrored: true, memory });
       assert.deepEqual(Uint8Array.from(data), expected.data, `${i}`);
+    }
+  });
+
+  it('should give a window of the result as it cuts it out of the whole @smoke', () => {
+    const memory = new ImageMemory();
+    for (let i = 0; i < 60; i++) {
+      const draw = (purpose: number, below: number) => 1 + (hash(7, i, purpose) % below);
+      const [height, width, channels] = [draw(0, 40), draw(1, 40), i % 3 === 0 ? 1 : 3];
+      const image = { data: noise(height * width * channels), height, width, channels };
+      const [outHeight, outWidth] = [i % 5 === 0 ? height : draw(2, 60), i % 4 === 0 ? width : draw(3, 60)];
+      const [top, left] = [draw(4, outHeight) - 1, draw(5, outWidth) - 1];
+      const window = { top, left, height: draw(6, outHeight - top), width: draw(7, outWidth - left) };
+      const expected = crop(resample(image, outHeight, outWidth), window);
+      assert.deepEqual(Uint8Array.from(resample(image, outHeight, outWidth, window).data), expected.data, `${i}`);
+      memory.reset();
+      const lying = memory.pixels(memory.put(image.data), height, width, channels);
+      for (const mirrored of [false, true]) {
+        const { data } = resampleFast(lying, outHeight, outWidth, { mirrored, memory, window });
+        assert.deepEqual(Uint8Array.from(data), (mirrored ? flip(expected) : expected).data, `${i}`);
+      }
     }
   });
 
