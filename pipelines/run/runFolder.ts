@@ -92,7 +92,7 @@ export class RunFolder {
       throw unwritable(path, error);
     });
     // whether that one is left over is seen when it is taken
-    if (entries.every(name => name === lockFile)) return;
+    if (entries.every(name => name.startsWith(lockFile))) return;
     const fix = entries.includes(files.config)
       ? `To go on with that run: --resume ${path}. Otherwise give another --out.`
       : 'Give another --out.';

@@ -1,6 +1,7 @@
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { constants, copyFileSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fail, unwritable } from '../../core/index.ts';
 
 /** Lies in a run folder while a process works in it. */
@@ -13,44 +14,94 @@ interface Holder {
   readonly began?: string;
 }
 
-/** What a file that is just being written may say for as long: nothing. */
+/** A lock with nothing in it is being written, or was left so: for as long it is the former. */
 const writingMs = 2000;
+const mostTries = 5;
 
 /**
- * Takes a run folder for this process; call what it returns to give it back, more than once if need be. A lock that a killed process left is taken over.
+ * Takes a run folder for this process; call what it returns to give it back, more than once if need be. A lock that a killed process left is
+ * taken over, by one process however many try at the same moment.
  * Errors: another process has it, on this machine or another.
  */
 export function lockRun(folder: string): () => void {
   const path = join(folder, lockFile);
-  const own = JSON.stringify(holderOf(process.pid));
+  // of this call alone, so that a lock that is seen again is the same one
+  const id = randomUUID();
+  const own: Own = { id, text: JSON.stringify({ ...holderOf(process.pid), id }) };
+  const other = acquire(path, own);
+  if (other) throw taken(folder, path, other.holder);
+  sweep(folder);
+  return () => release(path, own);
+}
+
+interface Own {
+  readonly id: string;
+  readonly text: string;
+}
+
+/**
+ * Returns who has it, as far as that is known, if another process does.
+ *
+ * A stale lock is replaced by whoever holds a second lock, named after the stale one's text: since no two locks have the same text, whoever
+ * gets that one later finds another text in the first, and leaves it alone. The second one is taken in the same way, as its holder may be killed too.
+ */
+function acquire(path: string, own: Own): { readonly holder: Holder | undefined } | undefined {
   for (let tries = 0; ; tries++) {
-    try {
-      writeFileSync(path, own, { flag: 'wx' });
-      return () => {
-        if (textOf(path) === own) rmSync(path, { force: true });
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(path, error);
-    }
+    if (put(path, own, linkOnce)) return undefined;
     const text = textOf(path);
-    if (text === undefined && tries < 5) continue;
+    if (text === undefined && tries < mostTries) continue;
     const holder = parse(text);
-    if (tries >= 5 || !isStale(path, holder)) throw taken(folder, path, holder);
-    takeAway(path, text ?? '');
+    if (text === undefined || tries >= mostTries || !isStale(path, holder)) return { holder };
+    const claim = `${path}.${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+    const other = acquire(claim, own);
+    if (other) return other;
+    try {
+      if (textOf(path) === text && put(path, own, renameSync)) return undefined;
+    } finally {
+      release(claim, own);
+    }
   }
 }
 
-/** Moved before it is removed: what another process put there meanwhile is put back. */
-function takeAway(path: string, stale: string): void {
-  const aside = `${path}.${process.pid}.part`;
+/** Writes the whole text aside and moves it to its place. False where another lock is in the way, or took away what lay aside. */
+function put(path: string, { id, text }: Own, move: (from: string, to: string) => void): boolean {
+  const aside = `${path}.${id.slice(0, 8)}.part`;
   try {
-    renameSync(path, aside);
+    writeFileSync(aside, text, { flag: 'wx' });
+    move(aside, path);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' || code === 'ENOENT') return missingFolder(path, error);
     throw unwritable(path, error);
+  } finally {
+    rmSync(aside, { force: true });
   }
-  if (textOf(aside) === stale) rmSync(aside, { force: true });
-  else renameSync(aside, path);
+}
+
+/** A folder that is not there is an error, unlike a file that another process has swept. */
+function missingFolder(path: string, error: unknown): false {
+  if (statSync(dirname(path), { throwIfNoEntry: false })) return false;
+  throw unwritable(path, error);
+}
+
+/** Fails where there is a file already. On disks without hard links it is seen while it is written, which `writingMs` is for. */
+function linkOnce(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if (!['EPERM', 'ENOTSUP', 'ENOSYS', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+  }
+}
+
+function release(path: string, { text }: Own): void {
+  if (textOf(path) === text) rmSync(path, { force: true });
+}
+
+/** What was killed while it took the folder left locks of locks that are no more: nobody can get anything by them. */
+function sweep(folder: string): void {
+  for (const name of readdirSync(folder)) if (name.startsWith(`${lockFile}.`)) rmSync(join(folder, name), { force: true });
 }
 
 function taken(folder: string, path: string, holder: Holder | undefined): Error {
