@@ -1,6 +1,7 @@
 import { largest } from './limit.ts';
 import { fixedMsPerStep, type Resource, resource, resourcesOf, stepMs, stepRest } from './resources.ts';
 import type { PipelineSnapshot } from './snapshot.ts';
+import { savedBy, swingsOf } from './swings.ts';
 import type { Change, Prediction } from './verdict.ts';
 import { changeInWords, perSecond } from './words.ts';
 
@@ -26,8 +27,7 @@ export function predict(snapshot: PipelineSnapshot, change: Change, options: Pre
   const bound = least(now);
   const limit = least(changed);
   const reached = Math.min(1, snapshot.itemsPerSecond / bound.perSecond);
-  // jitter is all that a longer queue takes away
-  const itemsPerSecond = limit.perSecond * (change.kind === 'prefetch' ? Math.max(reached, 0.97) : reached);
+  const itemsPerSecond = change.kind === 'prefetch' ? withQueue(snapshot, change.batches, limit.perSecond) : limit.perSecond * reached;
   const gain = itemsPerSecond / snapshot.itemsPerSecond;
   const then = limit.name === 'cores' ? 'cores' : largest(limit, limit.name);
   return {
@@ -82,6 +82,15 @@ function apply(
     case 'faster':
       return withFaster(now, snapshot, change.stage, change.times);
   }
+}
+
+/** With so many batches ahead: time that the device waits is saved, up to what the resources allow. */
+function withQueue(snapshot: PipelineSnapshot, batches: number, most: number): number {
+  const { itemsPerSecond, batch } = snapshot;
+  const swings = swingsOf(snapshot);
+  if (!swings) return itemsPerSecond;
+  const saved = savedBy(swings, snapshot, Math.max(0, batches - swings.ahead) * batch);
+  return Math.max(itemsPerSecond, Math.min(most, itemsPerSecond / (1 - saved)));
 }
 
 const remade = (each: Resource): Resource => resource(each, 0);

@@ -2,6 +2,7 @@ import { type Limit, limitOf } from './limit.ts';
 import { fullCores, type PredictOptions, predict } from './predict.ts';
 import { fixedMsPerStep, stepMs } from './resources.ts';
 import type { PipelineSnapshot, StageSnapshot } from './snapshot.ts';
+import { swingsOf } from './swings.ts';
 import { amount, counted, percent, perSecond } from './words.ts';
 
 /** Something that a user can change, for `predict`. */
@@ -54,7 +55,7 @@ export function verdict(snapshot: PipelineSnapshot, options: PredictOptions = {}
   const against = next && next.resource.perSecond < 1e6 ? ` against ${amount(next.resource.perSecond)} of ${theirs(next)}` : '';
   const headline = `${stage} limits: ${perSecond(resource.perSecond)}${against}`;
   const evidence = evidenceFor(snapshot, limit);
-  const changes = changesFor(snapshot, limit)
+  const changes = [...queueFor(snapshot), ...changesFor(snapshot, limit)]
     .map(change => predict(snapshot, change, options))
     .sort((a, b) => (b.gain ?? 0) - (a.gain ?? 0));
   const sentences = [`${headline}; ${evidence.join('; ')}`, ...changes.map(({ sentence }) => sentence)];
@@ -84,8 +85,12 @@ function evidenceFor(snapshot: PipelineSnapshot, { resource, stage }: Limit): st
   else if (resource.name === 'source') evidence.push(`reading takes ${busy} of the time`);
   else evidence.push(`it is at work ${busy} of the time`);
 
+  const swings = swingsOf(snapshot);
   const forward = named('forward');
-  if (forward && resource.name !== 'device')
+  if (swings) {
+    const [starved, blocked] = [percent(swings.starved), percent(swings.blocked)];
+    evidence.push(`speeds vary: the device has no batch ${starved} of the time, the workers have no room ${blocked}`);
+  } else if (forward && resource.name !== 'device')
     evidence.push(`the device waits for batches ${percent(forward.waitUpstreamMs / forward.elapsedMs)} of the time`);
   const ready = named('prefetch');
   if (ready && resource.name === 'device') evidence.push(`${amount(ready.meanDepth)} samples wait before it`);
@@ -100,6 +105,16 @@ function sharesOf({ stages, msPerItem, busy }: Limit['resource']): string {
   const words = shares.slice(0, 3).map(part => `${part.name} ${percent((busy * part.msPerItem) / msPerItem)}`);
   return ` (${words.join(', ')})`;
 }
+
+/** Room for what the workers can do ahead, where neither they nor the device are at work all the time. */
+function queueFor(snapshot: PipelineSnapshot): Change[] {
+  const swings = swingsOf(snapshot);
+  if (!swings) return [];
+  const batches = swings.ahead + Math.max(1, Math.ceil(swings.itemsPerSwing / snapshot.batch));
+  return [{ kind: 'prefetch', batches: Math.min(batches, mostAhead) }];
+}
+/** Batches that anyone would keep in memory. */
+const mostAhead = 64;
 
 function changesFor(snapshot: PipelineSnapshot, { resource, stage, next }: Limit): Change[] {
   const twice: Change = { kind: 'faster', stage, times: 2 };

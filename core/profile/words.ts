@@ -12,7 +12,7 @@ export function amount(value: number): string {
 
 export const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
-export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+export const counted = (count: number, what: string, several = `${what}s`): string => `${count} ${count === 1 ? what : several}`;
 
 /** How a stage is made faster, where that is not plain. */
 const means: Readonly<Record<string, string>> = {
@@ -32,7 +32,7 @@ export function changeInWords(change: Change): string {
     case 'batch':
       return `a batch of ${change.batch}`;
     case 'prefetch':
-      return `prefetch(${change.batches})`;
+      return `${counted(change.batches, 'batch', 'batches')} ahead (prefetch)`;
     case 'faster': {
       const { stage, times } = change;
       if (!Number.isFinite(times)) return `leaving ${stage} out`;

@@ -1,4 +1,4 @@
-import { concatMap, identity, type MonoTypeOperatorFunction, map, Observable, tap } from 'rxjs';
+import { concatMap, identity, type MonoTypeOperatorFunction, Observable, tap } from 'rxjs';
 import { pull } from '../../core/data/pull.ts';
 import type { Batch, Sample } from '../../core/data/sample.ts';
 import type { CompiledSegment, Device, SegmentEnded } from '../../core/devices/device.ts';
@@ -7,13 +7,15 @@ import { MeterSet } from '../../core/meter.ts';
 import { sgd } from '../../core/optimizers/index.ts';
 import type { TaskEnd, TaskPool, Ticket } from '../../core/pool/taskPool.ts';
 import type { PipelineSnapshot } from '../../core/profile/snapshot.ts';
+import { uniforms } from '../../core/random.ts';
 import type { DecodeInput, DecodeOutput } from '../../core/tasks/decodeImage.ts';
 import { compile } from '../../core/training/compiledModel.ts';
 import { tiny } from '../../models/tiny.ts';
 import { augment, backward, batch, decode, forward, horizontalFlip, metered, optimize, prefetch } from '../../operators/index.ts';
 import type { Delays } from './slowTasks/decodeImage.ts';
+import type { VirtualMachine } from './virtualMachine.ts';
 
-/** Milliseconds that a pipeline sleeps at each of its stages. Sleep takes no core, so a busy machine changes little. */
+/** What a pipeline's stages take, in milliseconds. Reading and waiting take no core, nor do the others unless they burn one. */
 export interface Planted extends Delays {
   readonly source?: number;
   /** In a `map` on the main thread, and in a stage that waits for something. */
@@ -29,22 +31,42 @@ export interface Planted extends Delays {
   readonly consumer?: number;
   readonly workers?: number;
   readonly batch?: number;
+  readonly prefetch?: number;
   readonly pool?: TaskPool;
+  /** Decoding, augmenting and the device burn cores, the last one with so many threads. */
+  readonly burns?: { readonly deviceThreads: number };
+  /** Batches in a row that take four times as long to decode, and as many after them that take a quarter. */
+  readonly bursts?: number;
 }
 export const ordinary = { decode: 4, augment: 2, forward: 0.5, backward: 0.5, workers: 2, batch: 8 } satisfies Planted;
 
-export const sleep = (ms: number) => new Promise<void>(resolve => (ms > 0 ? setTimeout(resolve, ms) : resolve()));
+/** Where the time of planted costs passes. */
+export type Place = Pick<VirtualMachine, 'sleep' | 'burn' | 'thread' | 'block'>;
+
+/** Threads and timers of this process: a machine that does something else meanwhile disturbs the numbers. */
+export const here: Place = {
+  sleep: ms => new Promise<void>(resolve => (ms > 0 ? setTimeout(resolve, ms) : resolve())),
+  burn: ms => here.sleep(ms),
+  thread: () => Promise.reject(new Error('give a pool of threads')),
+  block: ms => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+};
 
 /** Runs until `steps` batches have gone through after the first three, and tells what was measured meanwhile. */
-export async function measure(planted: Planted, device: Device, steps = 10): Promise<PipelineSnapshot> {
+export async function measure(planted: Planted, device: Device, steps = 10, place = here): Promise<PipelineSnapshot> {
   const meters = new MeterSet();
-  const { workers = 2, batch: size = 8, pool = new SleepingPool(workers) } = planted;
-  const path = JSON.stringify({ read: planted.read, decode: planted.decode, augment: planted.augment } satisfies Delays);
+  const { workers = 2, batch: size = 8, pool = new PlantedPool(workers, place, planted.burns !== undefined) } = planted;
+  const pathOf = (index: number) => {
+    // no two samples are alike: a quarter more or less
+    const varied = (ms = 0, purpose: number) => ms * (pool instanceof PlantedPool ? 0.75 + 0.5 * uniforms(index, purpose)() : 1);
+    const burst = planted.bursts ? [4, 0.25][Math.floor(index / size / planted.bursts) % 2] : 1;
+    const delays = { read: varied(planted.read, 0), decode: varied(planted.decode, 1) * burst, augment: varied(planted.augment, 2) };
+    return JSON.stringify(delays satisfies Delays);
+  };
   const source = pull(
     async function* () {
       for (let index = 0; ; index++) {
-        await sleep(planted.source ?? 0);
-        yield { key: `s${index}`, label: index % 10, index, picture: { kind: 'file', path } };
+        await place.sleep(planted.source ?? 0);
+        yield { key: `s${index}`, label: index % 10, index, picture: { kind: 'file', path: pathOf(index) } };
       }
     },
     { meters },
@@ -55,19 +77,19 @@ export async function measure(planted: Planted, device: Device, steps = 10): Pro
     main
       ? metered(
           'filters',
-          map(sample => block(sample, main)),
+          tap(() => place.block(main)),
         )
       : identity,
-    waiting ? metered('lookup', waits(waiting, 2)) : identity,
+    waiting ? metered('lookup', waits(place, waiting, 2)) : identity,
     decode({ pool, workers }),
     augment([horizontalFlip()]),
     batch(size),
-    prefetch(2),
+    prefetch(planted.prefetch ?? 2),
   );
-  const sleepy = new SleepyDevice(device, planted, size);
-  const model = compile(tiny(), { device: sleepy, batch: size });
+  const slow = new PlantedDevice(device, planted, size, place);
+  const model = compile(tiny(), { device: slow, batch: size });
   const consumed: Observable<unknown> = planted.consumer
-    ? batches.pipe(waits(planted.consumer))
+    ? batches.pipe(waits(place, planted.consumer))
     : batches.pipe(forward(model), backward(crossEntropy()), optimize(sgd({ lr: 0.01 })));
   try {
     return await new Promise<PipelineSnapshot>((resolve, reject) => {
@@ -89,22 +111,15 @@ export async function measure(planted: Planted, device: Device, steps = 10): Pro
   }
 }
 
-/** The main thread stands still, and burns nothing. */
-function block<T>(value: T, ms: number): T {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-  return value;
-}
-
 /** Holds each value for a while, one after the other; declares so many places. */
-function waits<T extends Sample | Batch>(ms: number, places?: number): MonoTypeOperatorFunction<T> {
+function waits<T extends Sample | Batch>(place: Place, ms: number, places?: number): MonoTypeOperatorFunction<T> {
   const wait = (value: T) =>
     new Observable<T>(subscriber => {
-      const timer = setTimeout(() => {
+      void place.sleep(ms).then(() => {
         subscriber.next(value);
         value.lease.release();
         subscriber.complete();
-      }, ms);
-      return () => clearTimeout(timer);
+      });
     });
   const hold = ({ lease }: T) => {
     if (places) lease.demand.declare('waits', places);
@@ -113,11 +128,15 @@ function waits<T extends Sample | Batch>(ms: number, places?: number): MonoTypeO
   return source => source.pipe(tap(hold), concatMap(wait));
 }
 
-/** So many timers at once, in the order of their coming. */
-export class SleepingPool implements TaskPool {
+/** So many tasks at once, in the order of their coming. */
+class PlantedPool implements TaskPool {
   readonly #queue: { readonly path: string; readonly done: (end: TaskEnd<never>) => void }[] = [];
   readonly #idle: number[];
-  constructor(readonly workers: number) {
+  constructor(
+    readonly workers: number,
+    private readonly place: Place,
+    private readonly burns: boolean,
+  ) {
     this.#idle = Array.from({ length: workers }, (_, i) => i + 1);
   }
   submit<Input, Output>(_task: string, input: Input, done: (end: TaskEnd<Output>) => void): Ticket {
@@ -138,14 +157,18 @@ export class SleepingPool implements TaskPool {
   }
   async #work({ path, done }: { readonly path: string; readonly done: (end: TaskEnd<never>) => void }, worker: number): Promise<void> {
     const { read = 0, decode: own = 0, augment: more = 0 } = JSON.parse(path) as Delays;
+    const { place, burns } = this;
     const beganMs = performance.now();
-    await sleep(read + own + more);
-    const busyMs = performance.now() - beganMs;
-    const part = (ms: number) => (busyMs * ms) / Math.max(read + own + more, 1e-9);
+    const [readMs, decodeMs, augmentMs] = await place.thread([
+      { ms: read, burns: false },
+      { ms: own, burns },
+      { ms: more, burns },
+    ]);
+    const busyMs = readMs + decodeMs + augmentMs;
     const value: DecodeOutput = {
       ...{ ok: true, height: 8, width: 8, channels: 3, upright: { height: 8, width: 8 } },
       larger: new SharedArrayBuffer(192),
-      times: { readMs: part(read), augmentMs: part(more) },
+      times: { readMs, augmentMs },
     };
     this.#idle.push(worker);
     this.#dispatch();
@@ -154,33 +177,36 @@ export class SleepingPool implements TaskPool {
   async close(): Promise<void> {}
 }
 
-/** Another device that takes its time: the segments of a step come in the order forward, loss, its gradient, backward, update. */
-class SleepyDevice implements Device {
+/** Takes its time and computes nothing: the segments of a step come in the order forward, loss, its gradient, backward, update. */
+class PlantedDevice implements Device {
   readonly #delays: readonly number[];
   #runs = 0;
   constructor(
     private readonly inner: Device,
     private readonly planted: Planted,
     size: number,
+    private readonly place: Place,
   ) {
     this.#delays = [(planted.forward ?? 0) * size, 0, 0, (planted.backward ?? 0) * size, planted.update ?? 0];
   }
-  async run(segment: CompiledSegment, ended?: SegmentEnded): Promise<void> {
-    const place = this.#runs++ % this.#delays.length;
-    if (place === 0) await sleep(this.planted.gap ?? 0);
+  async run(_: CompiledSegment, ended?: SegmentEnded): Promise<void> {
+    const part = this.#runs++ % this.#delays.length;
+    const { place, planted } = this;
+    if (part === 0) await place.sleep(planted.gap ?? 0);
     const began = performance.now();
-    await this.inner.run(segment);
-    await sleep(this.#delays[place]);
+    const ms = this.#delays[part];
+    await (planted.burns ? place.burn(ms / planted.burns.deviceThreads, planted.burns.deviceThreads) : place.sleep(ms));
     ended?.(began, performance.now());
   }
+  // the cpu device computes on the main thread, this one elsewhere
   get kind() {
-    return this.inner.kind;
+    return 'wasm' as const;
   }
   get description() {
     return this.inner.description;
   }
   get threads() {
-    return this.inner.threads;
+    return this.planted.burns?.deviceThreads ?? 0;
   }
   get language() {
     return this.inner.language;
