@@ -101,7 +101,15 @@ export { hash, normals, purpose, uniforms } from './random.ts';
 export type { Shape } from './shape.ts';
 export { type CompiledModel, type CompileOptions, compile, type LossResult, type Mode } from './training/compiledModel.ts';
 export type { Lock } from './training/lock.ts';
-export { type LaunchTime, type NodeTime, profileSegments, profiles, type StepSegment, traceSegments } from './training/profile.ts';
+export {
+  type LaunchTime,
+  measureFixedShare,
+  type NodeTime,
+  profileSegments,
+  profiles,
+  type StepSegment,
+  traceSegments,
+} from './training/profile.ts';
 export type { Evaluation, Pass, Step } from './training/records.ts';
 export type { TensorData } from './training/torchLayout.ts';
 export type { Watcher } from './training/watcher.ts';

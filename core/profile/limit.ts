@@ -12,19 +12,19 @@ export interface Limit {
 }
 
 /** Cores are shared by everything else: what is short of them shows as a stage that is slow. */
-export function limitOf(snapshot: PipelineSnapshot): Limit | undefined {
+export function limitOf(snapshot: PipelineSnapshot, fixedShare?: number): Limit | undefined {
   const ranked = resourcesOf(snapshot)
     .filter(({ name }) => name !== 'cores')
     .sort((a, b) => a.perSecond - b.perSecond);
   const [resource, second] = ranked;
   if (!resource) return undefined;
   const next = second && { resource: second, stage: largest(second, 'device') };
-  return { resource, stage: stageOf(snapshot, resource), next };
+  return { resource, stage: stageOf(snapshot, resource, fixedShare), next };
 }
 
-function stageOf(snapshot: PipelineSnapshot, resource: Resource): string {
+function stageOf(snapshot: PipelineSnapshot, resource: Resource, fixedShare: number | undefined): string {
   if (resource.name !== 'device') return largest(resource, resource.name);
-  return fixedMsPerStep(snapshot) / stepMs(snapshot) > mostFixed ? 'batch' : largest(resource, 'device');
+  return fixedMsPerStep(snapshot, fixedShare) / stepMs(snapshot) > mostFixed ? 'batch' : largest(resource, 'device');
 }
 
 /** The stage that has most of a resource's time. */

@@ -8,6 +8,8 @@ import { changeInWords, perSecond } from './words.ts';
 export interface PredictOptions {
   /** The same pipeline with another batch size: two points tell what of a step is fixed. */
   readonly other?: PipelineSnapshot;
+  /** Of a step's kernels, the share of their time that does not grow with the batch, 0..1: `measureFixedShare`. */
+  readonly fixedShare?: number;
 }
 
 /** Cores that are busy to this share are full: the rest is lost between threads that wake each other. */
@@ -69,7 +71,7 @@ function apply(
   now: readonly Resource[],
   snapshot: PipelineSnapshot,
   change: Change,
-  { other }: PredictOptions,
+  options: PredictOptions,
 ): readonly Resource[] | string {
   switch (change.kind) {
     case 'workers':
@@ -78,7 +80,7 @@ function apply(
     case 'prefetch':
       return now;
     case 'batch':
-      return withBatch(now, snapshot, change.batch, other);
+      return withBatch(now, snapshot, change.batch, options);
     case 'faster':
       return withFaster(now, snapshot, change.stage, change.times);
   }
@@ -95,23 +97,27 @@ function withQueue(snapshot: PipelineSnapshot, batches: number, most: number): n
 
 const remade = (each: Resource): Resource => resource(each, 0);
 
+const oneSize =
+  'one batch size does not tell what of a step stays the same with any; a step of another one does, which `millrace profile` runs';
+
 /** A step takes F + c·B: F from two batch sizes, or from what one measurement knows to be fixed. */
 function withBatch(
   now: readonly Resource[],
   snapshot: PipelineSnapshot,
   batch: number,
-  other: PipelineSnapshot | undefined,
+  { other, fixedShare }: PredictOptions,
 ): readonly Resource[] | string {
   const { steps, batch: size } = snapshot;
   if (steps === 0 || size === 0) return 'no model was run';
   const took = stepMs(snapshot);
   let fixed: number;
-  if (other && other.steps > 0 && Math.abs(other.batch - size) >= 1) {
+  if (fixedShare !== undefined) fixed = fixedMsPerStep(snapshot, fixedShare);
+  else if (other && other.steps > 0 && Math.abs(other.batch - size) >= 1) {
     const perSample = Math.max(0, (stepMs(other) - took) / (other.batch - size));
     fixed = Math.max(0, took - perSample * size);
   } else {
     fixed = fixedMsPerStep(snapshot);
-    if (fixed < fixedEnough * took) return 'one batch size does not tell what a step costs whatever its batch; profile another one as well';
+    if (fixed < fixedEnough * took) return oneSize;
   }
   const perItem = fixed / batch + (took - fixed) / size;
   const ratio = perItem / (took / size);

@@ -77,14 +77,17 @@ function deviceParts({ stages }: PipelineSnapshot): { name: string; ms: number }
 /** A part of the device's time that is no kernel's. */
 export const stepRest = 'between kernels';
 
-/** What of a step does not grow with its batch, as far as one measurement tells: updating the weights, and all that is no kernel's. */
-export function fixedMsPerStep({ device, stages, steps }: PipelineSnapshot): number {
+/**
+ * What of a step does not grow with its batch: all that is no kernel's, and of the kernels' time the share that was measured; where none
+ * was, the update of the weights.
+ */
+export function fixedMsPerStep({ device, stages, steps }: PipelineSnapshot, fixedShare?: number): number {
   if (!device || steps === 0) return 0;
   const [wall, kernels] = stages
     .filter(({ runs }) => runs === 'device')
     .reduce(([a, b], { busyMs, deviceMs }) => [a + busyMs, b + deviceMs], [0, 0]);
   const update = device.parts.find(({ part }) => part === 'update')?.busyMs ?? 0;
-  return (Math.max(0, wall - kernels) + update) / steps;
+  return (Math.max(0, wall - kernels) + (fixedShare === undefined ? update : fixedShare * kernels)) / steps;
 }
 
 /** From the start of a step to its end. */

@@ -46,7 +46,7 @@ export interface Verdict {
 
 /** Says which stage limits a pipeline, from its numbers alone. */
 export function verdict(snapshot: PipelineSnapshot, options: PredictOptions = {}): Verdict {
-  const limit = limitOf(snapshot);
+  const limit = limitOf(snapshot, options.fixedShare);
   if (!limit) {
     const headline = 'nothing has gone through the pipeline yet';
     return { limits: undefined, headline, evidence: [], changes: [], text: 'Nothing has gone through the pipeline yet.' };
@@ -54,8 +54,8 @@ export function verdict(snapshot: PipelineSnapshot, options: PredictOptions = {}
   const { stage, resource, next } = limit;
   const against = next && next.resource.perSecond < 1e6 ? ` against ${amount(next.resource.perSecond)} of ${theirs(next)}` : '';
   const headline = `${stage} limits: ${perSecond(resource.perSecond)}${against}`;
-  const evidence = evidenceFor(snapshot, limit);
-  const changes = [...queueFor(snapshot), ...changesFor(snapshot, limit)]
+  const evidence = evidenceFor(snapshot, limit, options.fixedShare);
+  const changes = [...queueFor(snapshot), ...changesFor(snapshot, limit, options.fixedShare)]
     .map(change => predict(snapshot, change, options))
     .sort((a, b) => (b.gain ?? 0) - (a.gain ?? 0));
   const sentences = [`${headline}; ${evidence.join('; ')}`, ...changes.map(({ sentence }) => sentence)];
@@ -67,7 +67,7 @@ const theirs = ({ resource, stage }: NonNullable<Limit['next']>): string => {
   return resource.name === 'consumer' ? 'the consumer' : stage;
 };
 
-function evidenceFor(snapshot: PipelineSnapshot, { resource, stage }: Limit): string[] {
+function evidenceFor(snapshot: PipelineSnapshot, { resource, stage }: Limit, fixedShare: number | undefined): string[] {
   const { machine, stages } = snapshot;
   const busy = percent(resource.busy);
   const named = (name: string): StageSnapshot | undefined => stages.find(each => each.name === name);
@@ -77,7 +77,7 @@ function evidenceFor(snapshot: PipelineSnapshot, { resource, stage }: Limit): st
   } else if (resource.name === 'device') {
     const took = stepMs(snapshot);
     if (stage === 'batch') {
-      const fixed = percent(fixedMsPerStep(snapshot) / took);
+      const fixed = percent(fixedMsPerStep(snapshot, fixedShare) / took);
       evidence.push(`${fixed} of a step's ${amount(took)} ms would be the same with any batch (it is ${amount(snapshot.batch)} now)`);
     } else evidence.push(`steps follow each other ${busy} of the time${sharesOf(resource)}`);
   } else if (resource.name === 'main') evidence.push(`the main thread is ${busy} busy${sharesOf(resource)}`);
@@ -116,7 +116,7 @@ function queueFor(snapshot: PipelineSnapshot): Change[] {
 /** Batches that anyone would keep in memory. */
 const mostAhead = 64;
 
-function changesFor(snapshot: PipelineSnapshot, { resource, stage, next }: Limit): Change[] {
+function changesFor(snapshot: PipelineSnapshot, { resource, stage, next }: Limit, fixedShare: number | undefined): Change[] {
   const twice: Change = { kind: 'faster', stage, times: 2 };
   const { batch } = snapshot;
   switch (resource.name) {
@@ -129,7 +129,7 @@ function changesFor(snapshot: PipelineSnapshot, { resource, stage, next }: Limit
     case 'device': {
       if (stage !== 'batch') return [twice, { kind: 'batch', batch: 2 * Math.round(batch) }];
       // until the fixed part is a fifth
-      const fixed = fixedMsPerStep(snapshot);
+      const fixed = fixedMsPerStep(snapshot, fixedShare);
       const perSample = (stepMs(snapshot) - fixed) / batch;
       let larger = 2 * Math.round(batch);
       while (larger < 8 * batch && fixed > 0.2 * (fixed + perSample * larger)) larger *= 2;

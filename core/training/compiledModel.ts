@@ -56,6 +56,8 @@ export class CompiledModel {
   /** Of the last training pass. */
   #loss: Loss | undefined;
   #update: { optimizer: Optimizer; plan: Promise<UpdatePlan> } | undefined;
+  /** Of the model that this one was made from. */
+  #stepped: Optimizer | undefined;
   #optimizerState: ReadonlyMap<string, TensorData> | undefined;
   readonly #input: BatchInput;
   readonly #hyper = new Float32Array(hyperLength);
@@ -271,7 +273,7 @@ export class CompiledModel {
   }
 
   /** What a training step runs, in order: for measuring it launch by launch. By default with the loss and optimizer of the last one. */
-  async stepSegments(loss = this.#loss, optimizer = this.#update?.optimizer): Promise<readonly StepSegment[]> {
+  async stepSegments(loss = this.#loss, optimizer = this.#update?.optimizer ?? this.#stepped): Promise<readonly StepSegment[]> {
     if (!loss || !optimizer)
       throw fail('state', 'stepSegments', 'a loss and an optimizer', 'a model that has made no step yet', 'Make one.');
     const [main, own, update] = [await this.#ownPlan('train'), await this.#lossPlan(loss, 'train'), await this.#updatePlan(optimizer)];
@@ -282,6 +284,15 @@ export class CompiledModel {
       { part: 'backward', plan: main, segment: 'backward' },
       { part: 'update', plan: update.plan, segment: 'update' },
     ];
+  }
+
+  /** The same graph for another batch size, to measure a step of it: it has a memory of its own, untrained weights, and is the caller's. */
+  withBatch(batch: number): CompiledModel {
+    this.#check();
+    const other = new CompiledModel(this.graph, { ...this.#options, batch });
+    other.#loss = this.#loss;
+    other.#stepped = this.#update?.optimizer;
+    return other;
   }
 
   /** What the last `loss` left. Resolves when the device has come to it, be it ever so far ahead. */

@@ -3,6 +3,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Trace } from '../profile/trace.ts';
 import type { Segment } from '../program/program.ts';
 import { elements, type Shape } from '../shape.ts';
+import type { CompiledModel } from './compiledModel.ts';
 
 /** One segment of a plan, as a part of the training step. */
 export interface StepSegment {
@@ -51,6 +52,29 @@ export async function profileSegments(device: Device, segments: readonly StepSeg
   }
   return present.flatMap((each, i) => nodesOf(each, mediansOf(times[i])));
 }
+
+/**
+ * Of a step's kernels, the share of their time that does not grow with the batch, 0..1: what filters and weights cost, and each launch. A step of
+ * a quarter of the batch is measured beside one of all of it, in turns; undefined for a batch of 1.
+ */
+export async function measureFixedShare(model: CompiledModel, rounds: number): Promise<number | undefined> {
+  const less = Math.max(1, Math.round(model.batch / 4));
+  if (less === model.batch) return undefined;
+  const other = model.withBatch(less);
+  try {
+    const both = [await model.stepSegments(), await other.stepSegments()];
+    const times: [number[], number[]] = [[], []];
+    for (let round = 0; round < rounds; round++) {
+      for (const [i, segments] of both.entries()) times[i].push(sumMs(await profileSegments(model.device, segments, 1)));
+    }
+    const [all, part] = times.map(median);
+    const perSample = (all - part) / (model.batch - less);
+    return Math.min(1, Math.max(0, 1 - (perSample * model.batch) / all));
+  } finally {
+    await other.destroy();
+  }
+}
+const sumMs = (nodes: readonly NodeTime[]): number => nodes.reduce((sum, { ms }) => sum + ms, 0);
 
 /**
  * Runs the segments once and adds what each compute thread did, kernel by kernel; where a device cannot tell, the launches one after
@@ -111,9 +135,10 @@ function nodesOf({ part, plan, segment }: StepSegment, times: readonly number[])
 
 /** Of each launch, over the rounds. */
 function mediansOf(rounds: readonly (readonly number[])[]): number[] {
-  return rounds[0].map((_, launch) => {
-    const sorted = rounds.map(times => times[launch]).sort((a, b) => a - b);
-    const middle = sorted.length >> 1;
-    return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-  });
+  return rounds[0].map((_, launch) => median(rounds.map(times => times[launch])));
+}
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -2,7 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Profile } from '../../core/index.ts';
-import { type Limits, profileSegments, profiles, Trace, traceSegments, verdict } from '../../core/index.ts';
+import {
+  type Limits,
+  measureFixedShare,
+  type PipelineSnapshot,
+  profileSegments,
+  profiles,
+  Trace,
+  traceSegments,
+  verdict,
+} from '../../core/index.ts';
 import { snapshots } from '../../operators/index.ts';
 import type { Pipeline } from '../definePipeline.ts';
 import { Course, excerpt, type ProfileReport } from '../profile/profileReport.ts';
@@ -63,7 +72,7 @@ export async function profile(
   }
   // nothing ran: there is nothing to write
   if (!observer.prepared) throw interrupt.signal.aborted && failure === interrupt.signal.reason ? new Interrupted() : failure;
-  const report = observer.report(failure);
+  const report = observer.report(failure, other);
   const dir = await reportFolder(options.out, report.facts.model);
   await writeReport(dir, report, observer.trace, other);
   conclude(report, other, dir, output);
@@ -89,6 +98,7 @@ class Observer implements Listener {
   readonly #course = new Course();
   #kernels: readonly KernelRow[] | null = null;
   #limits: Limits | undefined;
+  #fixedShare: number | null = null;
   #progress: TrainingProgress | undefined;
   #began = 0;
   #steps = 0;
@@ -143,6 +153,10 @@ class Observer implements Listener {
     this.output.warn(`bad sample "${key}": ${reason} (${stage})`);
   }
 
+  ending(): void {
+    if (!this.#last?.final) this.#final();
+  }
+
   close(): void {
     this.#progress?.close();
     this.output.clear();
@@ -151,7 +165,6 @@ class Observer implements Listener {
   /** Before the device is closed: one step kernel by kernel. */
   async finished({ context }: Prepared): Promise<void> {
     this.#progress?.close();
-    if (!this.#last?.final) this.#final();
     const { device, model } = context;
     if (!profiles(device) || model.updates === 0) return;
     this.output.update('timing kernels …');
@@ -160,6 +173,7 @@ class Observer implements Listener {
       const segments = await model.stepSegments();
       const nodes = await profileSegments(device, segments, kernelRounds);
       await traceSegments(device, segments, this.trace);
+      this.#fixedShare = (await measureFixedShare(model, kernelRounds)) ?? null;
       this.#limits = await limitsOf(device, {}, this.output);
       this.#kernels = kernelRows(nodes, this.#limits);
     } finally {
@@ -180,8 +194,14 @@ class Observer implements Listener {
     this.#last = { total, settled: meters.snapshot(meters.warm), recent: this.#last?.recent ?? total, final: true };
   }
 
-  report(failure: unknown): ProfileReport {
-    if (!this.#last?.final) this.#final();
+  /** An earlier profile of the same tells what another batch costs, where that was not measured. */
+  #comparable(other: ProfileReport | undefined): PipelineSnapshot | undefined {
+    const { model, device } = this.prepared!.introduction;
+    return other?.profile && other.facts.model === model && other.facts.device === device ? other.profile.settled : undefined;
+  }
+
+  report(failure: unknown, other: ProfileReport | undefined): ProfileReport {
+    this.ending();
     const { introduction, context } = this.prepared!;
     const seconds = (performance.now() - this.#began) / 1000;
     const profile = this.#last ?? null;
@@ -201,7 +221,8 @@ class Observer implements Listener {
         ...versions,
       },
       profile,
-      verdict: profile && verdict(profile.settled),
+      verdict: profile && verdict(profile.settled, { fixedShare: this.#fixedShare ?? undefined, other: this.#comparable(other) }),
+      fixed_share: this.#fixedShare,
       course: this.#course.points,
       kernels: this.#kernels,
       limits: this.#limits ?? null,

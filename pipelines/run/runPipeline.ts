@@ -16,6 +16,8 @@ export interface Listener {
   evaluating(epoch: number): void;
   evaluation(evaluation: EpochEvaluation): void;
   bad(bad: Bad): void;
+  /** The last record has come, or the error: nobody has given back yet what is inside. */
+  ending?(): void;
   /** All is done, and the model and its device are still open. */
   finished?(prepared: Prepared): Promise<void>;
 }
@@ -55,6 +57,7 @@ export function together(listeners: readonly Listener[]): Listener {
     evaluating: epoch => each(listener => listener.evaluating(epoch)),
     evaluation: evaluation => each(listener => listener.evaluation(evaluation)),
     bad: bad => each(listener => listener.bad(bad)),
+    ending: () => each(listener => listener.ending?.()),
   };
 }
 
@@ -213,6 +216,7 @@ class Run {
       let subscription: Subscription | undefined;
       const settle = (finish: () => void) => {
         signal.removeEventListener('abort', stop);
+        this.listener.ending?.();
         subscription?.unsubscribe();
         finish();
       };
