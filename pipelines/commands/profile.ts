@@ -215,7 +215,8 @@ class Observer implements Listener {
         batch: context.options.batch,
         workers: profile?.settled.stages.find(({ runs }) => runs === 'workers')?.parallel ?? 0,
         steps: this.#steps,
-        images_per_s: this.#seconds > 0 ? this.#images / this.#seconds : 0,
+        // without the start, as the verdict; of a run that ended before its second batch, all of it
+        images_per_s: profile?.settled.itemsPerSecond || (this.#seconds > 0 ? this.#images / this.#seconds : 0),
         seconds,
         started: introduction.started,
         ...versions,

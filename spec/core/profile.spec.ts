@@ -87,6 +87,19 @@ describe('verdict', () => {
     assert.ok(Math.abs(both.itemsPerSecond! - 160_000 / 820) < 1, `${both.itemsPerSecond}`);
   });
 
+  it('should know what another batch gives from one profile, where the kernels were timed at two sizes', () => {
+    // 16 ms of kernels and 4 ms between them a step of 8; of the kernels a quarter is the same with any batch: 8 ms + 1.5 ms a sample
+    const step = snapshotOf(4000, { backward: { runs: 'device', busyMs: 500 * 20, deviceMs: 500 * 16 } }, 1, 500);
+    const { itemsPerSecond, known } = predict(step, { kind: 'batch', batch: 32 }, { fixedShare: 0.25 });
+    assert.ok(known && Math.abs(itemsPerSecond! - 32_000 / (8 + 32 * 1.5)) < 1, `${itemsPerSecond}`);
+    // where it is most of the step, the batch is what limits
+    assert.equal(verdict(step, { fixedShare: 0.25 }).limits, 'backward');
+    const { limits, evidence, changes } = verdict(step, { fixedShare: 0.75 });
+    assert.equal(limits, 'batch');
+    assert.equal(evidence[0], "80 % of a step's 20 ms would be the same with any batch (it is 8 now)");
+    assert.ok(changes[0].known && changes[0].gain! > 2);
+  });
+
   it('should have nothing to say of a pipeline that nothing has gone through', () => {
     const { limits, text } = verdict(snapshotOf(0, {}));
     assert.deepEqual([limits, text], [undefined, 'Nothing has gone through the pipeline yet.']);
