@@ -82,11 +82,11 @@ export const stepRest = 'between kernels';
  * was, the update of the weights.
  */
 export function fixedMsPerStep({ device, stages, steps }: PipelineSnapshot, fixedShare?: number): number {
-  if (!device || steps === 0) return 0;
+  if (steps === 0) return 0;
   const [wall, kernels] = stages
     .filter(({ runs }) => runs === 'device')
     .reduce(([a, b], { busyMs, deviceMs }) => [a + busyMs, b + deviceMs], [0, 0]);
-  const update = device.parts.find(({ part }) => part === 'update')?.busyMs ?? 0;
+  const update = device?.parts.find(({ part }) => part === 'update')?.busyMs ?? 0;
   return (Math.max(0, wall - kernels) + (fixedShare === undefined ? update : fixedShare * kernels)) / steps;
 }
 
