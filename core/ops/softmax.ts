@@ -7,6 +7,7 @@ import { elements, type Shape } from '../shape.ts';
 import { traffic } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
 import { rowsWasm } from './variants/rowsWasm.ts';
+import { softmaxGradientWgsl, softmaxWgsl } from './variants/wgsl/softmax.ts';
 
 export const softmax = registerOp<Record<string, never>>({
   name: 'softmax',
@@ -87,6 +88,7 @@ registerPrimitive({
       ([x]) => rowsOf(x).R,
       (_, [x]) => [rowsOf(x).C],
     ),
+    softmaxWgsl,
   ],
 });
 registerPrimitive({
@@ -109,5 +111,6 @@ registerPrimitive({
       ([x]) => rowsOf(x).R,
       (_, [x]) => [rowsOf(x).C],
     ),
+    softmaxGradientWgsl,
   ],
 });

@@ -23,7 +23,8 @@ interface RowReduction {
   readonly store: readonly string[];
 }
 
-const THREADS = 128;
+/** Threads of a workgroup, all for one row. */
+export const THREADS = 128;
 /** Rows shorter than this do not fill a workgroup: a thread each is as good. */
 const SHORTEST = 32;
 
@@ -31,7 +32,8 @@ export const rowsOf = (shape: Shape): { R: number; C: number } => {
   const C = shape[shape.length - 1]!;
   return { R: elements(shape) / C, C };
 };
-const applies = (_: unknown, [x]: readonly Shape[], __: Shape, { limits }: { limits: VariantLimits }): boolean =>
+/** Whether a row of the first input is worth a workgroup, and the adapter grants one. */
+export const rowsApply = (_: unknown, [x]: readonly Shape[], __: Shape, { limits }: { limits: VariantLimits }): boolean =>
   rowsOf(x!).C >= SHORTEST && elements(x!) < 2 ** 31 && limits.invocations >= THREADS;
 
 /** A launch over the rows of the first input. */
@@ -89,7 +91,7 @@ const rowVariant = <A>(
 ): Variant<A> => ({
   name: `${name}/wgsl-rows`,
   device: 'webgpu',
-  applies,
+  applies: rowsApply,
   lower({ attributes, inputs, output, terms: { limits } }) {
     const named = names.map((each, i) => ({ name: each, tensor: inputs[i]! }));
     return [rowLaunch(name, reduction(rowsOf(inputs[0]!.shape), attributes), named, output, limits)];

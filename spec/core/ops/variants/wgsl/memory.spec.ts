@@ -204,4 +204,28 @@ describe('memory-bound primitives in WGSL', () => {
         ];
       }),
     ));
+
+  it('should compute softmax and its gradient, a workgroup a row', () =>
+    agree(
+      [
+        [5, 1000],
+        [17, 33],
+        [3, 129],
+      ].flatMap(([N, C]) => {
+        const [x, y] = [(i: number) => ((i * 7919) % 1009) / 101 - 4, (i: number) => ((i * 31) % 17) / 170];
+        const output = [N!, C!];
+        return [
+          { primitive: 'softmax', variant: 'softmax/wgsl-rows', inputs: [{ shape: output, values: x }], output },
+          {
+            primitive: 'softmax.inputGradient',
+            variant: 'softmax.inputGradient/wgsl-rows',
+            inputs: [
+              { shape: output, values: y },
+              { shape: output, values: x },
+            ],
+            output,
+          },
+        ];
+      }),
+    ));
 });
