@@ -37,7 +37,8 @@ export { jpegColor } from './jpegColor';
 export { jpegScan } from './jpegScan';
 // exported so that they stay functions of their own, with registers to themselves
 export { inverseTransform, inverseTransformOfMean } from './jpegTransform';
-export { copyLimit, productLimit } from './limits';
+// the third as above
+export { copyLimit, productLimit, productsAndSums, vectorLimit } from './limits';
 export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
 // the last two as above
@@ -54,7 +55,8 @@ export { multiplySeven, packSeven, rowsProduct } from './strassen';
 export { joinSevenFilters, multiplySevenFilters } from './strassenFilters';
 export { toFloat } from './toFloat';
 export { toFloatEdited } from './toFloatEdited';
-export { exponential, logarithm } from './transcendental';
+// the first three as above
+export { exponential, exponentials, logarithm, scaledExponentials, sumOfExponentials } from './transcendental';
 export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
 export { winogradGradients, winogradJoin, winogradParts, winogradRows, winogradSums } from './winogradFilterGradient';
 // exported so that they stay functions of their own: inlined into their only callers, their sums would not keep their registers

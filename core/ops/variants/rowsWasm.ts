@@ -1,6 +1,11 @@
 /** Variants whose units are rows: the routines of `core/assembly/softmax.ts`. */
 import type { Variant } from '../../kernels/variant.ts';
-import type { Shape } from '../../shape.ts';
+import { elements, type Shape } from '../../shape.ts';
+
+/** Bytes that exp's factors take, in those that need them. */
+const SCRATCH = 160;
+/** Elements that a thread takes at a time, at least: some microseconds of work, since taking some costs one. */
+const GRAIN = 8192;
 
 /**
  * The primitive `name` by `routine(start, end, scratch, ...addresses of inputs, address of output, ...numbers)`, where a unit is
@@ -18,6 +23,7 @@ export function rowsWasm<A>(
     applies: () => true,
     lower({ attributes, inputs, output }) {
       const shapes = inputs.map(({ shape }) => shape);
+      const units = rows(shapes);
       return [
         {
           kernel: { name },
@@ -26,7 +32,9 @@ export function rowsWasm<A>(
           body: {
             language: 'wasm',
             routine,
-            units: rows(shapes),
+            units,
+            grain: Math.ceil((GRAIN * units) / elements(shapes[0]!)),
+            scratch: SCRATCH,
             arguments: place => [...place.inputs, place.output, ...numbers(attributes, shapes)],
           },
         },
