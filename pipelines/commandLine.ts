@@ -141,6 +141,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
         'warning',
       ]),
     )
+    .addOption(shrinkOnLoad())
     .action(async (checkpoint: string, options) => {
       finish(await evaluate(checkpoint, options, output));
     });
@@ -199,6 +200,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     .addOption(whole('--batch <N>', 'images a batch').default(128))
     .addOption(positive('--seconds <S>', 'how long to measure').default(5))
     .addOption(onError())
+    .addOption(shrinkOnLoad())
     .action(async options => {
       finish(await benchData(options, output));
     });
@@ -306,6 +308,10 @@ const layout = (): Option =>
   new Option('--layout <NAME>', 'which of two layouts in one folder is meant, as its warning calls them: folders, shards, …');
 const onError = (): Option =>
   new Option('--on-error <WAY>', 'what becomes of a sample that cannot be read').choices(['skip', 'replace', 'throw']).default('throw');
+const shrinkOnLoad = (): Option =>
+  new Option('--shrink-on-load <WHEN>', 'when large JPEGs are decoded at a smaller scale; random: where crops are drawn at random')
+    .choices(['random', 'always', 'never'])
+    .default('random');
 const whole = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(text => {
     if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);

@@ -83,6 +83,10 @@ export const commonOptions = z.object({
     .enum(['none', 'truncated', 'error', 'warning'])
     .optional()
     .describe('how much must be wrong with a file before it cannot be read (default: none for JPEGs, what can be read of them is taken)'),
+  shrinkOnLoad: z
+    .enum(['random', 'always', 'never'])
+    .default('random')
+    .describe('when large JPEGs are decoded at a smaller scale; random: where crops are drawn at random, so not in evaluation'),
   checkpointEvery: count().default(500).describe('steps between checkpoints within an epoch'),
   out: z.string().optional().describe('run folder (default: runs/<date>-<model>)'),
   resume: z.string().optional().describe('go on with the run in this folder'),

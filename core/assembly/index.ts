@@ -34,8 +34,9 @@ export { dropout } from './dropout';
 export { add, copy, relu, reluGradient } from './elementwise';
 export { decodeBlock, jpegIntervals, jpegTable } from './jpegBits';
 export { jpegColor } from './jpegColor';
+// the transforms are exported so that they stay functions of their own, with registers to themselves
+export { inverseTransformToFour, inverseTransformToTwo } from './jpegReduced';
 export { jpegScan } from './jpegScan';
-// exported so that they stay functions of their own, with registers to themselves
 export { inverseTransform, inverseTransformOfMean } from './jpegTransform';
 // the third as above
 export { copyLimit, productLimit, productsAndSums, vectorLimit } from './limits';

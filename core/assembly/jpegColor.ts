@@ -1,4 +1,4 @@
-/** Planes of YCbCr samples to RGB, with libjpeg's "fancy" interpolation of the colours and its rounding, bit for bit. */
+/** Planes of YCbCr samples to RGB, with libjpeg's interpolation of the colours ("fancy" or not) and its rounding, bit for bit. */
 
 /** (1.402 · 2^16 - 2^16) / 2 and (1.772 · 2^16 - 2 · 2^16) / 2 for products of 16 bits: within 0.1, which no value from -128 to 127 shows. */
 const RED: i16 = 13175;
@@ -47,11 +47,19 @@ function colours(
   last: i32,
   across: i32,
   down: i32,
+  fancy: i32,
   scratch: usize,
 ): usize {
   const near = down === 2 ? row >> 1 : row;
   const at = plane + near * stride - top * stride + from;
-  if (across === 1 && down === 1) return at;
+  if (across === 1 && (down === 1 || !fancy)) return at;
+  if (!fancy) {
+    for (let i = 0; i < n; i += 8) {
+      const a = v128.load64_zero(at + i);
+      v128.store(scratch + (i << 1), i8x16.shuffle(a, a, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7));
+    }
+    return scratch;
+  }
   const other = max(0, min(height - 1, row & 1 ? near + 1 : near - 1));
   const far = plane + (other - top) * stride + from;
   const out = scratch + ((((n + 24) << 1) + 63) & ~63);
@@ -113,8 +121,9 @@ function toRgb(luma: usize, blues: usize, reds: usize, y: usize, width: i32): vo
 }
 
 /**
- * Rows from `top` to `bottom` and columns from `left` to `right` of an image, as RGB [rows, columns, 3] at y. Planes begin at unit
- * (firstColumn, firstRow) of 8 · across × 8 · down pixels; `height` and `width` are the image's. Writes up to 45 bytes past y.
+ * Rows from `top` to `bottom` and columns from `left` to `right` of an image, as RGB [rows, columns, 3] at y. `across` and `down`:
+ * samples of luma for one of the others, 1 or 2; where it is 2 those between are interpolated (`fancy`) or repeated. Planes begin at
+ * (firstColumn, firstRow), multiples of these; `height` and `width` are the image's. Writes up to 45 bytes past y.
  * Scratch: twice 3 bytes for each column and 256 more.
  */
 export function jpegColor(
@@ -125,6 +134,7 @@ export function jpegColor(
   stride: i32,
   across: i32,
   down: i32,
+  fancy: i32,
   firstColumn: i32,
   firstRow: i32,
   height: i32,
@@ -142,14 +152,15 @@ export function jpegColor(
   const n = end - from;
   const first = from === 0 ? 1 : 0;
   const last = end === (width + step) >> step ? 1 : 0;
-  const skipped = across === 2 ? left & 1 : 0;
+  const skipped = left & step;
+  const colourTop = firstRow >> (down - 1);
   const colourHeight = down === 2 ? (height + 1) >> 1 : height;
   const other = scratch + (((right - left) * 3 + 319) & ~63);
   for (let row = top; row < bottom; row++) {
-    const l = luma + (row - firstRow * 8 * down) * lumaStride + (left - firstColumn * 8 * across);
-    const x = from - firstColumn * 8;
-    const b = colours(blues, stride, firstRow * 8, colourHeight, row, x, n, first, last, across, down, scratch);
-    const r = colours(reds, stride, firstRow * 8, colourHeight, row, x, n, first, last, across, down, other);
+    const l = luma + (row - firstRow) * lumaStride + (left - firstColumn);
+    const x = from - (firstColumn >> step);
+    const b = colours(blues, stride, colourTop, colourHeight, row, x, n, first, last, across, down, fancy, scratch);
+    const r = colours(reds, stride, colourTop, colourHeight, row, x, n, first, last, across, down, fancy, other);
     toRgb(l, b + skipped, r + skipped, y, right - left);
     y += <usize>((right - left) * 3);
   }

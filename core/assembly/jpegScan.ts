@@ -1,17 +1,18 @@
-/** A baseline scan to planes of samples: only what a crop needs is transformed, though every code up to its end must be read. */
+/** A baseline scan to planes of samples, at full size or reduced: only what a crop needs is transformed, though every code up to its end must be read. */
 import { beginBits, decodeBlock, usedBits } from './jpegBits';
+import { inverseTransformToFour, inverseTransformToTwo } from './jpegReduced';
 import { inverseTransform, inverseTransformOfMean } from './jpegTransform';
 
 /** More zero bytes than this follow no interval: a stream that goes on behind them is damaged. */
 const PAST: i64 = 64;
 /** Samples of 8 bits have a first coefficient of 1024 at most. Far beyond it the integers of libjpeg's transform overflow. */
 const MOST_MEAN: i32 = 4096;
-/** Bytes of a component's description, i32 each: blocks across and down in a unit (MCU), tables DC, AC, quantization, plane, its stride, predictor. */
-const COMPONENT: usize = 32;
+/** Bytes of a component's description, i32 each: blocks across and down in a unit (MCU), tables DC, AC, quantization, plane, its stride, predictor, samples of a block's side. */
+const COMPONENT: usize = 36;
 
 /**
  * Units are MCUs. Of the rows from `firstRow` to `endRow` the columns from `firstColumn` to `endColumn` are written to the components'
- * planes, which begin there. `intervals`: begin and end of each restart interval of `every` units (0: the only one). `blocks`: 256
+ * planes, which begin there, at the size that the components' blocks are to have. `intervals`: begin and end of each restart interval of `every` units (0: the only one). `blocks`: 256
  * zero bytes. `whole`: `endRow` is the image's last. 1, or 0 if the stream is damaged.
  */
 export function jpegScan(
@@ -57,15 +58,19 @@ export function jpegScan(
         }
         const quantization = <usize>load<u32>(component, 16);
         const stride = load<i32>(component, 24);
+        const size = load<i32>(component, 32);
         const corner =
-          <usize>load<u32>(component, 20) + ((<usize>((row - firstRow) * down * stride + (column - firstColumn) * across)) << 3);
+          <usize>load<u32>(component, 20) + <usize>(size * ((row - firstRow) * down * stride + (column - firstColumn) * across));
         for (let v = 0; v < down; v++) {
           for (let h = 0; h < across; h++) {
-            const last = decodeBlock(blocks, dc, ac, component + 28);
+            const coefficients = size === 1 ? unused : blocks;
+            const last = decodeBlock(coefficients, dc, ac, component + 28);
             if (!last || abs(load<i32>(component, 28) * <i32>load<i16>(quantization)) > MOST_MEAN) return 0;
-            const to = corner + ((<usize>(v * stride + h)) << 3);
-            if (last === 1) inverseTransformOfMean(blocks, quantization, to, stride);
-            else inverseTransform(blocks, quantization, to, stride);
+            const to = corner + <usize>(size * (v * stride + h));
+            if (last === 1 || size === 1) inverseTransformOfMean(coefficients, quantization, to, stride, size);
+            else if (size === 8) inverseTransform(blocks, quantization, to, stride);
+            else if (size === 4) inverseTransformToFour(blocks, quantization, to, stride);
+            else inverseTransformToTwo(blocks, quantization, to, stride);
           }
         }
       }

@@ -146,10 +146,15 @@ export function inverseTransform(x: usize, quantization: usize, y: usize, stride
   }
 }
 
-/** The same of a block whose only coefficient is the first one. */
-export function inverseTransformOfMean(x: usize, quantization: usize, y: usize, stride: i32): void {
+/** The same of a block whose only coefficient is the first one, to `size` × `size` samples: 8, 4, 2 or 1. */
+export function inverseTransformOfMean(x: usize, quantization: usize, y: usize, stride: i32, size: i32): void {
   const mean = (<i32>load<i16>(x) * <i32>load<i16>(quantization) + 4) >> 3;
   store<i16>(x, 0);
   const row = i8x16.splat(<i8>max(0, min(255, mean + 128)));
-  for (let i = 0; i < 8; i++, y += <usize>stride) v128.store64_lane(y, row, 0);
+  if (size === 8) for (let i = 0; i < 8; i++, y += <usize>stride) v128.store64_lane(y, row, 0);
+  else if (size === 4) for (let i = 0; i < 4; i++, y += <usize>stride) v128.store32_lane(y, row, 0);
+  else if (size === 2) {
+    v128.store16_lane(y, row, 0);
+    v128.store16_lane(y + <usize>stride, row, 0);
+  } else v128.store8_lane(y, row, 0);
 }

@@ -2,10 +2,11 @@ import type { ImageMemory } from './imageMemory.ts';
 import type { JpegFrame } from './jpegFrame.ts';
 import type { Region } from './planned.ts';
 import type { RawPixels } from './rawPixels.ts';
+import type { Reduction } from './reduction.ts';
 
 /** Of the routines in `core/assembly/jpegBits.ts` and `jpegScan.ts`. */
 const TABLE_BYTES = 4096 + 2 * 4 * 17 + 256;
-const COMPONENT_WORDS = 8;
+const COMPONENT_WORDS = 9;
 const MARGIN = 64;
 
 /** Row-major places of the coefficients in zigzag order (T.81, figure 5). */
@@ -15,17 +16,31 @@ const natural: readonly number[] = zigzag();
  * uint8 [H,W,3], or [H,W,1] of a grey picture, of one region: the same bytes as libjpeg's with its defaults (accurate integer transform,
  * "fancy" upsampling). The codes are read down to the region's last row, and only what it needs is transformed. `file` holds the
  * encoded bytes, `frame` what its segments say. In words why not, where the data are damaged or the image is too large.
+ *
+ * With a `reduction` of 2, 4 or 8 the picture is ceil(height / reduction) × ceil(width / reduction), as libjpeg decodes it at the scale
+ * 1 / reduction: blocks are transformed to fewer samples. `region` is one of that smaller picture.
  */
-export function decodeJpeg(file: Uint8Array, frame: JpegFrame, region: Region, memory: ImageMemory): RawPixels | string {
-  const { components, across, down, restartInterval, width, height } = frame;
-  const columns = Math.ceil(width / (8 * across));
-  const rows = Math.ceil(height / (8 * down));
-  const units = unitsOf(region, frame, columns, rows);
-  const across8 = (units.endColumn - units.firstColumn) * 8;
-  const down8 = (units.endRow - units.firstRow) * 8;
+export function decodeJpeg(
+  file: Uint8Array,
+  frame: JpegFrame,
+  region: Region,
+  memory: ImageMemory,
+  reduction: Reduction = 1,
+): RawPixels | string {
+  const { components, restartInterval } = frame;
+  const columns = Math.ceil(frame.width / (8 * frame.across));
+  const rows = Math.ceil(frame.height / (8 * frame.down));
+  const height = Math.ceil(frame.height / reduction);
+  const width = Math.ceil(frame.width / reduction);
+  const { side, colourSide, across, down, fancy } = samples(frame, reduction, width);
+  // pixels of a unit's sides
+  const unit = { across: side * frame.across, down: side * frame.down };
+  const units = unitsOf(region, { across, down }, unit, columns, rows);
+  const unitsAcross = units.endColumn - units.firstColumn;
+  const unitsDown = units.endRow - units.firstRow;
   const intervals = restartInterval > 0 ? Math.ceil((columns * rows) / restartInterval) : 1;
   const encoded = file.length - frame.data;
-  const planes = across8 * down8 * (across * down + components.length - 1);
+  const planes = unitsAcross * unitsDown * (unit.across * unit.down + (components.length - 1) * colourSide * colourSide);
   const out = region.height * region.width * components.length;
   const scratch = 6 * region.width + 1024;
   if (!memory.hasRoom(2 * encoded + 24 * intervals + 8 * TABLE_BYTES + planes + out + scratch + 4096, 32)) return 'large';
@@ -39,11 +54,11 @@ export function decodeJpeg(file: Uint8Array, frame: JpegFrame, region: Region, m
   const tables = new Tables(file, frame, memory);
   const description = new Int32Array(components.length * COMPONENT_WORDS);
   const where = components.map(({ dc, ac, quantization }, i) => {
-    const [h, v] = i === 0 ? [across, down] : [1, 1];
-    const stride = across8 * h;
-    const plane = memory.take(stride * down8 * v + 2 * MARGIN) + MARGIN;
+    const [h, v, size] = i === 0 ? [frame.across, frame.down, side] : [1, 1, colourSide];
+    const stride = unitsAcross * size * h;
+    const plane = memory.take(stride * unitsDown * size * v + 2 * MARGIN) + MARGIN;
     description.set(
-      [h, v, tables.code('dc', dc), tables.code('ac', ac), tables.quantization(quantization), plane, stride],
+      [h, v, tables.code('dc', dc), tables.code('ac', ac), tables.quantization(quantization), plane, stride, 0, size],
       i * COMPONENT_WORDS,
     );
     return { plane, stride };
@@ -69,7 +84,7 @@ export function decodeJpeg(file: Uint8Array, frame: JpegFrame, region: Region, m
 
   const { top, left } = region;
   const [luma, blues, reds] = where;
-  if (!blues) return cutOut(memory, luma, top - firstRow * 8, left - firstColumn * 8, region);
+  if (!blues) return cutOut(memory, luma, top - firstRow * side, left - firstColumn * side, region);
   const at = memory.take(out);
   routines.jpegColor(
     luma.plane,
@@ -79,8 +94,9 @@ export function decodeJpeg(file: Uint8Array, frame: JpegFrame, region: Region, m
     blues.stride,
     across,
     down,
-    firstColumn,
-    firstRow,
+    fancy ? 1 : 0,
+    firstColumn * unit.across,
+    firstRow * unit.down,
     height,
     width,
     top,
@@ -93,14 +109,29 @@ export function decodeJpeg(file: Uint8Array, frame: JpegFrame, region: Region, m
   return memory.pixels(at, region.height, region.width, 3);
 }
 
+/**
+ * Samples of a block's side, of luma and of the colours; samples of luma for one of the colours that this leaves, across and down;
+ * whether those between are interpolated. Colours at half of the luma's size in both directions are reduced half as much, so that
+ * nothing is between. Source: libjpeg's `jdmaster.c` (jpeg_calc_output_dimensions) and `jdsample.c` (jinit_upsampler).
+ */
+function samples({ across, down }: JpegFrame, reduction: Reduction, width: number) {
+  const side = 8 / reduction;
+  if (across === 2 && down === 2 && side < 8) return { side, colourSide: 2 * side, across: 1, down: 1, fancy: false };
+  return { side, colourSide: side, across, down, fancy: side > 1 && (across === 1 || width > 4) };
+}
+
+interface PerUnit {
+  readonly across: number;
+  readonly down: number;
+}
 /** The units (MCUs) that a region is made from: colours between samples need the next one too. */
-function unitsOf({ top, left, height, width }: Region, { across, down }: JpegFrame, columns: number, rows: number) {
-  const range = (from: number, end: number, step: 1 | 2, most: number) => {
+function unitsOf({ top, left, height, width }: Region, sampling: PerUnit, unit: PerUnit, columns: number, rows: number) {
+  const range = (from: number, end: number, step: number, pixels: number, most: number) => {
     const reach = step - 1;
-    return [Math.max(0, Math.floor((from - reach) / (8 * step))), Math.min(most, Math.floor((end - 1 + reach) / (8 * step)) + 1)];
+    return [Math.max(0, Math.floor((from - reach) / pixels)), Math.min(most, Math.floor((end - 1 + reach) / pixels) + 1)];
   };
-  const [firstRow, endRow] = range(top, top + height, down, rows);
-  const [firstColumn, endColumn] = range(left, left + width, across, columns);
+  const [firstRow, endRow] = range(top, top + height, sampling.down, unit.down, rows);
+  const [firstColumn, endColumn] = range(left, left + width, sampling.across, unit.across, columns);
   return { firstRow, endRow, firstColumn, endColumn };
 }
 

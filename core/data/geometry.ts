@@ -8,7 +8,8 @@ import type { Place, Transform } from './sample.ts';
 /** What every transform comes down to once the image's size is known. Crops may reach beyond the image: zeros there. */
 export type Step =
   | { readonly kind: 'crop'; readonly top: number; readonly left: number; readonly height: number; readonly width: number }
-  | { readonly kind: 'resize'; readonly height: number; readonly width: number }
+  /** `from`: a part of the image, its edges anywhere between or within pixels; by default all of it. */
+  | { readonly kind: 'resize'; readonly height: number; readonly width: number; readonly from?: Part }
   | { readonly kind: 'flip' }
   | { readonly kind: 'affine'; readonly matrix: Matrix; readonly interpolation: Interpolation }
   | {
@@ -24,6 +25,11 @@ export type Step =
 export interface Size {
   readonly height: number;
   readonly width: number;
+}
+/** A rectangle of an image, inside it. */
+export interface Part extends Size {
+  readonly top: number;
+  readonly left: number;
 }
 
 /** The transforms as steps for an image of `height` × `width`, and the size that comes out. Throws where one cannot be applied. */

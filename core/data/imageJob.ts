@@ -8,6 +8,7 @@ import type { Lease } from './demand.ts';
 import type { FailOn } from './failOn.ts';
 import { planSteps, type Size, unrolled } from './geometry.ts';
 import { type Divided, divide, editPixels, pixelEdit } from './pixelEdit.ts';
+import type { ShrinkOnLoad } from './reduction.ts';
 import type { Augmented, Bad, Box, ImageJob, Picture, Pixels, Sample, Transform } from './sample.ts';
 import type { Slot, SlotPool } from './slots.ts';
 
@@ -19,6 +20,7 @@ export interface JobContext {
   readonly channels: 1 | 3;
   readonly pixelLimit: number;
   readonly failOn: FailOn | undefined;
+  readonly shrinkOnLoad: ShrinkOnLoad;
   /** Share of a box's area that must be left of it. */
   readonly minVisible: number;
   readonly onError: 'skip' | 'replace' | 'throw';
@@ -204,8 +206,8 @@ class PictureJob implements ImageJob {
     const attempt = this.#attempt;
     const slot = context.slots.take();
     this.#slot = slot;
-    const { channels, pixelLimit, failOn } = context;
-    const input: DecodeInput = { picture, transforms, channels, pixelLimit, failOn, cell: slot.cell };
+    const { channels, pixelLimit, failOn, shrinkOnLoad } = context;
+    const input: DecodeInput = { picture, transforms, channels, pixelLimit, failOn, shrinkOnLoad, cell: slot.cell };
     const enteredMs = meter.enter(1);
     this.#enteredMs = enteredMs;
     const submittedMs = performance.now();

@@ -1,4 +1,4 @@
-import { planSteps, type Size, type Step } from './geometry.ts';
+import { type Part, planSteps, type Size, type Step } from './geometry.ts';
 import type { RawPixels } from './rawPixels.ts';
 import type { Transform } from './sample.ts';
 
@@ -19,11 +19,8 @@ export interface PlanLimits {
   /** Images with more pixels than this are refused before they are decoded, or before a transform would make them so large. */
   readonly pixelLimit: number;
 }
-/** Rows and columns of an image, inside it. */
-export interface Region extends Size {
-  readonly top: number;
-  readonly left: number;
-}
+/** Whole rows and columns of an image. */
+export type Region = Part;
 
 /** A picture of 1 × 20,000 pixels has 1.3 thousand million when its short side is 256; a crop of these is made without the others. */
 export function plan({ height, width }: Size, { transforms, pixelLimit }: PlanLimits): Plan {

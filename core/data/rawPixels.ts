@@ -70,7 +70,7 @@ export function applySteps(image: RawPixels, steps: readonly Step[], channels?: 
       if (window) i++;
       const mirrored = steps[i + 1]?.kind === 'flip';
       if (mirrored) i++;
-      now = resampleFast(now, step.height, step.width, { mirrored, memory, window });
+      now = resampleFast(now, step.height, step.width, { mirrored, memory, window, from: step.from });
     } else now = applyStep(now, step, channels);
   }
   return now;

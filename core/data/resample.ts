@@ -1,3 +1,4 @@
+import type { Part } from './geometry.ts';
 import type { Region } from './planned.ts';
 import { crop, type RawPixels } from './rawPixels.ts';
 
@@ -22,26 +23,40 @@ const half = 1 << (bits - 1);
  * With a `window` that part of the result alone, and nothing is computed for the rest of it: the short side of a picture of 1 × 20,000
  * pixels is brought to 256, and of its 5 million columns 224 are made.
  *
+ * `from` is what is resized of the image, by default all. It may begin and end within pixels, which then count by their share in it;
+ * none outside of it does.
+ *
  * This is the definition; `resampleWasm.ts` gives the same bytes with vector instructions.
  */
-export function resample(image: RawPixels, height: number, width: number, window?: Region): RawPixels {
-  const { source, across, down } = sweeps(image, height, width, window);
+export function resample(image: RawPixels, height: number, width: number, parts?: Parts): RawPixels {
+  const { source, across, down } = sweeps(image, height, width, parts);
   const wide = across ? rows(source, across) : source;
   return down ? columns(wide, down) : wide;
+}
+
+/** Of the image and of the result. */
+export interface Parts {
+  readonly from?: Part;
+  readonly window?: Region;
 }
 
 /** What is done to which part of an image. */
 export interface Sweeps {
   /** The rows that are needed; the columns too where none are resampled. */
   readonly source: RawPixels;
-  /** Undefined where the width stays. */
+  /** Undefined where all columns stay as they are. */
   readonly across: Taps | undefined;
-  /** Undefined where the height stays. */
+  /** Undefined where all rows stay as they are. */
   readonly down: Taps | undefined;
 }
-export function sweeps(image: RawPixels, height: number, width: number, window: Region = { top: 0, left: 0, height, width }): Sweeps {
-  const across = width === image.width ? undefined : tapsOf(image.width, width, window.left, window.width);
-  const taps = height === image.height ? undefined : tapsOf(image.height, height, window.top, window.height);
+export function sweeps(image: RawPixels, height: number, width: number, parts: Parts = {}): Sweeps {
+  const { from = { top: 0, left: 0, height: image.height, width: image.width }, window = { top: 0, left: 0, height, width } } = parts;
+  const whole = from.height === image.height && from.width === image.width;
+  const line = (size: number, begin: number, length: number) => ({ size, begin, length });
+  const across =
+    whole && width === image.width ? undefined : tapsOf(line(image.width, from.left, from.width), width, window.left, window.width);
+  const taps =
+    whole && height === image.height ? undefined : tapsOf(line(image.height, from.top, from.height), height, window.top, window.height);
   const top = taps ? taps.first[0] : window.top;
   const end = taps ? taps.first[window.height - 1] + taps.count[window.height - 1] : top + window.height;
   const down = taps && { ...taps, first: taps.first.map(first => first - top) };
@@ -109,27 +124,38 @@ function columns({ data, width, channels }: RawPixels, { first, count, weights, 
   return { data: out, height: outHeight, width, channels };
 }
 
-/** Pillow's precompute_coeffs for the triangle filter: its support grows with the scale when the image shrinks. For `places` positions from `from` on. */
-function tapsOf(size: number, outSize: number, from: number, places: number): Taps {
-  const scale = size / outSize;
+/** Pixels side by side, and the part of them that is resized. */
+interface Line {
+  readonly size: number;
+  readonly begin: number;
+  readonly length: number;
+}
+
+/** Pillow's precompute_coeffs for the triangle filter: its support grows with the scale when the image shrinks. For `places` positions from `firstPlace` on. */
+function tapsOf({ size, begin, length }: Line, outSize: number, firstPlace: number, places: number): Taps {
+  const scale = length / outSize;
   const support = Math.max(scale, 1);
   const inverse = 1 / support;
   const most = Math.ceil(support) * 2 + 1;
+  const end = begin + length;
+  const [lowest, highest] = [Math.floor(begin), Math.min(size, Math.ceil(end))];
   const first = new Int32Array(places);
   const count = new Int32Array(places);
   const weights = new Int32Array(places * most);
   const exact = new Float64Array(most);
   for (let i = 0; i < places; i++) {
-    const center = (from + i + 0.5) * scale;
-    const begin = Math.max(0, Math.trunc(center - support + 0.5));
-    const taps = Math.min(size, Math.trunc(center + support + 0.5)) - begin;
+    const center = begin + (firstPlace + i + 0.5) * scale;
+    const from = Math.max(lowest, Math.trunc(center - support + 0.5));
+    const taps = Math.min(highest, Math.trunc(center + support + 0.5)) - from;
     let sum = 0;
     for (let k = 0; k < taps; k++) {
-      exact[k] = Math.max(0, 1 - Math.abs((begin + k - center + 0.5) * inverse));
+      const pixel = from + k;
+      const inside = Math.min(end, pixel + 1) - Math.max(begin, pixel);
+      exact[k] = inside * Math.max(0, 1 - Math.abs((pixel - center + 0.5) * inverse));
       sum += exact[k];
     }
     for (let k = 0; k < taps; k++) weights[i * most + k] = Math.trunc(0.5 + (exact[k] / sum) * (1 << bits));
-    first[i] = begin;
+    first[i] = from;
     count[i] = taps;
   }
   return { first, count, weights, most };

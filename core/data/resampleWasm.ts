@@ -1,18 +1,15 @@
 import { ImageMemory } from './imageMemory.ts';
-import type { Region } from './planned.ts';
 import { flip, type RawPixels } from './rawPixels.ts';
-import { resample, sweeps, type Taps } from './resample.ts';
+import { type Parts, resample, sweeps, type Taps } from './resample.ts';
 
 /** One a thread, for callers that have none of their own; made at first use. */
 let ownMemory: ImageMemory | undefined;
 
-export interface ResampleOptions {
+export interface ResampleOptions extends Parts {
   /** Exchanges left and right on the way, which costs nothing; of the window, where there is one. */
   readonly mirrored?: boolean;
   /** The result may lie there, until its next `reset`. */
   readonly memory?: ImageMemory;
-  /** The part of the result that is wanted. */
-  readonly window?: Region;
 }
 
 /** As `resample`, byte for byte, in WebAssembly SIMD (`core/assembly/resample.ts`). */
@@ -20,9 +17,9 @@ export function resampleFast(
   whole: RawPixels,
   wholeHeight: number,
   wholeWidth: number,
-  { mirrored = false, memory: given, window }: ResampleOptions = {},
+  { mirrored = false, memory: given, window, from }: ResampleOptions = {},
 ): RawPixels {
-  const { source: image, across, down } = sweeps(whole, wholeHeight, wholeWidth, window);
+  const { source: image, across, down } = sweeps(whole, wholeHeight, wholeWidth, { window, from });
   if (!across && !down) return mirrored ? flip(image) : image;
   const { height, width } = window ?? { height: wholeHeight, width: wholeWidth };
   const { channels } = image;
@@ -30,7 +27,7 @@ export function resampleFast(
   const sizes = [image.data.length, across ? image.height * width * channels : 0, down ? height * width * channels : 0];
   const need = bytesOf(across) + bytesOf(down) + sizes.reduce((sum, bytes) => sum + bytes, 0);
   if (!memory.hasRoom(need, 9) || (channels !== 1 && channels !== 3)) {
-    const slow = resample(whole, wholeHeight, wholeWidth, window);
+    const slow = resample(whole, wholeHeight, wholeWidth, { window, from });
     return mirrored ? flip(slow) : slow;
   }
 

@@ -3,15 +3,18 @@ import { decodeJpeg } from '../data/decodeJpeg.ts';
 import type { Size } from '../data/geometry.ts';
 import { ImageMemory } from '../data/imageMemory.ts';
 import { jpegFrame } from '../data/jpegFrame.ts';
-import { cropInside, type Planned, plan } from '../data/planned.ts';
+import { type Planned, plan } from '../data/planned.ts';
 import { applySteps, withChannels } from '../data/rawPixels.ts';
 import { borrowedBytes } from '../data/readPicture.ts';
+import { type ShrinkOnLoad, whatToDecode } from '../data/reduction.ts';
 import type { Picture } from '../data/sample.ts';
 import { decodeSmallPng } from '../data/smallPng.ts';
 
 export interface DecodeInput extends SharpOptions {
   readonly picture: Picture;
   readonly channels: 1 | 3;
+  /** When JPEGs may be decoded at a half, a quarter or an eighth of their size; by default where a crop was drawn at random. */
+  readonly shrinkOnLoad?: ShrinkOnLoad;
   /** Where the pixels go if they fit. */
   readonly cell: SharedArrayBuffer;
 }
@@ -27,7 +30,7 @@ export type DecodeOutput =
       readonly larger?: SharedArrayBuffer;
       /** What is wrong with it, although there are pixels. */
       readonly warning?: string;
-      /** What decoded it, and why nothing faster did: `built-in JPEG`, `sharp (progressive)`; none for raw pixels. */
+      /** What decoded it, and why nothing faster did: `built-in JPEG`, `built-in JPEG at 1/4`, `sharp (progressive)`; none for raw pixels. */
       readonly decoder?: string;
       /** Parts of the task's time that belong to other stages. */
       readonly times?: TaskShares;
@@ -89,9 +92,10 @@ function decodeAtOnce(file: Uint8Array, input: DecodeInput, memory: ImageMemory)
   const frame = jpegFrame(file);
   if (typeof frame === 'string') return frame;
   if (frame.height * frame.width > input.pixelLimit) return 'large';
-  const { region, steps, upright } = cropInside(plan(frame, input));
-  const image = decodeJpeg(file, frame, region ?? { top: 0, left: 0, ...upright }, memory);
-  return typeof image === 'string' ? image : { image, steps, upright, decoder: 'built-in JPEG' };
+  const { region, steps, upright, reduction } = whatToDecode(plan(frame, input), input.transforms, input.shrinkOnLoad);
+  const image = decodeJpeg(file, frame, region, memory, reduction);
+  if (typeof image === 'string') return image;
+  return { image, steps, upright, decoder: reduction === 1 ? 'built-in JPEG' : `built-in JPEG at 1/${reduction}` };
 }
 
 function finish(

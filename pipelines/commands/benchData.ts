@@ -31,6 +31,7 @@ export interface BenchDataOptions {
   readonly batch: number;
   readonly seconds: number;
   readonly onError: 'skip' | 'replace' | 'throw';
+  readonly shrinkOnLoad: 'random' | 'always' | 'never';
 }
 
 /** Workers start and files come into the system's cache before the clock runs. */
@@ -67,7 +68,7 @@ export async function benchData(options: BenchDataOptions, output: Output): Prom
     .pipe(
       epochs(Number.POSITIVE_INFINITY, { seed: 1 }),
       shuffle({ buffer: 1024 }),
-      decode({ workers, channels, onError: options.onError, tuned: noteTuned }),
+      decode({ workers, channels, onError: options.onError, shrinkOnLoad: options.shrinkOnLoad, tuned: noteTuned }),
       augment([...crop, horizontalFlip(), normalize(gray)]),
       batch(options.batch),
     );

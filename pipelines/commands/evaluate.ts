@@ -28,7 +28,7 @@ import { openTold } from './openTold.ts';
 
 export type EvaluateOptions = Pick<
   CommonOptions,
-  'data' | 'layout' | 'classes' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError' | 'failOn'
+  'data' | 'layout' | 'classes' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError' | 'failOn' | 'shrinkOnLoad'
 > & {
   pixelLimit?: number;
 } & {
@@ -93,8 +93,9 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
       output.event('bad', bad);
       output.warn(`${bad.warning ? 'damaged' : 'bad'} sample "${bad.key}": ${bad.reason} (${bad.stage})`);
     };
-    const { onError, pixelLimit, failOn } = options;
-    const decoding = { workers, pool, slots, channels: images.channels, onError, pixelLimit, failOn, bad: { next: tell } };
+    const { onError, pixelLimit, failOn, shrinkOnLoad } = options;
+    const taken = { onError, pixelLimit, failOn, shrinkOnLoad };
+    const decoding = { workers, pool, slots, channels: images.channels, ...taken, bad: { next: tell } };
     const { crops = 1, scales, average } = options;
     const asked = { data: { test }, images, decoding, ...(cost && { cost }) };
     const several = crops > 1 || scales !== undefined;

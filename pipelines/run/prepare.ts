@@ -135,9 +135,10 @@ export async function prepare({ pipeline, given, tell, introduce, signal, indexi
     const images: Images = choice;
     // with 'throw' the error itself tells
     const bad = { next: (each: Bad) => (each.warning || options.onError !== 'throw') && tell(each) };
-    const { onError, pixelLimit, failOn } = options;
+    const { onError, pixelLimit, failOn, shrinkOnLoad } = options;
     const tuned = (found: Tuned) => found.settled && introduce('workers', tunedText(found));
-    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, onError, pixelLimit, failOn, bad, tuned };
+    const taken = { onError, pixelLimit, failOn, shrinkOnLoad };
+    const decoding: DecodeOptions = { workers, pool, slots, channels: images.channels, ...taken, bad, tuned };
 
     const graph = await graphFor(named, images, classes.length);
     verify(graph, { classes: classes.length });

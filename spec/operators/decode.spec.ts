@@ -150,6 +150,10 @@ describe('decode', () => {
       message: "decode: expected workers to be a whole number, 1 or more, or 'auto', got 0. Change the number of workers.",
     });
     assert.throws(() => decode({ channels: 4 as 3 }), /decode: expected channels to be 1 or 3, got 4/);
+    assert.throws(() => decode({ shrinkOnLoad: 'sometimes' as 'always' }), {
+      message:
+        'decode: expected shrinkOnLoad to be one of random, always, never, got "sometimes". Leave it out to shrink where crops are drawn at random.',
+    });
     assert.throws(() => decode({ pixelLimit: 0 }), /decode: expected pixelLimit to be 1 or more, got 0/);
   });
 

@@ -108,7 +108,7 @@ describe('files as they are', () => {
         const ask = async (transforms: Parameters<typeof decodeImage>[0]['transforms']) => {
           const picture = { kind: 'encoded', bytes: files.get(name)! } as const;
           const cell = new SharedArrayBuffer(48);
-          const out = await decodeImage({ picture, transforms, channels: 3, pixelLimit: 1e8, cell });
+          const out = await decodeImage({ picture, transforms, channels: 3, pixelLimit: 1e8, shrinkOnLoad: 'never', cell });
           assert.ok(out.ok, name);
           assert.deepEqual(out.upright, { height: size![0], width: size![1] }, name);
           return [...new Uint8Array(cell)];

@@ -92,7 +92,7 @@ describe('resampleFast', () => {
       const [top, left] = [draw(4, outHeight) - 1, draw(5, outWidth) - 1];
       const window = { top, left, height: draw(6, outHeight - top), width: draw(7, outWidth - left) };
       const expected = crop(resample(image, outHeight, outWidth), window);
-      assert.deepEqual(Uint8Array.from(resample(image, outHeight, outWidth, window).data), expected.data, `${i}`);
+      assert.deepEqual(Uint8Array.from(resample(image, outHeight, outWidth, { window }).data), expected.data, `${i}`);
       memory.reset();
       const lying = memory.pixels(memory.put(image.data), height, width, channels);
       for (const mirrored of [false, true]) {
@@ -110,6 +110,62 @@ describe('resampleFast', () => {
       const image = { data: new Uint8Array(height * width * channels).fill(255), height, width, channels };
       const { data } = resampleFast(image, 100, 90);
       assert.ok(data.every(value => value === 255));
+    }
+  });
+});
+
+describe('resample of a part', () => {
+  it('should be what cutting it out and resizing it is, where it begins and ends between pixels', () => {
+    const image = { data: noise(31 * 23 * 3), height: 31, width: 23, channels: 3 };
+    for (const from of [
+      { top: 0, left: 0, height: 31, width: 23 },
+      { top: 4, left: 7, height: 20, width: 11 },
+      { top: 30, left: 0, height: 1, width: 23 },
+    ]) {
+      for (const [height, width] of [
+        [9, 5],
+        [40, 30],
+        [from.height, from.width],
+      ]) {
+        assert.deepEqual(resample(image, height, width, { from }), resample(crop(image, from), height, width), JSON.stringify(from));
+      }
+    }
+  });
+
+  it('should count pixels by their share in it', () => {
+    const image = { data: Uint8Array.from([0, 100, 200]), height: 1, width: 3, channels: 1 };
+    // pixels 0.75 and 0.25 from the part's middle weigh 1 - 0.75 / 1.5 and 1 - 0.25 / 1.5, and half of the first is in it: 100 / 1.3
+    assert.deepEqual([...resample(image, 1, 1, { from: { top: 0, left: 0.5, height: 1, width: 1.5 } }).data], [77]);
+    // (0.9 * 100 + 0.3 / 4 * 200) / (0.9 + 0.3 / 4)
+    assert.deepEqual([...resample(image, 1, 1, { from: { top: 0, left: 1, height: 1, width: 1.25 } }).data], [108]);
+    // nothing of the first
+    assert.deepEqual([...resample(image, 1, 2, { from: { top: 0, left: 1.5, height: 1, width: 1 } }).data], [125, 175]);
+  });
+
+  it('should put things where they are in the picture that was reduced', () => {
+    // 4 a pixel at full size; reduced by 2, a pixel has the mean of two
+    const ramp = (length: number, value: (x: number) => number) => ({ data: Uint8Array.from({ length }, (_, x) => value(x)) });
+    const full = { ...ramp(60, x => 4 * x), height: 1, width: 60, channels: 1 };
+    const half = { ...ramp(30, x => 8 * x + 2), height: 1, width: 30, channels: 1 };
+    for (let left = 0; left < 8; left++) {
+      for (const width of [41, 50, 52]) {
+        const expected = resample(full, 1, 10, { from: { top: 0, left, height: 1, width } });
+        const found = resample(half, 1, 10, { from: { top: 0, left: left / 2, height: 1, width: width / 2 } });
+        for (let x = 0; x < 10; x++) assert.ok(Math.abs(expected.data[x] - found.data[x]) <= 1, `${left} ${width} ${x}`);
+      }
+    }
+  });
+
+  it('should be the same bytes by the fast way', () => {
+    for (let i = 0; i < 60; i++) {
+      const draw = (purpose: number, below: number) => 1 + (hash(7, i, purpose) % below);
+      const [height, width, channels] = [draw(0, 40), draw(1, 40), i % 3 === 0 ? 1 : 3];
+      const image = { data: noise(height * width * channels), height, width, channels };
+      const [top, left] = [(height / 2) * (draw(4, 100) / 100), (width / 2) * (draw(5, 100) / 100)];
+      const from = { top, left, height: (height - top) * (draw(6, 100) / 100), width: (width - left) * (draw(7, 100) / 100) };
+      const out = [draw(2, 50), draw(3, 50)] as const;
+      assert.deepEqual(resampleFast(image, ...out, { from }), resample(image, ...out, { from }), `${i} ${JSON.stringify(from)}`);
+      assert.deepEqual(resampleFast(image, ...out, { from, mirrored: true }), flip(resample(image, ...out, { from })), `${i}`);
     }
   });
 });

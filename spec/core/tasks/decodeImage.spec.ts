@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import type { ShrinkOnLoad } from '../../../core/data/reduction.ts';
 import type { Picture, Transform } from '../../../core/data/sample.ts';
 import decodeImage from '../../../core/tasks/decodeImage.ts';
+import { photo } from '../data/jpegFixtures.ts';
 
 async function decoded(picture: Picture, { transforms = [], channels = 3 }: { transforms?: Transform[]; channels?: 1 | 3 } = {}) {
   const cell = new SharedArrayBuffer(12);
@@ -83,6 +85,73 @@ describe('decodeImage', () => {
     assert.equal(await decoder(encoded(jpeg.subarray(0, jpeg.length - 9))), 'sharp (damaged)');
     assert.equal(await decoder(encoded(await sharp(jpeg).webp().toBuffer())), 'sharp (not a JPEG)');
     assert.equal(await decoder(rawGrey([1, 2], 2)), undefined);
+  });
+
+  describe('at a smaller scale', () => {
+    /** A square from a picture, resized. */
+    const crop = (picture: { height: number; width: number }, side: number, top: number, left: number): Transform => {
+      const scale = side ** 2 / (picture.height * picture.width);
+      const draws = [0, 0, (top + 0.5) / (picture.height - side + 1), (left + 0.5) / (picture.width - side + 1)];
+      return { kind: 'randomResizedCrop', height: 56, width: 56, scale: [scale, scale], ratio: [1, 1], draws };
+    };
+    const pixelsOf = async (bytes: Uint8Array, transforms: Transform[], shrinkOnLoad?: ShrinkOnLoad) => {
+      const cell = new SharedArrayBuffer(300 * 300 * 3);
+      const out = await decodeImage({
+        picture: encoded(bytes),
+        transforms,
+        channels: 3,
+        pixelLimit: 1e8,
+        cell,
+        ...(shrinkOnLoad && { shrinkOnLoad }),
+      });
+      assert.ok(out.ok, out.ok ? '' : out.reason);
+      const data = Uint8Array.from(new Uint8Array(cell, 0, out.height * out.width * 3));
+      return { decoder: out.decoder, upright: out.upright, data };
+    };
+    const meanDifference = (a: Uint8Array, b: Uint8Array) => a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
+
+    it('should give nearly what the picture decoded in full gives, and nothing moved @smoke', async () => {
+      const size = { height: 701, width: 903 };
+      const large = await photo(size.width, size.height).jpeg({ quality: 95 }).toBuffer();
+      for (const [side, top, left, way] of [
+        [651, 31, 177, 'built-in JPEG at 1/8'],
+        [690, 11, 213, 'built-in JPEG at 1/8'],
+        [401, 13, 57, 'built-in JPEG at 1/4'],
+        [187, 444, 716, 'built-in JPEG at 1/2'],
+      ] as const) {
+        const full = await pixelsOf(large, [crop(size, side, top, left)], 'never');
+        const small = await pixelsOf(large, [crop(size, side, top, left)]);
+        assert.equal(full.decoder, 'built-in JPEG');
+        assert.equal(small.decoder, way);
+        assert.deepEqual(small.upright, size);
+        // a crop that is moved by half a pixel of the smaller picture is further away
+        const step = 4 / (way.endsWith('2') ? 4 : way.endsWith('4') ? 2 : 1);
+        const moved = await pixelsOf(large, [crop(size, side, top - step, left - step)], 'never');
+        const [near, far] = [meanDifference(small.data, full.data), meanDifference(small.data, moved.data)];
+        assert.ok(near > 0 && near < 2.5 && near < far / 1.5, `${way}: ${near}, moved ${far}`);
+      }
+    });
+
+    it('should leave what is fixed in full, and what the decoder of common JPEGs does not take', async () => {
+      const large = await photo(640, 480).jpeg({ quality: 95 }).toBuffer();
+      const fixed: Transform[] = [
+        { kind: 'resizeShortSide', size: 60 },
+        { kind: 'centerCrop', height: 56, width: 56 },
+      ];
+      assert.equal((await pixelsOf(large, fixed)).decoder, 'built-in JPEG');
+      assert.equal((await pixelsOf(large, fixed, 'always')).decoder, 'built-in JPEG at 1/8');
+      const progressive = await sharp(large).jpeg({ progressive: true }).toBuffer();
+      assert.equal((await pixelsOf(progressive, [crop({ height: 480, width: 640 }, 460, 0, 0)])).decoder, 'sharp (progressive)');
+    });
+
+    it('should take pictures that are too large for its memory in full', async () => {
+      const huge = await sharp({ create: { width: 8192, height: 6144, channels: 3, background: '#c83214' } })
+        .jpeg()
+        .toBuffer();
+      const small = await pixelsOf(huge, [crop({ height: 6144, width: 8192 }, 6000, 70, 900)]);
+      assert.equal(small.decoder, 'built-in JPEG at 1/8');
+      assert.ok(small.data.every((value, i) => Math.abs(value - [200, 50, 20][i % 3]) <= 2));
+    });
   });
 
   it('should keep apart pictures that are decoded at the same time', async () => {
