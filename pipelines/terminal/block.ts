@@ -37,25 +37,39 @@ const phases: Readonly<Record<BlockState['phase'], string>> = {
 };
 
 /**
- * The lines of the live block, each shorter than the terminal is wide and so many that it fits with the cursor's line below. What is left
- * out where there is little room, first to last: stages other than the one that limits, the device, the numbers, the run's bar.
+ * The lines of the live block, each shorter than the terminal is wide and so many that one line of the text above can still be seen. What
+ * is left out where there is little room, first to last: stages far from the one that limits (how many is said), the device, the numbers,
+ * the epoch's bar.
  */
 export function block(state: BlockState, columns: number, rows: number): string[] {
   const most = Math.max(1, rows - 1);
   const [epoch, run] = bars(state, columns);
-  const numbers = flow(numberParts(state), columns);
+  const numbers = flow(numberParts(state, columns), columns);
   const device = fit(deviceParts(state), columns);
   const stages = stageLines(state.stages, columns);
-  const limiting = stages.filter((_, i) => state.stages[i].limits);
+  const limiting = Math.max(
+    0,
+    state.stages.findIndex(({ limits }) => limits),
+  );
+  const more = (count: number) => fit([color.dim(`  +${count} stage${count === 1 ? '' : 's'}`)], columns);
+  const above = [epoch, run, ...numbers];
   const candidates = [
-    [epoch, run, ...numbers, ...stages, device],
-    [epoch, run, ...numbers, ...limiting, device],
-    [epoch, run, ...numbers, ...limiting],
-    [epoch, run, ...numbers],
-    [epoch, run, fit(numberParts(state), columns)],
-    [run, fit(numberParts(state), columns)],
+    ...(most - above.length >= Math.min(3, stages.length + 1)
+      ? [[...above, ...around(stages, limiting, most - above.length - 1, more), device]]
+      : []),
+    [...above, ...around(stages, limiting, most - above.length, more)],
+    [epoch, run, ...numbers.slice(0, Math.max(1, most - 2))],
+    [run, fit(numberParts(state, columns), columns)],
   ];
   return (candidates.find(lines => lines.length <= most) ?? [run]).filter(Boolean);
+}
+
+/** As many stages as there is room for, those next to the one that matters; the last line says how many more there are. */
+function around(stages: readonly string[], at: number, room: number, more: (count: number) => string): readonly string[] {
+  if (stages.length <= room) return stages;
+  const shown = Math.max(1, room - 1);
+  const first = Math.min(Math.max(0, at - Math.floor(shown / 2)), stages.length - shown);
+  return [...stages.slice(first, first + shown), ...(room > 1 ? [more(stages.length - shown)] : [])];
 }
 
 function bars(state: BlockState, columns: number): [epoch: string, run: string] {
@@ -69,14 +83,21 @@ function bars(state: BlockState, columns: number): [epoch: string, run: string] 
   const beside = stripVTControlCharacters(end).length;
   const width = Math.max(0, Math.min(40, room - (beside > 0 ? beside + 2 : 0)));
   const line = (name: string, done: number, count: string, more: string) =>
-    fit([color.bold(name.padEnd(label.length)), ...(width >= 4 ? [bar(done, width)] : []), count, ...(more ? [more] : [])], columns);
+    fit(
+      // without bars there is nothing to align
+      width < 4
+        ? [color.bold(name), count.trim(), ...(more ? [more] : [])]
+        : [color.bold(name.padEnd(label.length)), bar(done, width), count, ...(more ? [more] : [])],
+      columns,
+    );
   return [line(label, stepInEpoch / stepsPerEpoch, counts[0], ''), line('run', step / steps, counts[1], end)];
 }
 
-function numberParts({ loss, top1, lr, imagesPerSecond }: BlockState): string[] {
+function numberParts({ loss, top1, lr, imagesPerSecond }: BlockState, columns: number): string[] {
+  const last = (text: string) => (columns < 32 ? '' : ` ${color.dim(`last ${text}`)}`);
   return [
-    `loss ${color.bold(figure(loss.smooth))} ${color.dim(`last ${figure(loss.last)}`)}`,
-    `top-1 ${color.bold(share(top1.smooth))} ${color.dim(`last ${share(top1.last)}`)}`,
+    `loss ${color.bold(figure(loss.smooth))}${last(figure(loss.last))}`,
+    `top-1 ${color.bold(share(top1.smooth))}${last(share(top1.last))}`,
     `${color.bold(figure(imagesPerSecond))} images/s`,
     color.dim(`lr ${figure(lr)}`),
   ];

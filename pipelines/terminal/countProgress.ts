@@ -35,7 +35,7 @@ export class CountProgress {
       more(),
       `${figure(rate)} images/s`,
     ];
-    if (this.output.live) this.output.update(fit(parts, this.output.columns));
+    if (this.output.live) this.output.update(() => fit(parts, this.output.liveColumns));
     else this.output.line(parts.join('  '));
   }
 }

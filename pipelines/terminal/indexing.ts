@@ -33,7 +33,7 @@ export class IndexingProgress {
     if (now - this.#shownMs < liveMs) return;
     this.#shownMs = now;
     const parts = [color.bold(what), bar(share, 20), `… ${percent}`, `${files.toLocaleString('en-US')} images`];
-    this.output.update(fit(parts, this.output.columns));
+    this.output.update(() => fit(parts, this.output.liveColumns));
   };
 
   /** Takes the line away. */

@@ -1,5 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
-import { createLogUpdate } from 'log-update';
+import { LiveLines } from './liveLines.ts';
 
 /** As much of a terminal or a pipe as is used. */
 export interface Sink {
@@ -15,16 +14,15 @@ export interface Streams {
 }
 /**
  * Where a command speaks. With --json every line on stdout is one JSON object and people's text is left out; otherwise text
- * goes to stdout, and on a terminal the last lines can be live. Warnings go to stderr either way. With --quiet neither is said.
+ * goes to stdout, and on a terminal that can move its cursor the last lines can be live. Warnings go to stderr either way. With --quiet neither is said.
  */
 export class Output {
   readonly live: boolean;
   readonly #quiet: boolean;
-  readonly #update: ReturnType<typeof createLogUpdate> | undefined;
+  readonly #lines: LiveLines | undefined;
   #view: (() => string) | undefined;
-  #shown = '';
-  #columns: number;
   #open = true;
+  #hidden = false;
 
   /** @param options `quiet`: neither text nor warnings; errors are told by whoever catches them */
   constructor(
@@ -33,11 +31,10 @@ export class Output {
     { quiet = false }: { readonly quiet?: boolean } = {},
   ) {
     this.#quiet = quiet;
-    this.live = !json && !quiet && streams.stdout.isTTY === true;
-    this.#columns = this.columns;
+    this.live = !json && !quiet && streams.stdout.isTTY === true && process.env.TERM !== 'dumb';
     if (this.live) {
-      this.#update = createLogUpdate(streams.stdout as NodeJS.WritableStream, { showCursor: true });
-      streams.stdout.on('resize', () => this.#resized());
+      this.#lines = new LiveLines(streams.stdout);
+      streams.stdout.on('resize', () => this.#draw());
     }
     // a reader that leaves (| head) ends the text, not the run
     streams.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -48,6 +45,10 @@ export class Output {
 
   get columns(): number {
     return this.streams.stdout.columns || 100;
+  }
+  /** For live lines. */
+  get liveColumns(): number {
+    return this.#lines?.columns ?? this.columns;
   }
   get rows(): number {
     return this.streams.stdout.rows || 24;
@@ -73,7 +74,7 @@ export class Output {
 
   /** Replaces the live lines, on a terminal only. A function is asked again when the terminal has another size. */
   update(view: string | (() => string)): void {
-    if (!this.#update || !this.#open) return;
+    if (!this.live) return;
     this.#view = typeof view === 'string' ? () => view : view;
     this.#draw();
   }
@@ -84,37 +85,27 @@ export class Output {
     this.#erase();
   }
 
-  #draw(): void {
-    if (!this.#update || !this.#view) return;
-    this.#shown = this.#view();
-    this.#columns = this.columns;
-    this.#update(this.#shown);
-  }
-
-  #erase(): void {
-    if (this.#shown) this.#update?.clear();
-    this.#shown = '';
-  }
-
-  /** A terminal that became narrower has broken the lines that were too long for it: there are more rows to take away than were drawn. */
-  #resized(): void {
-    if (!this.#shown || !this.#open) return;
-    const { columns } = this;
-    if (columns < this.#columns) {
-      const more = this.#shown
-        .split('\n')
-        .map(line => Math.max(0, Math.ceil(stripVTControlCharacters(line).length / columns) - 1))
-        .reduce((sum, each) => sum + each, 0);
-      this.#write('\u001b[2K\u001b[1A'.repeat(Math.min(more, this.rows)));
-    }
+  /** The terminal is somebody else's for a while (Ctrl-Z): takes the live lines away until `show`. */
+  hide(): void {
+    this.#hidden = true;
     this.#erase();
+  }
+  show(): void {
+    this.#hidden = false;
     this.#draw();
+  }
+
+  #draw(): void {
+    if (this.#view && this.#open && !this.#hidden) this.#lines?.draw(this.#view());
+  }
+  #erase(): void {
+    if (this.#open) this.#lines?.erase();
   }
 
   #above(write: () => void): void {
     this.#erase();
     write();
-    if (this.#open) this.#draw();
+    this.#draw();
   }
   #write(text: string): void {
     if (this.#open) this.streams.stdout.write(text);

@@ -117,7 +117,7 @@ export class TrainingProgress {
 
   #show(): void {
     if (this.#last && this.output.live && !this.#closed)
-      this.output.update(() => block(this.#state(this.#last!), this.output.columns, this.output.rows).join('\n'));
+      this.output.update(() => block(this.#state(this.#last!), this.output.liveColumns, this.output.rows).join('\n'));
   }
 
   #state({ step, epoch, index, images, loss, top1, lr }: Step): BlockState {

@@ -90,7 +90,7 @@ describe('Output', () => {
     output.update('live');
     output.line('text');
     output.clear();
-    assert.match(stripVTControlCharacters(written.stdout), /live\n?.*text\nlive/s);
+    assert.match(stripVTControlCharacters(written.stdout), /live\r.*text\n\rlive/s);
     assert.ok(!written.stdout.includes('\u001b[?25l'));
   });
 
@@ -107,20 +107,45 @@ describe('Output', () => {
     }
   });
 
-  it('should take away the rows that a narrower terminal has broken its lines into, and draw for the new width', () => {
+  it('should draw anew for a terminal of another size, as long as something is live', () => {
     const { written, streams, resize } = terminal({ columns: 80 });
     const output = new Output(false, streams);
-    output.update(() => `${'x'.repeat(output.columns - 1)}\nshort`);
+    output.update(() => 'x'.repeat(output.columns - 1));
     written.stdout = '';
     resize({ columns: 30 });
-    // 79 characters are three rows of 30 now: two more than the two that were drawn, and the cursor's own
-    assert.equal(written.stdout.split('\u001b[2K').length - 1, 2 + 3);
-    assert.match(stripVTControlCharacters(written.stdout), /x{29}\nshort\n$/);
-    assert.ok(!stripVTControlCharacters(written.stdout).includes('x'.repeat(30)));
+    assert.match(stripVTControlCharacters(written.stdout), /^\rx{29}\r$/);
     output.clear();
     written.stdout = '';
     resize({ columns: 20 });
     assert.equal(written.stdout, '', 'nothing is live');
+  });
+
+  it('should make room for a shell while it is hidden', () => {
+    const { written, streams } = terminal();
+    const output = new Output(false, streams);
+    output.update('live');
+    output.hide();
+    written.stdout = '';
+    output.update('live again');
+    output.line('text');
+    assert.equal(written.stdout, 'text\n');
+    output.show();
+    assert.match(stripVTControlCharacters(written.stdout), /live again\r$/);
+  });
+
+  it('should write plain lines to a terminal that cannot move its cursor', () => {
+    const { TERM } = process.env;
+    try {
+      process.env.TERM = 'dumb';
+      const { written, streams } = terminal();
+      const output = new Output(false, streams);
+      output.update('live');
+      output.line('text');
+      assert.deepEqual([output.live, written.stdout], [false, 'text\n']);
+    } finally {
+      if (TERM === undefined) delete process.env.TERM;
+      else process.env.TERM = TERM;
+    }
   });
 });
 
@@ -135,7 +160,7 @@ describe('TrainingProgress', () => {
     const text = stripVTControlCharacters(written.stdout);
     assert.match(
       text,
-      /^epoch 1\/4 +[█░]+ +25\/25\nrun +[█░]+ +50\/100 {2}0:05 left\nloss 0\.04 last 0\.04 {2}top-1 50\.0 % last 50\.0 % {2}320 images\/s/,
+      /^\repoch 1\/4 +[█░]+ +25\/25\r\nrun +[█░]+ +50\/100 {2}0:05 left\r\nloss 0\.04 last 0\.04 {2}top-1 50\.0 % last 50\.0 % {2}320 images\/s/,
     );
     progress.evaluating(0);
     assert.match(stripVTControlCharacters(written.stdout), /held-out images …/);
@@ -210,6 +235,27 @@ describe('block', () => {
         for (const line of shown) assert.ok(line.length < columns, `${line.length} of ${columns}: ${line}`);
         assert.match(shown.join('\n'), /^run/m);
         if (rows >= 8 && columns >= 40) assert.match(shown.join('\n'), /▸ decode +█+░+ +5\/10 +busy +98 %/);
+      }
+    }
+  });
+
+  it('should keep to the numbers where it is very narrow', () => {
+    assert.deepEqual(lines(20, 6), ['epoch 2/30  50/187', 'run  237/5610', 'loss 1.23', 'top-1 50.0 %', '1,234 images/s']);
+  });
+
+  it('should say how many stages there is no room for, and keep those next to the one that limits', () => {
+    const stages = Array.from({ length: 9 }, (_, i) => row(`stage ${i}`, { limits: i === 6 }));
+    const names = (rows: number) =>
+      lines(80, rows, { stages }).map(line => /stage \d|\+\d stages?|^epoch|^run|^loss|^memory/.exec(line)?.[0]);
+    assert.deepEqual(names(10), ['epoch', 'run', 'loss', 'stage 4', 'stage 5', 'stage 6', 'stage 7', '+5 stages', 'memory']);
+    assert.deepEqual(names(7), ['epoch', 'run', 'loss', 'stage 6', '+8 stages', 'memory']);
+    assert.deepEqual(names(5), ['epoch', 'run', 'loss', 'stage 6']);
+    assert.deepEqual(names(14).slice(3, 13), [...stages.map(({ stage }) => stage), 'memory']);
+    for (let count = 0; count <= 9; count++) {
+      for (let rows = 5; rows <= 20; rows++) {
+        const shown = lines(80, rows, { stages: stages.slice(0, count) });
+        const more = Number(shown.join('\n').match(/\+(\d+) stages?$/m)?.[1] ?? 0);
+        assert.equal(shown.filter(line => /stage \d/.test(line)).length + more, rows === 5 ? Math.min(count, 1) : count);
       }
     }
   });
