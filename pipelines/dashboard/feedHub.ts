@@ -1,17 +1,17 @@
-import { NEVER, type Subscription, startWith, switchMap } from 'rxjs';
-import { type Profile, type Step, verdict } from '../../core/index.ts';
-import { snapshots } from '../../operators/index.ts';
+import { interval, NEVER, type Subscription, startWith, switchMap } from 'rxjs';
+import { type MeterSet, type PipelineReading, type Step, verdict } from '../../core/index.ts';
 import type { EpochEvaluation } from '../definePipeline.ts';
 import type { Controls } from '../run/controls.ts';
 import type { Prepared } from '../run/prepare.ts';
 import type { Listener } from '../run/runPipeline.ts';
 import type { Hub } from './hub.ts';
+import { lookAt } from './lookAt.ts';
 import { LookOn } from './lookOn.ts';
-import type { End, RunFacts } from './protocol.ts';
+import type { End, Memory, RunFacts } from './protocol.ts';
 
 /** Steps go to the pages together. */
 const stepsEveryMs = 250;
-const profileEveryMs = 1000;
+const lookEveryMs = 1000;
 
 /** Tells a hub everything about a run that goes on in this process. */
 export class HubFeed implements Listener {
@@ -21,6 +21,7 @@ export class HubFeed implements Listener {
   #steps: Step[] = [];
   #timer: NodeJS.Timeout | undefined;
   #step = 0;
+  #before: PipelineReading | undefined;
   readonly #subscriptions: Subscription[] = [];
 
   constructor(private readonly hub: Hub) {}
@@ -37,6 +38,7 @@ export class HubFeed implements Listener {
     this.#step = prepared.context.start.step;
     this.hub.tell('run', runFacts(prepared));
     this.#lookOn = new LookOn(this.hub, prepared.context.model, prepared.classes);
+    const { meters } = prepared.context;
     this.#subscriptions.push(
       controls.state$.subscribe(state => this.hub.tell('control', state)),
       controls.applied$.subscribe(action => this.hub.tell('applied', { step: this.#step, action })),
@@ -45,20 +47,14 @@ export class HubFeed implements Listener {
       this.hub.watched$
         .pipe(
           startWith(this.hub.pages > 0),
-          switchMap(watched => (watched ? snapshots(prepared.context.meters, { intervalMs: profileEveryMs }) : NEVER)),
+          switchMap(watched => {
+            this.#before = undefined;
+            return watched ? interval(lookEveryMs) : NEVER;
+          }),
         )
-        .subscribe(profile => this.#profile(profile)),
+        .subscribe(() => this.#look(meters)),
     );
-    const { meters } = prepared.context;
-    this.hub.measure = () => {
-      const total = meters.snapshot();
-      this.#profile({
-        total,
-        settled: meters.snapshot(meters.warm),
-        recent: this.hub.last('profile')?.profile.recent ?? total,
-        final: false,
-      });
-    };
+    this.hub.totals = () => ({ total: meters.snapshot(), memory: this.#memory() });
   }
 
   step(step: Step): void {
@@ -82,16 +78,27 @@ export class HubFeed implements Listener {
     this.hub.tell('warning', { text: `bad sample "${key}": ${reason} (${stage})` });
   }
 
-  #profile(profile: Profile): void {
-    const device = this.#prepared?.context.device.allocatedBytes ?? 0;
-    this.hub.tell('profile', { profile, verdict: verdict(profile.settled), memory: { rss: process.memoryUsage.rss(), device } });
+  /** At what was done since the look before; at the first one and at the last, at the whole run. */
+  #look(meters: MeterSet): void {
+    const recent = meters.snapshot(this.#before ?? meters.warm);
+    this.#before = meters.read();
+    this.hub.tell('look', lookAt(recent, verdict(meters.snapshot(meters.warm)), this.#memory()));
+  }
+
+  #memory(): Memory {
+    return { rss: process.memoryUsage.rss(), device: this.#prepared?.context.device.allocatedBytes ?? 0 };
   }
 
   /** The run is over, however it ended: the pages stay and say so. */
   end(end: End): void {
     this.#flush();
-    this.hub.measure?.();
-    this.hub.measure = undefined;
+    if (this.#prepared) {
+      // the device may be gone when this is asked for again
+      const totals = this.hub.totals!();
+      this.hub.totals = () => totals;
+      this.#before = undefined;
+      this.#look(this.#prepared.context.meters);
+    }
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     this.#lookOn?.close();
     this.hub.tell('end', end);

@@ -1,9 +1,16 @@
 import { Observable, Subject } from 'rxjs';
-import type { DashboardEvent, EventName, Events } from './protocol.ts';
+import type { PipelineSnapshot } from '../../core/index.ts';
+import type { DashboardEvent, EventName, Events, Memory } from './protocol.ts';
 import { StepHistory } from './stepHistory.ts';
 
 /** What only the newest of is kept, for pages that connect later, in the order in which a new page gets them. */
-const lasting = ['run', 'control', 'profile', 'confusion', 'pictures', 'weights', 'end'] as const satisfies readonly EventName[];
+const lasting = ['run', 'control', 'look', 'confusion', 'pictures', 'weights', 'end'] as const satisfies readonly EventName[];
+/** A whole run so far, and what it takes now. */
+export interface Totals {
+  readonly total: PipelineSnapshot;
+  readonly memory: Memory;
+}
+
 /** Control actions, and warnings, that are remembered. */
 const mostApplied = 1000;
 const mostWarnings = 200;
@@ -20,8 +27,8 @@ export class Hub {
   readonly #warnings: Events['warning'][] = [];
   readonly #events = new Subject<DashboardEvent>();
   #pages = 0;
-  /** Tells `profile` anew, where that is possible: for readers that come between two. */
-  measure: (() => void) | undefined;
+  /** What was measured from the start, as it is now; for readers that ask, of whom nobody knows when. */
+  totals: (() => Totals) | undefined;
   readonly #watched = new Subject<boolean>();
 
   /** How many pages are connected; work that only they want is not done for none. */

@@ -15,8 +15,8 @@ export function openMetrics(hub: Hub): string {
   const run = hub.last('run');
   const step = hub.last('steps')?.at(-1);
   const epoch = hub.last('epoch');
-  const measured = hub.last('profile');
-  const stages = measured?.profile.total.stages ?? [];
+  const measured = hub.totals?.();
+  const stages = measured?.total.stages ?? [];
   const each = (value: (stage: (typeof stages)[number]) => number) =>
     stages.map(stage => ({ labels: { stage: stage.name }, value: value(stage) }));
   const one = (value: number | undefined) => [{ value }];

@@ -3,7 +3,7 @@
  * gets `run`, `history`, `control` and the last of every other kind at once, so it can be opened at any time. Types only: the page is
  * compiled for browsers.
  */
-import type { Profile, Step, Verdict } from '../../core/index.ts';
+import type { DeviceSnapshot, PipelineSnapshot, StageSnapshot, Step, Verdict } from '../../core/index.ts';
 import type { EpochEvaluation } from '../definePipeline.ts';
 import type { ControlAction, ControlState } from '../run/controls.ts';
 import type { StepColumns } from './stepHistory.ts';
@@ -86,6 +86,19 @@ export interface Weights {
   } | null;
 }
 
+/** What was measured since the look before: of a snapshot no more than is shown, since a page gets one every second. */
+export interface Look extends Pick<PipelineSnapshot, 'elapsedMs' | 'steps' | 'machine' | 'places' | 'slots'> {
+  readonly stages: readonly Pick<
+    StageSnapshot,
+    'name' | 'itemsPerSecond' | 'capacityPerSecond' | 'busyShare' | 'depth' | 'peakDepth' | 'bound'
+  >[];
+  readonly device:
+    | (Pick<DeviceSnapshot, 'description' | 'busyShare' | 'memory'> & {
+        readonly parts: readonly Pick<DeviceSnapshot['parts'][number], 'part' | 'busyMs'>[];
+      })
+    | undefined;
+}
+
 export interface Memory {
   readonly rss: number;
   readonly device: number;
@@ -115,7 +128,7 @@ export interface Events {
   };
   readonly steps: readonly Step[];
   readonly epoch: EpochEvaluation;
-  readonly profile: { readonly profile: Profile; readonly verdict: Verdict; readonly memory: Memory };
+  readonly look: { readonly look: Look; readonly verdict: Pick<Verdict, 'limits' | 'text'>; readonly memory: Memory };
   readonly pictures: Pictures;
   readonly confusion: Confusion;
   readonly weights: Weights;

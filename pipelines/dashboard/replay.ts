@@ -7,6 +7,7 @@ import type { EpochEvaluation } from '../definePipeline.ts';
 import type { ControlAction } from '../run/controls.ts';
 import { files, type RunConfig } from '../run/runFolder.ts';
 import type { Hub } from './hub.ts';
+import { lookAt } from './lookAt.ts';
 import { describeWeights } from './values.ts';
 
 /** How often the folder is looked at for news. */
@@ -140,12 +141,9 @@ export class Replay {
   }
 
   #profile({ total, settled }: Pick<Profile, 'total' | 'settled'>): void {
-    const profile = { total, settled, recent: settled, final: true };
-    this.hub.tell('profile', {
-      profile,
-      verdict: verdict(settled),
-      memory: { rss: Number.NaN, device: settled.device?.memory?.total ?? 0 },
-    });
+    const memory = { rss: Number.NaN, device: settled.device?.memory?.total ?? 0 };
+    this.hub.totals = () => ({ total, memory });
+    this.hub.tell('look', lookAt(settled, verdict(settled), memory));
   }
 
   #end(outcome: 'done' | 'interrupted' | 'unknown', text: string): void {

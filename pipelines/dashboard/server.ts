@@ -71,10 +71,7 @@ export async function serveDashboard({ hub, controls, port = defaultPort }: Dash
     );
   });
   for (const [path, file, type] of pageFiles) app.get(path, c => c.body(pageFile(file), 200, { 'Content-Type': type }));
-  app.get('/metrics', c => {
-    hub.measure?.();
-    return c.body(openMetrics(hub), 200, { 'Content-Type': openMetricsType });
-  });
+  app.get('/metrics', c => c.body(openMetrics(hub), 200, { 'Content-Type': openMetricsType }));
   app.get('/events', c => {
     if (outboxes.size >= mostPages) return c.text(`${mostPages} pages are open already. Close some of them.\n`, 503);
     return streamSSE(c, async stream => {

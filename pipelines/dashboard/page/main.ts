@@ -24,7 +24,7 @@ let steps = new StepHistory();
 let epochs: Events['epoch'][] = [];
 let lastStep: Events['steps'][number] | undefined;
 let secondsPerStep = Number.NaN;
-let profile: Events['profile'] | undefined;
+let look: Events['look'] | undefined;
 let drawing = false;
 
 const handlers: { readonly [Name in EventName]: (data: Events[Name]) => void } = {
@@ -68,8 +68,8 @@ const handlers: { readonly [Name in EventName]: (data: Events[Name]) => void } =
     log(ofEpoch(evaluation));
     drawSoon();
   },
-  profile(data) {
-    profile = data;
+  look(data) {
+    look = data;
     showStages(data);
     showMemory(data);
     drawStepTime(data, lastStep?.step ?? 0);
@@ -147,7 +147,7 @@ function showFigures(): void {
     ['held-out top-1', share(heldOut?.top1)],
     ['images/s', figure(rate)],
     ['time left', end || step === undefined || !total ? '–' : duration((total - step) * secondsPerStep)],
-    ['device busy', share(profile?.profile.recent.device?.busyShare)],
+    ['device busy', share(look?.look.device?.busyShare)],
   ];
   const list = byId('figures');
   if (list.children.length !== figures.length) {

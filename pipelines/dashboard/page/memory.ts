@@ -3,8 +3,8 @@ import { byId, element } from './dom.ts';
 import { bytes, figure, share } from './format.ts';
 
 /** What the device holds by kind of tensor, and what the process uses. */
-export function showMemory({ profile, memory }: Events['profile']): void {
-  const { device, machine, places, slots } = profile.recent;
+export function showMemory({ look, memory }: Events['look']): void {
+  const { device, machine, places, slots } = look;
   const row = (name: string, value: string, part?: number) => {
     const cells = [element('th', { scope: 'row' }, name), element('td', {}, value), element('td', { class: 'share' })];
     if (part !== undefined) {

@@ -3,9 +3,9 @@ import { byId, element, setText } from './dom.ts';
 import { capacity, figure, share } from './format.ts';
 
 /** The pipeline as a row of boxes: what each stage does now, what it could do, how full its queue is, and which one limits. */
-export function showStages({ profile, verdict }: Events['profile']): void {
+export function showStages({ look, verdict }: Events['look']): void {
   const list = byId('stages');
-  const { stages } = profile.recent;
+  const { stages } = look;
   const known = new Map([...list.children].map(child => [child.getAttribute('data-stage'), child as HTMLElement]));
   const boxes = stages.map(stage => {
     const box = known.get(stage.name) ?? newBox(stage.name);

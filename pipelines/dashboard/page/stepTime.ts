@@ -12,8 +12,8 @@ interface Sample {
 const samples: Sample[] = [];
 
 /** Milliseconds of a step by what the device did, and what was left: waiting for data, for the host, for an evaluation. */
-export function drawStepTime({ profile }: Events['profile'], step: number): void {
-  const { device, elapsedMs, steps } = profile.recent;
+export function drawStepTime({ look }: Events['look'], step: number): void {
+  const { device, elapsedMs, steps } = look;
   if (!device || steps === 0) return;
   const parts = new Map(device.parts.filter(({ busyMs }) => busyMs > 0).map(({ part, busyMs }) => [part, busyMs / steps]));
   const busy = [...parts.values()].reduce((a, b) => a + b, 0);

@@ -143,7 +143,7 @@ describe('serveDashboard', () => {
 
   it('should say plainly that it failed, without a stack or what is inside', async () => {
     const { hub, base } = await serve();
-    hub.measure = () => {
+    hub.totals = () => {
       throw new Error('inside /home/someone');
     };
     const response = await fetch(`${base}/metrics`);
