@@ -1,32 +1,62 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Observable } from 'rxjs';
+import { faultOf } from '../core/data/annotations.ts';
 import { checkLabel } from '../core/data/label.ts';
 import { type Found, pull } from '../core/data/pull.ts';
 import type { Box, Sample, SourceOptions } from '../core/data/sample.ts';
 import { parseBoxes } from '../core/data/shardBoxes.ts';
 import { type ShardIndex, sampleKey } from '../core/data/shardIndex.ts';
 import { places, type Visit } from '../core/data/visit.ts';
+import { fail, MillraceError } from '../core/errors.ts';
 
 /** Shards with their indexes, the labels of all samples one after the other. */
 export interface Shards {
   readonly shards: readonly string[];
   readonly indexes: readonly ShardIndex[];
+  /** −1 where a sample has a fault. */
   readonly labels: Int32Array;
+  /** By place among all samples: why one cannot be used. */
+  readonly faults: ReadonlyMap<number, string>;
   readonly classes: number;
 }
 
-/** Joins shards with their indexes. Errors, naming the sample, for a label that is not below the number of classes. */
+/** Joins shards with their indexes. A label that is not below the number of classes is its sample's fault. Errors: no sample is left. */
 export function joinShards(shards: readonly string[], indexes: readonly ShardIndex[], classes: number): Shards {
   const labels = new Int32Array(indexes.reduce((sum, index) => sum + index.labels.length, 0));
+  const faults = new Map<number, string>();
   let at = 0;
   for (const [shard, index] of indexes.entries()) {
-    labels.set(index.labels, at);
+    for (const [i, label] of index.labels.entries()) {
+      labels[at + i] = label;
+      const known = index.faults.get(i);
+      if (known !== undefined) faults.set(at + i, known);
+      if (label < classes) continue;
+      try {
+        checkLabel(label, `${basename(shards[shard])}/${sampleKey(index, i)}`, classes);
+      } catch (error) {
+        if (!(error instanceof MillraceError)) throw error;
+        labels[at + i] = -1;
+        faults.set(at + i, faultOf(error));
+      }
+    }
     at += index.labels.length;
-    const odd = index.labels.findIndex(label => label >= classes);
-    if (odd >= 0) checkLabel(index.labels[odd], `${basename(shards[shard])}/${sampleKey(index, odd)}`, classes);
   }
-  return { shards, indexes, labels, classes };
+  const all = { shards, indexes, labels, faults, classes };
+  for (const [place, fault] of faults) {
+    if (faults.size < labels.length) break;
+    const fix = 'Make the shards again, or list every class in classes.txt, one per line.';
+    throw fail('data', basename(shards[0]), 'a sample that can be used', `none; ${keyAt(all, place)}: ${fault}`, fix);
+  }
+  return all;
+}
+
+/** The sample at a place among all, as errors call it. */
+export function keyAt({ shards, indexes }: Pick<Shards, 'shards' | 'indexes'>, place: number): string {
+  let shard = 0;
+  let i = place;
+  for (; i >= indexes[shard].labels.length; shard++) i -= indexes[shard].labels.length;
+  return `${basename(shards[shard])}/${sampleKey(indexes[shard], i)}`;
 }
 
 /** The samples of WebDataset shards that have an index, each read in place by the worker that decodes it.
@@ -37,7 +67,8 @@ export function joinShards(shards: readonly string[], indexes: readonly ShardInd
  *  Shapes: picture kind `range`.  Order: as in the shards, one after the other; with `order: 'random'` a permutation of all
  *  samples of all shards drawn from (seed, epoch).  Holds: the indexes and the labels; with 'random' or `keep` also four bytes a sample.
  *  Runs: main thread.  Owns: one open shard while it reads boxes; workers keep theirs open.
- *  Errors: boxes that cannot be read; a shard that changed since is a bad sample, told by `decode`.
+ *  Errors: none of its own. What is wrong about one sample, its label or its boxes, is its `fault`; a shard that changed since is a
+ *  bad sample too, told by `decode`.
  *  See also: {@link webDataset}, {@link openDataSet}. */
 export function indexedShards(all: Shards, { order, keep, ...options }: SourceOptions = {}): Observable<Sample> {
   return pull(scope => visit(all, { order, keep, ...scope }, options.boxes === false ? () => false : scope.wanted), options, {
@@ -47,7 +78,11 @@ export function indexedShards(all: Shards, { order, keep, ...options }: SourceOp
 }
 
 /** `boxed`: by position, whether boxes are wanted. */
-function* visit({ shards, indexes, labels, classes }: Shards, visit: Visit, boxed: (position: number) => boolean): Generator<Found> {
+function* visit(
+  { shards, indexes, labels, faults, classes }: Shards,
+  visit: Visit,
+  boxed: (position: number) => boolean,
+): Generator<Found> {
   const ends: number[] = [];
   for (const index of indexes) ends.push((ends.at(-1) ?? 0) + index.labels.length);
   const names = shards.map(shard => basename(shard));
@@ -60,10 +95,18 @@ function* visit({ shards, indexes, labels, classes }: Shards, visit: Visit, boxe
       const i = index - (shard === 0 ? 0 : ends[shard - 1]);
       const path = shards[shard];
       const key = `${names[shard]}/${sampleKey(own, i)}`;
+      let fault = faults.get(index);
       let boxes: readonly Box[] | undefined;
-      if (own.boxSizes[i] > 0 && boxed(position)) boxes = parseBoxes(reader.read(path, own.boxOffsets[i], own.boxSizes[i]), key, classes);
+      if (fault === undefined && own.boxSizes[i] > 0 && boxed(position)) {
+        try {
+          boxes = parseBoxes(reader.read(path, own.boxOffsets[i], own.boxSizes[i]), key, classes);
+        } catch (error) {
+          if (!(error instanceof MillraceError)) throw error;
+          fault = faultOf(error);
+        }
+      }
       const picture = { kind: 'range', path, offset: own.offsets[i], bytes: own.sizes[i] } as const;
-      yield { key, label: labels[index], index, picture, ...(boxes && { boxes }) };
+      yield { key, label: labels[index], index, picture, ...(boxes && { boxes }), ...(fault !== undefined && { fault }) };
       position++;
     }
   } finally {

@@ -91,14 +91,14 @@ async function layoutsIn(dir: string, names: PlaceNames): Promise<FoundLayout[]>
   const first = found.length === 0;
   for (const layout of plain) {
     if (!first && covered.has(layout.kind)) continue;
-    found.push({ name: layout.kind, open: split => openPlain(layout, split) });
+    found.push({ name: layout.kind, open: (split, watch) => openPlain(layout, split, watch) });
   }
   return found;
 }
 
-function openPlain(layout: Layout, split: Split): Promise<DataSet> {
+function openPlain(layout: Layout, split: Split, watch: OpenWatch): Promise<DataSet> {
   if (layout.kind === 'idx') return openIdxPair(layout, split);
-  if (layout.kind === 'shards') return openShards(layout, split);
+  if (layout.kind === 'shards') return openShards(layout, split, watch);
   if (layout.kind === 'folders') return openSplitFolders(layout, split);
   return openWholeFolder(layout.dir, split);
 }

@@ -1,25 +1,26 @@
 import { dirname } from 'node:path';
 import { lastValueFrom, reduce } from 'rxjs';
+import type { OpenWatch } from '../core/data/dataLayout.ts';
 import { namesOf, synsetMappingIn } from '../core/data/imagenet/synsets.ts';
 import { type Layout, partOf, type Split } from '../core/data/layout.ts';
-import { listFolder } from '../core/data/listing.ts';
+import { faultWarnings, listFolder } from '../core/data/listing.ts';
 import type { DataSet } from '../core/data/sample.ts';
 import { openShardIndexes, type ShardIndexes } from '../core/data/shardIndex.ts';
 import { readClassNames, readShardCounts } from '../core/data/shards.ts';
 import { fail } from '../core/errors.ts';
-import { indexedShards, joinShards } from './indexedShards.ts';
+import { indexedShards, joinShards, keyAt } from './indexedShards.ts';
 import { webDataset } from './webDataset.ts';
 
 const number = (value: number): string => value.toLocaleString('en-US');
 
 /** WebDataset shards as a data set: by their indexes where each has one, else front to back. */
-export async function openShards({ dir, parts }: Layout & { kind: 'shards' }, split: Split): Promise<DataSet> {
+export async function openShards({ dir, parts }: Layout & { kind: 'shards' }, split: Split, watch: OpenWatch = {}): Promise<DataSet> {
   const shards = shardsOf(dir, parts[split], split);
   const beside = dirname(shards[0]);
   const counts = (await readShardCounts(dir)) ?? (await readShardCounts(beside));
   const named = (await readClassNames(dir)) ?? (await readClassNames(beside));
-  const indexed = await openShardIndexes(shards);
-  const classes = named ?? numbered(await largestLabel(dir, parts.train, split === 'train' ? indexed : undefined), dir);
+  const indexed = await openShardIndexes(shards, watch);
+  const classes = named ?? numbered(await largestLabel(dir, parts.train, watch, split === 'train' ? indexed : undefined), dir);
   const size = indexed ? sampleCount(indexed) : sizeOf(shards, counts);
   const many = `${shards.length} shard${shards.length === 1 ? '' : 's'}`;
   const images = size === undefined ? '' : `, ${number(size)} images`;
@@ -33,9 +34,10 @@ export async function openShards({ dir, parts }: Layout & { kind: 'shards' }, sp
   checkCounts(shards, indexed, counts);
   const all = joinShards(shards, indexed.indexes, classes.length);
   const perClass: number[] = classes.map(() => 0);
-  for (const label of all.labels) perClass[label]++;
+  for (const label of all.labels) if (label >= 0) perClass[label]++;
   return {
     ...about,
+    warnings: faultWarnings(place => keyAt(all, place), all.faults),
     description: `${description}${anew(indexed.madeAnew)}`,
     counts: perClass,
     indexed: true,
@@ -71,9 +73,14 @@ function checkCounts(shards: readonly string[], { indexes }: ShardIndexes, count
 }
 
 /** Of the training part, by its indexes or by reading it. */
-async function largestLabel(dir: string, part: readonly string[] | undefined, opened: ShardIndexes | undefined): Promise<number> {
+async function largestLabel(
+  dir: string,
+  part: readonly string[] | undefined,
+  watch: OpenWatch,
+  opened: ShardIndexes | undefined,
+): Promise<number> {
   const shards = shardsOf(dir, part, 'train');
-  const indexed = opened ?? (await openShardIndexes(shards));
+  const indexed = opened ?? (await openShardIndexes(shards, watch));
   if (indexed) return indexed.indexes.reduce((max, { labels }) => labels.reduce((a, b) => Math.max(a, b), max), 0);
   return lastValueFrom(webDataset(shards).pipe(reduce((max, { label, fault }) => (fault === undefined ? Math.max(max, label) : max), 0)));
 }

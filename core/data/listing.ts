@@ -164,10 +164,12 @@ function describeFiles(files: readonly string[]): string {
 }
 
 /** Counts and names images that cannot be used. */
-export function faultWarnings({ files, faults }: ImageListing): string[] {
-  if (!faults || faults.size === 0) return [];
-  const named = [...faults].slice(0, 3).map(([place, reason]) => `${files[place]}: ${reason}`);
-  return [
-    `${faults.size === 1 ? '1 image cannot be used' : `${faults.size.toLocaleString('en-US')} images cannot be used`} (${named.join('; ')})`,
-  ];
+export function faultWarnings(
+  nameOf: (place: number) => string,
+  faults: ReadonlyMap<number, string> = new Map<number, string>(),
+): string[] {
+  if (faults.size === 0) return [];
+  const named = [...faults].slice(0, 3).map(([place, reason]) => `${nameOf(place)}: ${reason}`);
+  const many = faults.size === 1 ? '1 image cannot be used' : `${faults.size.toLocaleString('en-US')} images cannot be used`;
+  return [`${many} (${named.join('; ')}${faults.size > 3 ? '; …' : ''})`];
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { lastValueFrom, toArray } from 'rxjs';
 import sharp from 'sharp';
 import { encodedBytes } from '../../core/data/readPicture.ts';
@@ -144,36 +144,55 @@ describe('millrace data DIR shard', () => {
     assert.match(await opened(), /made anew$/, 'another length');
   });
 
-  it('should say which sample of an indexed shard is wrong', async () => {
+  it('should count and name the samples of an indexed shard that are wrong, as without an index, and keep the others', async () => {
     const out = folder.path('out');
-    const put = async (...entries: [string, string][]) => {
-      await writeFiles(out, { 'train-0.tar': await tarOf(entries), 'train-0.tar.index': '', 'classes.txt': 'a\nb\n' });
-      return openDataSet(out, { split: 'train' }).then(
-        () => assert.fail('nothing failed'),
-        error => error.message.replaceAll(out, 'OUT'),
-      );
-    };
-    assert.match(await put(['1.jpg', 'x'], ['1.cls', '2']), /^label of train-0\.tar\/1: expected a label from 0 to 1 .*, got 2\./);
-    assert.match(
-      await put(['1.jpg', 'x'], ['1.cls', 'cat']),
-      /^label of OUT\/train-0\.tar, sample "1": expected an integer from 0, got "cat"/,
-    );
-    assert.match(await put(['1.jpg', 'x']), /^OUT\/train-0\.tar, sample "1": expected a label \(\.cls\), got only \.jpg\./);
-    assert.match(await put(['1.cls', '0']), /sample "1": expected an image .*, got only \.cls\./);
-    assert.match(await put(['1.cls', '0'], ['1.cls', '0']), /sample "1": expected one label, got two/);
-    assert.match(await put(['1.cls', '0'.repeat(600)]), /entry "1\.cls": expected at most 64 bytes, got 600 bytes\./);
-    await rm(join(out, 'train-0.tar.index'));
-    const boxes = [
-      ['1.jpg', 'x'],
-      ['1.cls', '0'],
-      ['1.boxes.json', '[{"label":1,"top":0}]'],
-    ] as const;
-    await writeFiles(out, { 'train-0.tar': await tarOf(boxes) });
-    assert.match(
-      (await read(out))[0].fault ?? 'none',
-      /^boxes of train-0\.tar\/1: expected a list of \{ label, top, left, bottom, right \}, got \{"label":1,"top":0\}/,
-    );
-    assert.equal((await lastValueFrom(webDataset(out, { boxes: false }).pipe(toArray()))).length, 1, 'unread');
+    const wrong: readonly (readonly [RegExp, ...(readonly [string, string])[]])[] = [
+      [/^label of train-0\.tar\/x: expected a label from 0 to 1 .*, got 2$/, ['x.jpg', 'x'], ['x.cls', '2']],
+      [/^label of train-0\.tar\/x: expected an integer from 0, got "cat"$/, ['x.jpg', 'x'], ['x.cls', 'cat']],
+      [/sample "x": expected a label \(\.cls\), got only \.jpg$/, ['x.jpg', 'x']],
+      [/sample "x": expected an image .*, got only \.cls$/, ['x.cls', '0']],
+      [/sample "x": expected one label, got two \(\.cls, \.cls\)$/, ['x.cls', '0'], ['x.cls', '0'], ['x.jpg', 'x']],
+      [/sample "x": expected at most 64 bytes of \.cls, got 600 bytes$/, ['x.cls', '0'.repeat(600)], ['x.jpg', 'x']],
+      [
+        /^boxes of train-0\.tar\/x: expected a list of \{ .* \}, got \{"label":1/,
+        ['x.jpg', 'x'],
+        ['x.cls', '0'],
+        ['x.boxes.json', '[{"label":1,"top":0}]'],
+      ],
+    ];
+    const good = (name: string) => [[`${name}.jpg`, name] as const, [`${name}.cls`, '1'] as const];
+    for (const [reason, ...entries] of wrong) {
+      for (const order of [
+        [entries, good('b'), good('c')],
+        [good('a'), entries, good('c')],
+        [good('a'), good('b'), entries],
+      ]) {
+        await writeFiles(out, { 'train-0.tar': await tarOf(order.flat()), 'train-0.tar.index': '', 'classes.txt': 'a\nb\n' });
+        const set = await openDataSet(out, { split: 'train' });
+        const found = await read(out);
+        assert.equal(found.length, 3, 'each keeps its place');
+        assert.deepEqual(
+          found.map(({ fault }) => fault !== undefined),
+          order.map(each => each === entries),
+          String(reason),
+        );
+        const { fault = '' } = found[order.indexOf(entries)];
+        assert.match(fault, reason);
+        const plain = await lastValueFrom(webDataset(out, { classes: 2 }).pipe(toArray()));
+        assert.equal(plain[order.indexOf(entries)].fault?.replace(`${out}/`, ''), fault, 'without the index');
+        assert.doesNotMatch((await openDataSet(out, { split: 'train' })).description, /anew/, 'saved');
+        // boxes are not looked at before their sample comes
+        if (fault.startsWith('boxes')) continue;
+        assert.deepEqual(set.warnings, [`1 image cannot be used (train-0.tar/x: ${fault})`]);
+        assert.deepEqual(set.counts, [0, 2]);
+      }
+    }
+    await writeFiles(out, { 'train-0.tar': await tarOf([['x.jpg', 'x']]), 'train-0.tar.index': '' });
+    await assert.rejects(openDataSet(out, { split: 'train' }), {
+      message:
+        'train-0.tar: expected a sample that can be used, got none; train-0.tar/x: train-0.tar, sample "x": expected a label (.cls), got only .jpg. ' +
+        'Make the shards again, or list every class in classes.txt, one per line.',
+    });
   });
 
   it('should refuse a folder that is not empty, and an order that the data cannot be read in', async () => {
