@@ -12,6 +12,7 @@ export {
   readWeights,
 } from './checkpoint/checkpoint.ts';
 export { closest, didYouMean } from './closest.ts';
+export { type Annotations, readSolution, type Solution } from './data/annotations.ts';
 export { iou, type Localized, localization, type Rectangle } from './data/boxes.ts';
 export type { DataLayout, Indexing, OpenSplit, OpenWatch, PlaceNames } from './data/dataLayout.ts';
 export { Demand, Lease } from './data/demand.ts';

@@ -45,6 +45,6 @@ export { prefetch } from './prefetch.ts';
 export { type ProfileOptions, profile, snapshots } from './profile.ts';
 export { type ShardOptions, shard } from './shard.ts';
 export { shuffle } from './shuffle.ts';
-export { atSynsets, withinSynsets } from './synsets.ts';
+export { atLevel, atSynsets, withinSynsets } from './synsets.ts';
 export { tenCrop } from './tenCrop.ts';
 export { type WebDatasetOptions, webDataset } from './webDataset.ts';

@@ -3,13 +3,14 @@ import { basename, dirname, join } from 'node:path';
 import { type Annotations, annotationsFolder, vocAnnotations } from '../core/data/annotations.ts';
 import type { OpenSplit, OpenWatch, PlaceNames } from '../core/data/dataLayout.ts';
 import { chooseHeldOut, heldOutShare } from '../core/data/heldOutPart.ts';
-import { isWnid } from '../core/data/imagenet/synsets.ts';
+import { devkitIn } from '../core/data/imagenet/devkit.ts';
+import { isWnid, namesOf, synsetMappingIn } from '../core/data/imagenet/synsets.ts';
 import { type IdxPair, type Layout, partOf, recognise, type Split, unrecognised } from '../core/data/layout.ts';
 import { type ImageListing, listFolder, listImages } from '../core/data/listing.ts';
 import type { DataSet } from '../core/data/sample.ts';
 import { readClassNames } from '../core/data/shards.ts';
 import { systemPath } from '../core/data/systemPath.ts';
-import { fail, show } from '../core/errors.ts';
+import { fail, MillraceError, show } from '../core/errors.ts';
 import { openIdx, readIdxHeader } from '../core/formats/idx.ts';
 import { idx } from './idx.ts';
 import { listedImages } from './imageFolder.ts';
@@ -150,12 +151,44 @@ async function openSplitFolders({ dir, parts }: Layout & { kind: 'folders' }, sp
   // the folder is of both splits if it does not tell them apart
   const own = await vocAnnotations([join(drawn, basename(part))], labeled);
   const annotations = own ?? (await vocAnnotations([drawn], labeled, 'unknown'));
-  const warnings = [...(labeled.warnings ?? []), ...oddNames(reference), ...(await mixedUp(parts, split)), ...without(labeled, split)];
+  const words = await wordsFor(dir, reference);
+  const warnings = [
+    ...(labeled.warnings ?? []),
+    ...words.warnings,
+    ...oddNames(reference),
+    ...(await mixedUp(parts, split)),
+    ...without(labeled, split),
+  ];
   return fromListing(
     { ...labeled, warnings },
     `image folder ${shown}, ${split} split: ${number(listing.files.length)} images`,
     annotations,
+    words.names,
   );
+}
+
+/**
+ * What people call classes that are synsets, by the mapping or the development kit beside the folders. Labels do not depend on these: what is
+ * wrong with them is a warning.
+ */
+async function wordsFor(
+  dir: string,
+  classes: readonly string[],
+): Promise<{ readonly names?: readonly string[]; readonly warnings: readonly string[] }> {
+  if (!classes.every(isWnid)) return { warnings: [] };
+  try {
+    const beside = await listFolder(dir);
+    const synsets = (await synsetMappingIn(dir, beside.files)) ?? (await devkitIn(dir, beside))?.classes;
+    if (!synsets) return { warnings: [] };
+    const names = namesOf(classes, synsets);
+    const unknown = classes.filter((id, i) => names[i] === id);
+    const many = unknown.length === 1 ? 'one class' : `${number(unknown.length)} classes`;
+    const warning = `${many} (${unknown.slice(0, 3).join(', ')}${unknown.length > 3 ? ', …' : ''}) the synsets beside the folders do not name: they may be of other data`;
+    return { names, warnings: unknown.length > 0 ? [warning] : [] };
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return { warnings: [`classes go without names: ${error.message}`] };
+  }
 }
 
 /** Where nearly all classes are synsets, another one is likely no class. */
@@ -231,10 +264,11 @@ async function openWholeFolder(dir: string, split: Split): Promise<DataSet> {
   );
 }
 
-function fromListing(listing: ImageListing, description: string, annotations?: Annotations): DataSet {
+function fromListing(listing: ImageListing, description: string, annotations?: Annotations, names?: readonly string[]): DataSet {
   return {
     description: `${description}, ${listing.classes.length} classes${annotations ? `, ${annotations.note}` : ''}`,
     classes: listing.classes,
+    ...(names && { names }),
     warnings: [...(listing.warnings ?? []), ...(annotations?.warnings ?? [])],
     size: listing.files.length,
     counts: countsOf(listing),

@@ -1,7 +1,7 @@
 import type { Hierarchy } from '../core/data/imagenet/hierarchy.ts';
 import { relabel } from '../core/data/relabel.ts';
 import type { DataSet } from '../core/data/sample.ts';
-import { fail } from '../core/errors.ts';
+import { fail, show } from '../core/errors.ts';
 
 const listed = (names: readonly string[]): string => names.map(name => JSON.stringify(name)).join(', ');
 
@@ -54,5 +54,32 @@ export function atSynsets(set: DataSet, hierarchy: Hierarchy, names: readonly st
     names: synsets.map(({ words }) => words.join(', ')),
     labels,
     description: `${set.description}; labelled as ${listed(names)}`,
+  });
+}
+
+/** A data set whose labels are the synsets at one level, so many steps below the top: `atLevel(set, hierarchy, 6)`.
+ *
+ * Levels are counted as `data DIR tree` shows them. A class that lies higher keeps its label, so every sample is kept. The order is that of the ids.
+ *  Errors: a level that is no whole number from 0; all classes below one synset there. */
+export function atLevel(set: DataSet, hierarchy: Hierarchy, level: number): DataSet {
+  const where = `classes at level ${show(level)}`;
+  if (!Number.isInteger(level) || level < 0) {
+    throw fail('usage', where, 'a whole number of steps below the top, from 0', show(level), 'See millrace data DIR tree --depth N.');
+  }
+  const ancestors = set.classes.map(id => {
+    const path = hierarchy.pathTo(id);
+    return path[Math.min(level, path.length - 1)];
+  });
+  const classes = [...new Set(ancestors)].sort();
+  if (classes.length < 2) {
+    const got = `one, ${classes[0]} (${hierarchy.synset(classes[0]).words[0]})`;
+    throw fail('usage', where, 'at least two synsets', got, 'Take a level further down: see millrace data DIR tree --depth N.');
+  }
+  const places = new Map(classes.map((id, label) => [id, label]));
+  return relabel(set, {
+    classes,
+    names: classes.map(id => hierarchy.synset(id).words.join(', ')),
+    labels: Int32Array.from(ancestors, id => places.get(id)!),
+    description: `${set.description}; labelled at level ${level} as ${classes.length} classes`,
   });
 }

@@ -15,6 +15,7 @@ import { profile, profileSteps } from './commands/profile.ts';
 import { train } from './commands/train.ts';
 import { defaultPort } from './dashboard/server.ts';
 import type { Pipeline } from './definePipeline.ts';
+import { classesHelp, labelsAtHelp } from './run/chooseClasses.ts';
 import { flagsOf } from './run/flags.ts';
 import { loadDefault } from './run/loadModule.ts';
 import { versions } from './run/versions.ts';
@@ -102,10 +103,11 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     });
 
   command(program, 'evaluate', 'Measures a checkpoint on the held-out images.')
-    .argument('<checkpoint>', 'a run folder, or a checkpoint.safetensors')
+    .argument('<checkpoint>', 'a run folder, or a checkpoint.safetensors; with --localization a file of guesses')
     .option('--data <DIR>', "folder of images (default: the run's, else the Fashion-MNIST that ships with Millrace)")
     .addOption(layout())
-    .option('--classes <SYNSETS>', "only what is below these synsets: mammal,vehicle (default: the run's)")
+    .option('--classes <SYNSETS>', `${classesHelp} (default: the run's)`)
+    .option('--labels-at <N|SYNSETS>', `${labelsAtHelp} (default: the run's)`)
     .option('--wordnet <DIR>', "where WordNet 3.0's data.noun is (default: the development kit beside the data, else wordnet-base)")
     .addOption(device())
     .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
@@ -130,6 +132,11 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
       }),
     )
     .addOption(new Option('--average <WHAT>', 'of crops and scales (default: softmax)').choices(['softmax', 'logits']))
+    .option(
+      '--localization',
+      "instead of a checkpoint: guesses with boxes, a CSV as Kaggle's LOC_val_solution.csv with up to five for each image, the surest first; " +
+        'measured is how often class and box (IoU of 0.5 or more) are right',
+    )
     .addOption(exact())
     .addOption(onError())
     .addOption(whole('--pixel-limit <N>', 'images with more pixels count as ones that cannot be read (default: 100 million)'))

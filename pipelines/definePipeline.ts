@@ -13,6 +13,7 @@ import type {
   Step,
 } from '../core/index.ts';
 import type { DecodeOptions } from '../operators/index.ts';
+import { classesHelp, labelsAtHelp } from './run/chooseClasses.ts';
 
 const count = () => z.number().int().min(1);
 
@@ -33,14 +34,14 @@ export const commonOptions = z.object({
     .optional()
     .describe('folder of images: image folders, WebDataset shards or IDX files (default: the Fashion-MNIST that ships with Millrace)'),
   layout: z.string().optional().describe('which of two layouts in one folder is meant, as its warning calls them: folders, shards, …'),
-  classes: z
-    .string()
-    .optional()
-    .describe('only what is below these synsets, ids or words with commas between them: mammal,vehicle (where classes are synset ids)'),
+  classes: z.string().optional().describe(classesHelp),
+  labelsAt: z.string().optional().describe(labelsAtHelp),
   wordnet: z
     .string()
     .optional()
-    .describe("for --classes: where WordNet 3.0's data.noun is (default: the development kit beside the data, else wordnet-base)"),
+    .describe(
+      "for --classes and --labels-at: where WordNet 3.0's data.noun is (default: the development kit beside the data, else wordnet-base)",
+    ),
   size: count().optional().describe('height and width that images are brought to, in pixels (default: their own if small, else 224)'),
   device: z
     .enum(['auto', 'webgpu', 'webgpu:software', 'wasm', 'cpu'])

@@ -21,7 +21,7 @@ export interface Annotations {
 export const annotationsFolder = 'Annotations';
 
 /** `n01440764/n01440764_10026.JPEG` → `n01440764/n01440764_10026`. */
-const stemOf = (file: string): string => file.slice(0, file.length - /\.[^./]*$/.exec(file)![0].length);
+const stemOf = (file: string): string => file.replace(/\.[^./]*$/, '');
 const lastOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** Which of an image's possible files there is. */
@@ -133,14 +133,15 @@ export async function readSolution(
   const strangers: string[] = [];
   const errors = new Map<number, MillraceError>();
   for (const [i, line] of text.split('\n').entries()) {
-    if (i === 0 || line.trim() === '') continue;
+    if (line.trim() === '') continue;
     const comma = line.indexOf(',');
     const prediction = comma < 0 ? '' : line.slice(comma + 1).trim();
     const words = prediction.split(/\s+/);
     const id = comma < 0 ? line.trim() : line.slice(0, comma);
     const place = placeOf.get(id);
     if (place === undefined) {
-      strangers.push(id);
+      // the first line has the names of the columns
+      if (i > 0) strangers.push(id);
       continue;
     }
     const start = values.length;

@@ -24,11 +24,12 @@ import { files, type RunConfig, readConfig } from '../run/runFolder.ts';
 import { shippedData } from '../shippedData.ts';
 import { exactly, figure, share } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
+import { localize } from './localize.ts';
 import { openTold } from './openTold.ts';
 
 export type EvaluateOptions = Pick<
   CommonOptions,
-  'data' | 'layout' | 'classes' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError' | 'failOn' | 'shrinkOnLoad'
+  'data' | 'layout' | 'classes' | 'labelsAt' | 'wordnet' | 'device' | 'threads' | 'workers' | 'onError' | 'failOn' | 'shrinkOnLoad'
 > & {
   pixelLimit?: number;
 } & {
@@ -37,15 +38,20 @@ export type EvaluateOptions = Pick<
   scales?: readonly number[];
   average?: 'softmax' | 'logits';
   exact?: boolean;
+  localization?: boolean;
 };
 
 /** Reads a checkpoint back and measures it on the held-out images. */
 export async function evaluate(path: string, options: EvaluateOptions, output: Output): Promise<number> {
+  if (options.localization) return localize(path, options, output);
+  if (/\.csv$/i.test(path)) {
+    throw fail('usage', 'evaluate', 'a run folder or a checkpoint', path, 'For guesses with boxes add --localization and --data DIR.');
+  }
   const file = (await stat(path).catch(() => undefined))?.isDirectory() ? join(path, files.checkpoint) : path;
   const checkpoint = await readCheckpoint(file);
   const config = await readConfig(dirname(resolve(file))).catch((): Partial<RunConfig> => ({}));
   const folder = resolve(options.data ?? config.data?.folder ?? shippedData());
-  const saved = (config.options ?? {}) as Pick<CommonOptions, 'layout' | 'classes' | 'wordnet'>;
+  const saved = (config.options ?? {}) as Pick<CommonOptions, 'layout' | 'classes' | 'labelsAt' | 'wordnet'>;
   const whole = await openTold(
     folder,
     { split: 'test', layout: options.layout ?? (options.data === undefined ? saved.layout : undefined) },
@@ -53,7 +59,11 @@ export async function evaluate(path: string, options: EvaluateOptions, output: O
   );
   for (const each of whole.warnings ?? []) output.warn(`warning: ${each}`);
   const place = { dir: folder, wordnet: options.wordnet ?? saved.wordnet };
-  const [test] = await chooseClasses([whole], { ...place, classes: options.classes ?? saved.classes });
+  const [test] = await chooseClasses([whole], {
+    ...place,
+    classes: options.classes ?? saved.classes,
+    labelsAt: options.labelsAt ?? saved.labelsAt,
+  });
   checkClasses(checkpoint, test.classes, folder);
 
   // above all classes of the folder, also where only some are chosen: so that the heights of two runs can be compared

@@ -1,5 +1,6 @@
 import type { DataSet } from '../../core/index.ts';
 import { openDataSet } from '../../operators/index.ts';
+import { type ClassChoice, chooseClasses } from '../run/chooseClasses.ts';
 import { IndexingProgress } from '../terminal/indexing.ts';
 import type { Output } from '../terminal/output.ts';
 import { Interrupted, onInterrupt } from './interrupt.ts';
@@ -22,4 +23,11 @@ export async function openTold(dir: string, options: Options, output: Output): P
     progress.end();
     own?.close();
   }
+}
+
+/** `openTold`, of that the part that `--classes` and `--labels-at` choose. */
+export async function openChosen(dir: string, options: Options & Omit<ClassChoice, 'dir'>, output: Output): Promise<DataSet> {
+  const { classes, labelsAt, wordnet, ...rest } = options;
+  const [set] = await chooseClasses([await openTold(dir, rest, output)], { dir, classes, labelsAt, wordnet });
+  return set;
 }

@@ -24,6 +24,7 @@ const placeholders: Readonly<Record<string, string>> = {
   weights: 'FILE',
   data: 'DIR',
   classes: 'SYNSETS',
+  labelsAt: 'N|SYNSETS',
   wordnet: 'DIR',
   size: 'PX',
   out: 'DIR',

@@ -103,7 +103,12 @@ export async function prepare({ pipeline, given, tell, introduce, signal, indexi
     const { layout } = options;
     const open = (split: 'train' | 'test') => openDataSet(dataFolder, { split, layout, signal, indexing });
     const whole = [await open('train'), await open('test')];
-    const [trainSet, testSet] = await chooseClasses(whole, { dir: dataFolder, classes: options.classes, wordnet: options.wordnet });
+    const [trainSet, testSet] = await chooseClasses(whole, {
+      dir: dataFolder,
+      classes: options.classes,
+      labelsAt: options.labelsAt,
+      wordnet: options.wordnet,
+    });
     const data = { train: trainSet, test: testSet };
     const { classes } = data.train;
     checkSameClasses(dataFolder, data);

@@ -55,6 +55,24 @@ describe('ImageNet layouts', () => {
   const packedKit = async () => gzipSync(await tarOf(Object.entries(kitFiles).map(([name, content]) => [name, content] as const)));
   const validation = () => tarOf([3, 1, 4, 2].map(i => [image(i), `picture ${i}`] as const));
 
+  it("should know the classes of torchvision's folders by the development kit beside them, or say why not", async () => {
+    const files = ids.flatMap(id => [`train/${id}/${id}_1.JPEG`, `val/${id}/${image(1)}`]);
+    await write({ ...Object.fromEntries(files.map(name => [name, 'x'])), ...kitFiles });
+    for (const split of ['train', 'test'] as const) {
+      const set = await open(split);
+      assert.deepEqual([set.names, set.labels, set.warnings], [names, [0, 1, 2], []]);
+      assert.match(set.description, /^image folder /);
+    }
+    await write({ 'train/n99999999/1.JPEG': 'x' });
+    const { names: some, warnings } = await open('train');
+    assert.equal(some?.[3], 'n99999999');
+    assert.deepEqual(warnings, ['one class (n99999999) the synsets beside the folders do not name: they may be of other data']);
+    await write({ 'ILSVRC2012_devkit_t12/data/meta.mat': 'x' });
+    const { names: none, warnings: why, labels } = await open('train');
+    assert.deepEqual([none, labels], [undefined, [0, 1, 2, 3]]);
+    assert.match(why?.[0] ?? '', /^classes go without names: .*meta\.mat: expected /);
+  });
+
   it('should read the archives in place, classes sorted by synset, validation labels translated @smoke', async () => {
     await write({
       'ILSVRC2012_img_train.tar': await train(),

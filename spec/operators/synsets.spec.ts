@@ -5,7 +5,7 @@ import { readWordNet } from '../../core/data/imagenet/wordnet.ts';
 import { type Found, pull } from '../../core/data/pull.ts';
 import type { Box, DataSet, Sample } from '../../core/data/sample.ts';
 import { Demand } from '../../core/index.ts';
-import { atSynsets, withinSynsets } from '../../operators/index.ts';
+import { atLevel, atSynsets, withinSynsets } from '../../operators/index.ts';
 import { useTemporaryFolder, writeFiles } from '../dataFixtures.ts';
 import { nounClasses, nouns } from '../imagenetFixtures.ts';
 
@@ -67,6 +67,26 @@ describe('data sets by synsets', () => {
     const { counts: _, ...uncounted } = whole;
     assert.equal(atSynsets(uncounted, hierarchy, ['vehicle', 'mammal']).size, undefined, 'not known without a scan');
     assert.equal(atSynsets(uncounted, hierarchy, ['entity', 'mammal']).size, order.length, 'nothing is left out');
+  });
+
+  it('should have the labels of a level, and keep what lies above it', async () => {
+    // entity / animal, vehicle, crane (the machine) / domestic animal, mammal, crane (the bird), cab, tram / canine …
+    const set = atLevel(whole, hierarchy, 2);
+    assert.deepEqual(set.classes, ['n01861778', 'n02012849', 'n02930766', 'n03126707', 'n04335435']);
+    assert.deepEqual(set.names?.slice(0, 2), ['mammal, mammalian', 'crane']);
+    assert.deepEqual([set.counts, set.size], [[2 + 3 + 4, 1, 5, 6, 7], order.length]);
+    assert.deepEqual(
+      (await all(set)).map(({ label }) => label),
+      order.map(label => [1, 0, 0, 0, 2, 3, 4][label]),
+    );
+    assert.equal(set.description, 'pictures; labelled at level 2 as 5 classes');
+    assert.deepEqual(hierarchy.pathTo('n02119789'), ['n00001740', 'n00015388', 'n01861778', 'n02083346', 'n02119789']);
+    assert.deepEqual(atLevel(whole, hierarchy, 9).classes, whole.classes, 'below all of them');
+    assert.throws(
+      () => atLevel(whole, hierarchy, 0),
+      /^MillraceError: classes at level 0: expected at least two synsets, got one, n00001740 \(entity\)\. Take/,
+    );
+    assert.throws(() => atLevel(whole, hierarchy, 1.5), /expected a whole number of steps below the top, from 0, got 1\.5\./);
   });
 
   it('should give back the places of what is left out, and hold the bound', async () => {

@@ -64,6 +64,40 @@ describe('training below a synset', () => {
     assert.match(stdout, /\nhierarchical error \S+, of five guesses 0\S* {2}\(0 to 5; WordNet in .*words\)\n/);
   });
 
+  it('should train and evaluate with labels further up', async () => {
+    const out = join(folder.path, 'level');
+    const place = ['--data', data(), '--wordnet', words()];
+    const trained = await millrace('train', ...small, ...place, '--labels-at', 'mammal,vehicle', '--out', out, '--json');
+    assert.equal(trained.status, 0, trained.stderr);
+    const { data: saved, options } = JSON.parse(await readFile(join(out, 'config.json'), 'utf8'));
+    assert.deepEqual([saved.classes, options.labelsAt], [['n01861778', 'n04524313'], 'mammal,vehicle']);
+    const { status, summary, stderr } = await millrace('evaluate', out, '--device', 'wasm', '--threads', '1', '--json');
+    assert.equal(status, 0, stderr);
+    assert.deepEqual([summary.images, summary.top1, summary.top5], [20, trained.summary.top1, 1]);
+    // a mammal taken for a vehicle costs as much as the top is high
+    assert.equal(summary.hierarchical1, 5 * (1 - Number(summary.top1)));
+    const other = await millrace('evaluate', out, '--labels-at', '1', '--device', 'wasm', '--threads', '1');
+    assert.match(other.stderr, /expected the classes of the checkpoint: 2 \(n01861778, n04524313\), got 2 \(n00015388, n04524313\)\./);
+
+    const told = await millrace(
+      'data',
+      ...place.slice(1, 2),
+      '--labels-at',
+      '2',
+      '--classes',
+      'mammal,vehicle',
+      ...place.slice(2),
+      '--json',
+    );
+    const [{ classes, per_class, description }] = told.summary.splits as { classes: number; per_class: object; description: string }[];
+    assert.deepEqual([classes, per_class], [3, { min: 8, mean: 40 / 3, max: 24 }]);
+    assert.match(description, /; of these the 5 classes below "mammal", "vehicle"; labelled at level 2 as 3 classes$/);
+    const shards = join(folder.path, 'shards');
+    const written = await millrace('data', data(), 'shard', shards, '--classes', 'vehicle', ...place.slice(2));
+    assert.equal(written.status, 0, written.stderr);
+    assert.equal(await readFile(join(shards, 'classes.txt'), 'utf8'), 'n02930766\nn04335435\n');
+  });
+
   it('should refuse what has no such classes', async () => {
     const train = (...args: string[]) => millrace('train', ...small, '--data', data(), '--wordnet', words(), ...args);
     const alone = await train('--classes', 'kit fox');

@@ -133,6 +133,16 @@ export class Hierarchy {
     return this.ancestorsOf(id).find(each => among.has(each));
   }
 
+  /**
+   * The synset and all above it on one path, the top first: of several parents the one that the source names first, as `data DIR tree` puts
+   * what is below a synset. Its place in the path is its level.
+   */
+  pathTo(id: string): readonly string[] {
+    const path = [this.synset(id).id];
+    for (let [above] = this.synset(id).parents; above !== undefined; [above] = this.#synsets.get(above)!.parents) path.unshift(above);
+    return path;
+  }
+
   /** Edges on the longest path down to a class. A class that no other is below has 0. */
   height(id: string): number {
     return this.#heights.get(this.synset(id).id)!;

@@ -11,6 +11,13 @@ export interface DataAction {
   /** Returns the exit status; ends with `output.summary(…)`. */
   run(context: DataActionContext): Promise<number>;
 }
+/** What is looked at, for those that look at a part. */
+export interface ChosenOptions {
+  readonly layout?: string;
+  readonly classes?: string;
+  readonly labelsAt?: string;
+  readonly wordnet?: string;
+}
 export interface DataActionContext {
   readonly dir: string;
   readonly target: string | undefined;

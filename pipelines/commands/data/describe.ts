@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { type DataSet, MillraceError } from '../../../core/index.ts';
 import { onInterrupt } from '../interrupt.ts';
-import { openTold } from '../openTold.ts';
-import type { DataActionContext } from './action.ts';
+import { openChosen } from '../openTold.ts';
+import type { ChosenOptions, DataActionContext } from './action.ts';
 import { type Spread, survey, surveyText } from './survey.ts';
 import { verifiedText, verify } from './verify.ts';
 
@@ -27,7 +27,7 @@ export async function describeData(context: DataActionContext): Promise<number> 
 type Interrupt = Pick<ReturnType<typeof onInterrupt>, 'signal'>;
 
 async function describe({ dir, output, options }: DataActionContext, interrupt: Interrupt | undefined): Promise<number> {
-  const { layout, workers } = options as { layout?: string; workers?: number };
+  const { layout, workers, classes, labelsAt, wordnet } = options as ChosenOptions & { workers?: number };
   const folder = resolve(dir);
   const rows: object[] = [];
   let bad = 0;
@@ -35,7 +35,7 @@ async function describe({ dir, output, options }: DataActionContext, interrupt: 
   for (const split of ['train', 'test'] as const) {
     let set: DataSet;
     try {
-      set = await openTold(folder, { split, layout, signal: interrupt?.signal }, output);
+      set = await openChosen(folder, { split, layout, classes, labelsAt, wordnet, signal: interrupt?.signal }, output);
     } catch (error) {
       // a part may be missing; a folder that nobody knows has neither
       if (split === 'train' || !(error instanceof MillraceError)) throw error;

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { didYouMean, fail } from '../../../core/index.ts';
+import { classesHelp, labelsAtHelp } from '../../run/chooseClasses.ts';
 import type { Output } from '../../terminal/output.ts';
 import type { DataAction } from './action.ts';
 import { describeData } from './describe.ts';
@@ -16,6 +17,8 @@ export const dataOptions = (): readonly Option[] => [
     if (/^[1-9]\d*$/.test(text)) return Number(text);
     throw new InvalidArgumentError('It must be a whole number of 1 or more.');
   }),
+  new Option('--classes <SYNSETS>', classesHelp),
+  new Option('--labels-at <N|SYNSETS>', labelsAtHelp),
   ...dataActions.flatMap(action => action.options?.() ?? []),
 ];
 

@@ -6,15 +6,14 @@ import { type Augmentation, augment, decode, horizontalFlip, pixels } from '../.
 import { cropTo } from '../../cropTo.ts';
 import { fitTo } from '../../fitTo.ts';
 import { chooseSize, lookAt } from '../../run/chooseImages.ts';
-import { openTold } from '../openTold.ts';
-import type { DataAction, DataActionContext } from './action.ts';
+import { openChosen } from '../openTold.ts';
+import type { ChosenOptions, DataAction, DataActionContext } from './action.ts';
 import { contactSheet, type Tile } from './contactSheet.ts';
 
 const ways = ['train', 'test', 'none'] as const;
-interface PreviewOptions {
+interface PreviewOptions extends ChosenOptions {
   readonly out: string;
   readonly count: number;
-  readonly layout?: string;
   readonly augment: (typeof ways)[number];
 }
 
@@ -41,9 +40,9 @@ export const preview: DataAction = {
 const mostTiles = 400;
 
 async function writePreview({ dir, options, output }: DataActionContext): Promise<number> {
-  const { out, count, augment: way, layout } = options as unknown as PreviewOptions;
+  const { out, count, augment: way, layout, classes, labelsAt, wordnet } = options as unknown as PreviewOptions;
   const split = way === 'test' ? 'test' : 'train';
-  const data = await openTold(resolve(dir), { split, layout }, output);
+  const data = await openChosen(resolve(dir), { split, layout, classes, labelsAt, wordnet }, output);
   const images = chooseSize(await lookAt(data), undefined, undefined);
   const lists: Readonly<Record<PreviewOptions['augment'], readonly Augmentation[]>> = {
     train: [...cropTo(images), horizontalFlip()],

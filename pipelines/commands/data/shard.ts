@@ -18,20 +18,18 @@ import { CountProgress } from '../../terminal/countProgress.ts';
 import { bytes as bytesText } from '../../terminal/format.ts';
 import type { Output } from '../../terminal/output.ts';
 import { onInterrupt } from '../interrupt.ts';
-import { openTold } from '../openTold.ts';
-import type { DataAction, DataActionContext } from './action.ts';
+import { openChosen } from '../openTold.ts';
+import type { ChosenOptions, DataAction, DataActionContext } from './action.ts';
 import { eachSample } from './eachSample.ts';
 
 const splits = ['train', 'test'] as const;
 type Split = (typeof splits)[number];
-interface ShardOptions {
+interface ShardOptions extends ChosenOptions {
   readonly shardBytes: number;
   readonly split: Split | 'both';
   readonly shuffle?: boolean;
   readonly seed: number;
   readonly onError: 'throw' | 'skip';
-  /** `--layout`. */
-  readonly layout?: string;
 }
 
 export const shard: DataAction = {
@@ -111,8 +109,9 @@ async function refuseFilled(out: string, output: Output): Promise<void> {
     output.warn(`left by a run that was killed, or is still running: ${left.map(name => join(dirname(out), name)).join(', ')}`);
 }
 
-async function openPart(dir: string, split: Split, { shuffle, layout }: ShardOptions, output: Output): Promise<DataSet> {
-  const set = await openTold(resolve(dir), { split, layout }, output);
+async function openPart(dir: string, split: Split, given: ShardOptions, output: Output): Promise<DataSet> {
+  const { shuffle, layout, classes, labelsAt, wordnet } = given;
+  const set = await openChosen(resolve(dir), { split, layout, classes, labelsAt, wordnet }, output);
   if (!shuffle || set.indexed) return set;
   const fix = 'Write the shards without it: what comes out has an index, and can be written once more with --shuffle.';
   throw fail(

@@ -24,7 +24,7 @@ export const tree: DataAction = {
 export const wordnetOption = (): Option =>
   new Option(
     '--wordnet <DIR>',
-    "where WordNet 3.0's data.noun is (default: the development kit beside the data, else Debian's wordnet-base)",
+    "for synsets: where WordNet 3.0's data.noun is (default: the development kit beside the data, else Debian's wordnet-base)",
   );
 
 /** A synset with several parents stands under each, and what is below it under the one that its source names first. */
