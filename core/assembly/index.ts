@@ -32,7 +32,7 @@ export { packFilters, packTurned, padImages } from './convPack';
 export { depthwise, depthwiseFilters, depthwiseInput } from './depthwise';
 export { dropout } from './dropout';
 export { add, copy, relu, reluGradient } from './elementwise';
-export { decodeBlock, jpegIntervals, jpegTable } from './jpegBits';
+export { decodeBlock, jpegIntervals, jpegTable, skipBlock } from './jpegBits';
 export { jpegColor } from './jpegColor';
 // the transforms are exported so that they stay functions of their own, with registers to themselves
 export { inverseTransformToFour, inverseTransformToTwo } from './jpegReduced';

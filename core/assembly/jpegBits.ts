@@ -5,10 +5,21 @@
 
 /** This many bits of the stream are looked up at once; codes and coefficients that fit in them take one step. */
 const LOOK: i32 = 10;
-/** In a table: by the next LOOK bits an entry (u32); by a code's length what to add to a code for its place among the symbols, the end of its codes in 16 bits (i32); the symbols. */
+/**
+ * In a table: by the next LOOK bits an entry (u32); by a code's length what to add to a code for its place among the symbols, the end of
+ * its codes in 16 bits (i32); the symbols; of AC coefficients also, by the next LOOK bits, the code in them (length, symbol) and how far
+ * all codes in them lead (u16 each).
+ */
 const OFFSETS: usize = 4 << LOOK;
 const ENDS: usize = OFFSETS + 4 * 17;
 const SYMBOLS: usize = ENDS + 4 * 17;
+const CODES: usize = SYMBOLS + 256;
+const LEAPS: usize = CODES + (2 << LOOK);
+const TABLE: usize = LEAPS + (2 << LOOK);
+/** A leap: bits to take, coefficients to pass from LEAP_PASSED on, and whether the block ends there. */
+const LEAP_BITS: i32 = 31;
+const LEAP_PASSED: i32 = 5;
+const LEAP_ENDS: i32 = 1 << 15;
 /** Bits that coefficients of 8-bit samples may have (T.81, tables F.1 and F.2). */
 const MOST_DC_BITS: i32 = 11;
 const MOST_AC_BITS: i32 = 10;
@@ -49,11 +60,11 @@ function bigEndian(address: usize): u64 {
 }
 
 /**
- * Builds the table of one Huffman code at `table` (5 KB) from its specification in the file: 16 numbers of codes by length, then the
+ * Builds the table of one Huffman code at `table` (9 KB) from its specification in the file: 16 numbers of codes by length, then the
  * symbols. 1 if it is one of coefficients of 8-bit images, else 0.
  */
 export function jpegTable(specification: usize, table: usize, dc: i32): i32 {
-  memory.fill(table, 0, SYMBOLS + 256);
+  memory.fill(table, 0, TABLE);
   let code = 0;
   let index = 0;
   for (let length = 1; length <= 16; length++, code <<= 1) {
@@ -70,7 +81,30 @@ export function jpegTable(specification: usize, table: usize, dc: i32): i32 {
     if (codes > 0 && code >= 1 << length) return 0;
     store<i32>(table + ENDS + (length << 2), code << (16 - length));
   }
+  if (!dc) fillLeaps(table);
   return 1;
+}
+
+/** Codes that lie in the LOOK bits one after the other; of the last one's coefficient the bits need not. 0: not one does. */
+function fillLeaps(table: usize): void {
+  for (let i = 0; i < 1 << LOOK; i++) {
+    let taken = 0;
+    let passed = 0;
+    let ends = 0;
+    while (taken < LOOK && !ends) {
+      const code = <i32>load<u16>(table + CODES + ((<usize>((i << taken) & ((1 << LOOK) - 1))) << 1));
+      const length = code & 255;
+      // what stands behind the window is not known
+      if (code === 0 || taken + length > LOOK) break;
+      const size = (code >> 8) & 15;
+      const run = code >> 12;
+      if (size === 0 && run < 15) ends = LEAP_ENDS;
+      else if (passed + run + 1 > 63) break;
+      else passed += run + 1;
+      taken += length + size;
+    }
+    store<u16>(table + LEAPS + ((<usize>i) << 1), ends | (passed << LEAP_PASSED) | taken);
+  }
 }
 
 /**
@@ -88,6 +122,7 @@ function fill(table: usize, code: i32, length: i32, symbol: i32, dc: i32): void 
       entry = (value << 16) | (dc ? 128 << 8 : ((symbol >> 4) + 1) << 8) | (length + size);
     } else entry = (symbol << 8) | length;
     store<i32>(table + (((code << rest) | j) << 2), entry);
+    store<u16>(table + CODES + (((code << rest) | j) << 1), (symbol << 8) | length);
   }
 }
 
@@ -103,33 +138,82 @@ function longCode(table: usize, next: u64): i32 {
   return 0;
 }
 
-/** One block of coefficients, in natural order (i16 [8, 8]) over zeros. 0 if the stream is damaged, else 1 + the place in zigzag order of the last one. */
-export function decodeBlock(block: usize, dc: usize, ac: usize, predictor: usize): i32 {
-  let next = bits;
-  let held = count;
-  let from = at;
-
-  next |= bigEndian(from) >> held;
-  from += (63 - held) >> 3;
-  held |= 56;
+/** The first coefficient of a block, as a change of the last one. 0 if the stream is damaged. */
+function decodeMean(dc: usize, predictor: usize): bool {
+  let next = bits | (bigEndian(at) >> count);
+  at += (63 - count) >> 3;
+  let held = count | 56;
   let entry = load<i32>(dc + ((<usize>(next >> (64 - LOOK))) << 2));
   let difference = entry >> 16;
   if (!(entry & 0x8000)) {
     if (entry === 0) entry = longCode(dc, next);
-    if (entry === 0) return 0;
+    if (entry === 0) return false;
     next <<= entry & 255;
     held -= entry & 255;
     const size = (entry >> 8) & 127;
     if (size > 0) difference = extended(next, size);
     entry = size;
   }
-  next <<= entry & 255;
-  held -= entry & 255;
+  bits = next << (entry & 255);
+  count = held - (entry & 255);
   const value = load<i32>(predictor) + difference;
-  if (value > MOST_DC || value < -MOST_DC) return 0;
   store<i32>(predictor, value);
-  store<i16>(block, value);
+  return value <= MOST_DC && value >= -MOST_DC;
+}
 
+/**
+ * As `decodeBlock`, of whose coefficients nothing but the first is wanted, at `predictor`: the codes of the others are passed several
+ * at a time. 0 if the stream is damaged.
+ */
+export function skipBlock(dc: usize, ac: usize, predictor: usize): bool {
+  if (!decodeMean(dc, predictor)) return false;
+  let next = bits;
+  let held = count;
+  let from = at;
+  let k = 0;
+  while (k < 63) {
+    next |= bigEndian(from) >> held;
+    from += (63 - held) >> 3;
+    held |= 56;
+    // a leap takes up to 20 bits; behind one as many are left as any code needs
+    let leap = <i32>load<u16>(ac + LEAPS + ((<usize>(next >> (64 - LOOK))) << 1));
+    // codes behind the block's end are not this one's
+    if (leap && k + ((leap >> LEAP_PASSED) & 63) < 63) {
+      k += (leap >> LEAP_PASSED) & 63;
+      next <<= leap & LEAP_BITS;
+      held -= leap & LEAP_BITS;
+      if (leap & LEAP_ENDS) break;
+      leap = <i32>load<u16>(ac + LEAPS + ((<usize>(next >> (64 - LOOK))) << 1));
+      if (leap && k + ((leap >> LEAP_PASSED) & 63) < 63) {
+        k += (leap >> LEAP_PASSED) & 63;
+        next <<= leap & LEAP_BITS;
+        held -= leap & LEAP_BITS;
+        if (leap & LEAP_ENDS) break;
+        continue;
+      }
+    }
+    const code = <i32>load<u16>(ac + CODES + ((<usize>(next >> (64 - LOOK))) << 1)) || longCode(ac, next);
+    if (code === 0) return false;
+    const length = (code & 255) + ((code >> 8) & 15);
+    next <<= length;
+    held -= length;
+    if (!(code & 0xf00) && code >> 12 < 15) break;
+    k += (code >> 12) + 1;
+  }
+  bits = next;
+  count = held;
+  at = from;
+  return k <= 63;
+}
+
+/** One block of coefficients, in natural order (i16 [8, 8]) over zeros. 0 if the stream is damaged, else 1 + the place in zigzag order of the last one. */
+export function decodeBlock(block: usize, dc: usize, ac: usize, predictor: usize): i32 {
+  if (!decodeMean(dc, predictor)) return 0;
+  store<i16>(block, load<i32>(predictor));
+  let next = bits;
+  let held = count;
+  let from = at;
+  let entry: i32;
   let k: usize = 0;
   while (k < 63) {
     next |= bigEndian(from) >> held;

@@ -1,5 +1,5 @@
 /** A baseline scan to planes of samples, at full size or reduced: only what a crop needs is transformed, though every code up to its end must be read. */
-import { beginBits, decodeBlock, usedBits } from './jpegBits';
+import { beginBits, decodeBlock, skipBlock, usedBits } from './jpegBits';
 import { inverseTransformToFour, inverseTransformToTwo } from './jpegReduced';
 import { inverseTransform, inverseTransformOfMean } from './jpegTransform';
 
@@ -12,8 +12,8 @@ const COMPONENT: usize = 36;
 
 /**
  * Units are MCUs. Of the rows from `firstRow` to `endRow` the columns from `firstColumn` to `endColumn` are written to the components'
- * planes, which begin there, at the size that the components' blocks are to have. `intervals`: begin and end of each restart interval of `every` units (0: the only one). `blocks`: 256
- * zero bytes. `whole`: `endRow` is the image's last. 1, or 0 if the stream is damaged.
+ * planes, which begin there, at the size that the components' blocks are to have. `intervals`: begin and end of each restart interval
+ * of `every` units (0: the only one). `block`: 128 zero bytes. `whole`: `endRow` is the image's last. 1, or 0 if the stream is damaged.
  */
 export function jpegScan(
   intervals: usize,
@@ -25,10 +25,9 @@ export function jpegScan(
   endColumn: i32,
   components: usize,
   count: i32,
-  blocks: usize,
+  block: usize,
   whole: i32,
 ): i32 {
-  const unused = blocks + 128;
   const pastComponents = components + <usize>count * COMPONENT;
   let begin = <usize>load<u32>(intervals);
   let length = (<i64>load<u32>(intervals, 4) - <i64>begin) << 3;
@@ -53,7 +52,7 @@ export function jpegScan(
         const dc = <usize>load<u32>(component, 8);
         const ac = <usize>load<u32>(component, 12);
         if (!wanted) {
-          for (let i = across * down; i > 0; i--) if (!decodeBlock(unused, dc, ac, component + 28)) return 0;
+          for (let i = across * down; i > 0; i--) if (!skipBlock(dc, ac, component + 28)) return 0;
           continue;
         }
         const quantization = <usize>load<u32>(component, 16);
@@ -63,14 +62,14 @@ export function jpegScan(
           <usize>load<u32>(component, 20) + <usize>(size * ((row - firstRow) * down * stride + (column - firstColumn) * across));
         for (let v = 0; v < down; v++) {
           for (let h = 0; h < across; h++) {
-            const coefficients = size === 1 ? unused : blocks;
-            const last = decodeBlock(coefficients, dc, ac, component + 28);
-            if (!last || abs(load<i32>(component, 28) * <i32>load<i16>(quantization)) > MOST_MEAN) return 0;
+            const last = size === 1 ? <i32>skipBlock(dc, ac, component + 28) : decodeBlock(block, dc, ac, component + 28);
+            const mean = load<i32>(component, 28) * <i32>load<i16>(quantization);
+            if (!last || abs(mean) > MOST_MEAN) return 0;
             const to = corner + <usize>(size * (v * stride + h));
-            if (last === 1 || size === 1) inverseTransformOfMean(coefficients, quantization, to, stride, size);
-            else if (size === 8) inverseTransform(blocks, quantization, to, stride);
-            else if (size === 4) inverseTransformToFour(blocks, quantization, to, stride);
-            else inverseTransformToTwo(blocks, quantization, to, stride);
+            if (last === 1) inverseTransformOfMean(mean, to, stride, size);
+            else if (size === 8) inverseTransform(block, quantization, to, stride);
+            else if (size === 4) inverseTransformToFour(block, quantization, to, stride);
+            else inverseTransformToTwo(block, quantization, to, stride);
           }
         }
       }

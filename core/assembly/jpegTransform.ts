@@ -146,10 +146,9 @@ export function inverseTransform(x: usize, quantization: usize, y: usize, stride
   }
 }
 
-/** The same of a block whose only coefficient is the first one, to `size` × `size` samples: 8, 4, 2 or 1. */
-export function inverseTransformOfMean(x: usize, quantization: usize, y: usize, stride: i32, size: i32): void {
-  const mean = (<i32>load<i16>(x) * <i32>load<i16>(quantization) + 4) >> 3;
-  store<i16>(x, 0);
+/** The same of a block whose only coefficient is the first one, times its quantization: `size` × `size` samples, 8, 4, 2 or 1 a side. */
+export function inverseTransformOfMean(coefficient: i32, y: usize, stride: i32, size: i32): void {
+  const mean = (coefficient + 4) >> 3;
   const row = i8x16.splat(<i8>max(0, min(255, mean + 128)));
   if (size === 8) for (let i = 0; i < 8; i++, y += <usize>stride) v128.store64_lane(y, row, 0);
   else if (size === 4) for (let i = 0; i < 4; i++, y += <usize>stride) v128.store32_lane(y, row, 0);

@@ -5,7 +5,7 @@ import type { RawPixels } from './rawPixels.ts';
 import type { Reduction } from './reduction.ts';
 
 /** Of the routines in `core/assembly/jpegBits.ts` and `jpegScan.ts`. */
-const TABLE_BYTES = 4096 + 2 * 4 * 17 + 256;
+const TABLE_BYTES = 4096 + 2 * 4 * 17 + 256 + 2 * 2048;
 const COMPONENT_WORDS = 9;
 const MARGIN = 64;
 
@@ -64,8 +64,8 @@ export function decodeJpeg(
     return { plane, stride };
   });
   if (tables.damaged) return damaged;
-  const blocks = memory.take(256);
-  memory.bytes(blocks, 256).fill(0);
+  const block = memory.take(128);
+  memory.bytes(block, 128).fill(0);
   const { firstRow, endRow, firstColumn, endColumn } = units;
   const read = routines.jpegScan(
     bounds,
@@ -77,7 +77,7 @@ export function decodeJpeg(
     endColumn,
     memory.put(description),
     components.length,
-    blocks,
+    block,
     endRow === rows ? 1 : 0,
   );
   if (!read) return damaged;

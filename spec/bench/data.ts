@@ -1,6 +1,7 @@
 /**
  * The data stages against PyTorch's DataLoader and against a bare loop of sharp calls, alternating in one run, on files like
  * ImageNet's: randomResizedCrop(224), flip, normalise. `npx tsx spec/bench/data.ts [--workers 2] [--rounds 3] [--python python3]`
+ * With larger ones, `--photo 2000x1500`, also against our own stages that decode each in full.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -15,21 +16,26 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '6' },
     python: { type: 'string', default: '/usr/bin/python3' },
+    photo: { type: 'string', default: '500x375' },
     json: { type: 'boolean', default: false },
   },
 });
 const folder = await mkdtemp(join(tmpdir(), 'millrace-photos-'));
 const beside = (name: string) => new URL(name, import.meta.url).pathname;
 const { workers, seconds } = values;
+const [width, height] = values.photo.split('x').map(Number);
+const large = width > 500;
 const ours = [beside('../../pipelines/bin.ts'), 'bench', 'data', '--data', folder, '--size', '224', '--json'];
+const millrace = [process.execPath, '--import', 'tsx', ...ours, '--workers', workers, '--seconds', seconds];
 const contestants: Record<string, readonly string[]> = {
-  millrace: [process.execPath, '--import', 'tsx', ...ours, '--workers', workers, '--seconds', seconds],
+  millrace,
+  ...(large && { 'in full': [...millrace, '--shrink-on-load', 'never'] }),
   DataLoader: [values.python, beside('peers/dataloader.py'), folder, workers, seconds],
   'sharp loop': [process.execPath, '--import', 'tsx', beside('peers/sharpLoop.ts'), folder, workers, seconds],
 };
 
 try {
-  await makePhotos(folder);
+  await makePhotos(folder, { width, height, ...(large && { different: 12 }) });
   const rates: Record<string, number[]> = {};
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const [name, command] of Object.entries(contestants)) {

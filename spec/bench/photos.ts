@@ -3,23 +3,33 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { hash } from '../../core/random.ts';
 
-const [width, height] = [500, 375];
-/** Grid sizes and amplitudes whose sum has a photograph's spectrum, roughly 1/f. */
+/** Grid sizes and amplitudes whose sum has a photograph's spectrum, roughly 1/f; of a large picture up to half of its columns. */
 const octaves = [
   [4, 60],
   [12, 40],
   [40, 25],
   [120, 14],
   [250, 8],
+  [500, 6],
+  [1000, 5],
 ] as const;
 
-/** JPEG files like ImageNet's: 500 × 375, quality 95, 60 KB, in `train/` and `test/` with `classes` folders each. */
+export interface PhotoOptions {
+  readonly classes?: number;
+  readonly perClass?: number;
+  readonly width?: number;
+  readonly height?: number;
+  /** How many are made; the other files are copies. */
+  readonly different?: number;
+}
+
+/** JPEG files like ImageNet's: 500 × 375 unless told, quality 95, then 60 KB, in `train/` and `test/` with `classes` folders each. */
 export async function makePhotos(
   folder: string,
-  { classes = 4, perClass = 64 }: { classes?: number; perClass?: number } = {},
+  { classes = 4, perClass = 64, width = 500, height = 375, different = 64 }: PhotoOptions = {},
 ): Promise<void> {
-  const different = 64;
-  const photos = await Promise.all(Array.from({ length: different }, (_, seed) => photo(seed)));
+  const photos: Buffer[] = [];
+  for (let seed = 0; seed < different; seed++) photos.push(await photo(seed, width, height));
   for (const [split, count] of [
     ['train', perClass],
     ['test', Math.ceil(perClass / 4)],
@@ -32,9 +42,10 @@ export async function makePhotos(
   }
 }
 
-async function photo(seed: number): Promise<Buffer> {
+export async function photo(seed: number, width: number, height: number): Promise<Buffer> {
   const sum = new Float32Array(width * height * 3).fill(128);
   for (const [columns, amplitude] of octaves) {
+    if (columns > width / 2) continue;
     const rows = Math.max(3, Math.round((columns * height) / width));
     const grid = Buffer.from(Array.from({ length: columns * rows * 3 }, (_, i) => hash(seed, columns, i) & 255));
     const grown = await sharp(grid, { raw: { width: columns, height: rows, channels: 3 } })
