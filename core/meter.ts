@@ -19,6 +19,8 @@ export class Meter {
   itemsIn = 0;
   itemsOut = 0;
   dropped = 0;
+  /** Of these, how many were inside when the pipeline was left. */
+  returned = 0;
   bytes = 0;
   /** Where it works, and how many of its items at once (worker threads). */
   runs: Place = 'main';
@@ -98,6 +100,12 @@ export class Meter {
     this.latency.record(tookMs, count);
   }
 
+  /** They will not either: whoever takes what comes out has left, or the pipeline failed. */
+  giveBack(count: number, enteredMs: number): void {
+    this.returned += count;
+    this.drop(count, enteredMs);
+  }
+
   #gone(count: number, enteredMs: number): void {
     const now = this.#advance();
     this.depth -= count;
@@ -158,9 +166,9 @@ export class Meter {
 
   read(): MeterReading {
     const now = this.#advance();
-    const { itemsIn, itemsOut, dropped, bytes, runs, parallel, passive, busyMs, depth, peakDepth, bound, name } = this;
+    const { itemsIn, itemsOut, dropped, returned, bytes, runs, parallel, passive, busyMs, depth, peakDepth, bound, name } = this;
     return {
-      ...{ name, itemsIn, itemsOut, dropped, bytes, runs, parallel, passive, busyMs, depth, peakDepth, bound },
+      ...{ name, itemsIn, itemsOut, dropped, returned, bytes, runs, parallel, passive, busyMs, depth, peakDepth, bound },
       mainMs: this.main.ms,
       behindMs: this.behind.ms,
       waitUpstreamMs: this.#waits.upstream,
@@ -227,9 +235,10 @@ export class MeterSet {
   /** A pass with this model begins: what its device did before the first one is not counted. */
   uses(device: DeviceMeter): void {
     if (++this.#passes === 2) this.warm = this.read();
+    // an evaluation in between has had it for itself
+    device.trace = this.trace;
     if (this.device === device) return;
     this.device = device;
-    device.trace = this.trace;
     this.#deviceBefore = device.read();
   }
 

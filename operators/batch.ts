@@ -84,7 +84,7 @@ class Filling implements Delivery {
   epochEnd(state: PipelineState, resumed: boolean): void {
     this.#state = state;
     if (this.#samples.length > 0 && !this.dropLast) this.#emit();
-    this.close();
+    this.#forget('drop');
     this.#index = undefined;
     const usable = this.#usable;
     this.#usable = 0;
@@ -114,10 +114,13 @@ class Filling implements Delivery {
   }
 
   close(): void {
+    this.#forget('giveBack');
+  }
+  #forget(how: 'drop' | 'giveBack'): void {
     this.#pixels = [];
     const entered = this.#entered.splice(0);
     for (const [i, sample] of this.#samples.splice(0).entries()) {
-      sample.lease.demand.meters.stage('batch').drop(1, entered[i]);
+      sample.lease.demand.meters.stage('batch')[how](1, entered[i]);
       sample.lease.release();
     }
   }

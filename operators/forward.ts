@@ -92,7 +92,7 @@ export function forward(model: CompiledModel, { mode = 'train' }: { mode?: 'trai
 
       subscriber.add(() => {
         for (const { batch, enteredMs } of waiting.splice(0)) {
-          batch.lease.demand.meters.stage('forward').drop(batch.count, enteredMs);
+          batch.lease.demand.meters.stage('forward').giveBack(batch.count, enteredMs);
           batch.lease.release();
         }
       });

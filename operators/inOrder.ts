@@ -78,7 +78,7 @@ export class InOrder {
     this.#closed = true;
     this.#forgetNearest();
     for (const { sample, outcome, enteredMs } of this.#queue.splice(0)) {
-      if (outcome?.ok) this.#meter?.drop(1, enteredMs);
+      if (outcome?.ok) this.#meter?.giveBack(1, enteredMs);
       sample.lease.release();
     }
   }

@@ -1,6 +1,7 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
-import type { Meter, MeterSet } from '../core/meter.ts';
+import type { MeterSet } from '../core/meter.ts';
 import { charge } from '../core/profile/mainThread.ts';
+import { traceStage } from '../core/profile/trace.ts';
 import { countOf, metersOf } from './metered.ts';
 import { through } from './through.ts';
 
@@ -15,12 +16,14 @@ import { through } from './through.ts';
 export function meter<T>(name: string, { meters }: { readonly meters?: MeterSet } = {}): MonoTypeOperatorFunction<T> {
   return source =>
     new Observable<T>(subscriber => {
-      let stage: Meter | undefined = meters?.stage(name);
+      let set = meters;
       through(source, subscriber, {
         next(value) {
-          stage ??= metersOf(value, `meter("${name}")`).stage(name);
+          set ??= metersOf(value, `meter("${name}")`);
+          const stage = set.stage(name);
           stage.passive = true;
           stage.pass(countOf(value));
+          if (set.trace) traceStage(set, name, value, set.clock.now());
           const outer = charge(stage.main);
           try {
             subscriber.next(value);

@@ -2,6 +2,7 @@ import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import type { Lease } from '../core/data/demand.ts';
 import { fail, show } from '../core/errors.ts';
 import type { Meter, MeterSet } from '../core/meter.ts';
+import { traceStage } from '../core/profile/trace.ts';
 import { charged, handOn } from './charged.ts';
 import { through } from './through.ts';
 
@@ -26,7 +27,8 @@ export function metered<T, R>(name: string, operator: OperatorFunction<T, R>, op
     throw fail('usage', `metered("${name}")`, 'parallel to be a whole number, 1 or more', show(parallel), 'Change the number.');
   return source =>
     new Observable<R>(subscriber => {
-      let meter: Meter | undefined = options.meters?.stage(name);
+      let set = options.meters;
+      let meter: Meter | undefined = set?.stage(name);
       const inside = new Ages();
       /** While an item is on its way in: what came out meanwhile. */
       let out: number | undefined;
@@ -34,7 +36,8 @@ export function metered<T, R>(name: string, operator: OperatorFunction<T, R>, op
       let gone = 0;
 
       const enter = (value: T, into: Subscriber<T>) => {
-        meter ??= metersOf(value, `metered("${name}")`).stage(name);
+        set ??= metersOf(value, `metered("${name}")`);
+        meter ??= set.stage(name);
         meter.parallel = parallel;
         const count = countOf(value);
         const lease = leaseOf(value);
@@ -64,16 +67,22 @@ export function metered<T, R>(name: string, operator: OperatorFunction<T, R>, op
         own.itemsOut += back;
         // more came out than went in
         if (missing > back) inside.add(missing - back, own.enter(missing - back));
+        let since: number | undefined;
+        const left = (n: number, ms: number) => {
+          since ??= ms;
+          own.leave(n, ms);
+        };
         // foreign operators do not say which one it is
-        if (out === undefined) inside.oldest(count - back, (n, ms) => own.leave(n, ms));
+        if (out === undefined) inside.oldest(count - back, left);
         else {
           out += count;
-          inside.newest(count - back, (n, ms) => own.leave(n, ms));
+          inside.newest(count - back, left);
         }
+        if (set?.trace && since !== undefined) traceStage(set, name, value, since);
         handOn(own, subscriber, value);
       };
 
-      subscriber.add(() => inside.oldest(inside.count, (n, ms) => meter!.drop(n, ms)));
+      subscriber.add(() => inside.oldest(inside.count, (n, ms) => meter!.giveBack(n, ms)));
       const entered = new Observable<T>(into => through(source, into, { next: value => enter(value, into) }));
       through(operator(entered), subscriber, { next: leave });
     });

@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { PipelineState } from '../core/data/pipelineState.ts';
 import type { Pixels, Sample } from '../core/data/sample.ts';
+import { traceStage } from '../core/profile/trace.ts';
 import { handOn } from './charged.ts';
 import { InOrder } from './inOrder.ts';
 import { through } from './through.ts';
@@ -19,6 +20,7 @@ export function pixels(): OperatorFunction<Sample, Sample & { readonly pixels: P
         good(sample, pixels, state, enteredMs) {
           const meter = sample.lease.demand.meters.stage('pixels');
           meter.leave(1, enteredMs);
+          traceStage(sample.lease.demand.meters, 'pixels', sample, enteredMs);
           try {
             handOn(meter, subscriber, { ...sample, pixels, state });
           } finally {

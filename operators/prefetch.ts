@@ -3,6 +3,7 @@ import type { Demand } from '../core/data/demand.ts';
 import type { Batch } from '../core/data/sample.ts';
 import { HeldLeases } from '../core/data/sharedLease.ts';
 import { fail, show } from '../core/errors.ts';
+import { traceStage } from '../core/profile/trace.ts';
 import { charged, handOn } from './charged.ts';
 import { Claims } from './claims.ts';
 import { through } from './through.ts';
@@ -36,6 +37,7 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
       const hand = ({ batch, enteredMs }: (typeof waiting)[number]): void => {
         const meter = batch.lease.demand.meters.stage('prefetch');
         meter.leave(batch.count, enteredMs);
+        traceStage(batch.lease.demand.meters, 'prefetch', batch, enteredMs);
         inUse = true;
         account();
         const lease = new HeldLeases(batch.lease.demand, () => {
@@ -63,7 +65,7 @@ export function prefetch(batches: number): OperatorFunction<Batch, Batch> {
       };
       subscriber.add(() => {
         for (const { batch, enteredMs } of waiting.splice(0)) {
-          batch.lease.demand.meters.stage('prefetch').drop(batch.count, enteredMs);
+          batch.lease.demand.meters.stage('prefetch').giveBack(batch.count, enteredMs);
           batch.lease.release();
         }
       });

@@ -6,6 +6,7 @@ import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
 import type { Meter } from '../core/meter.ts';
 import { charge } from '../core/profile/mainThread.ts';
+import { traceStage } from '../core/profile/trace.ts';
 import { handOn } from './charged.ts';
 import { Claims } from './claims.ts';
 import { through } from './through.ts';
@@ -53,7 +54,7 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
         for (const { samples } of rounds) {
           while (samples.size > 0) {
             const { sample, enteredMs } = samples.take();
-            meter?.drop(1, enteredMs);
+            meter?.giveBack(1, enteredMs);
             sample.lease.release();
           }
         }
@@ -84,6 +85,9 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
           spare = samples;
         }
         meter!.leave(1, enteredMs);
+        // it keeps thousands at a time: shown is when one leaves
+        const { meters } = sample.lease.demand;
+        if (meters.trace) traceStage(meters, 'shuffle', sample, meters.clock.now());
         kept--;
         try {
           handOn(meter!, subscriber, { ...sample, buffer: sample.buffer === undefined ? buffer : severalShuffles });

@@ -136,7 +136,7 @@ class PictureJob implements ImageJob {
     if (this.#outcome) this.#slot?.give();
     else if (this.#ticket?.cancel()) {
       this.#slot?.give();
-      this.sample.meter.drop(1, this.#enteredMs);
+      this.sample.meter.giveBack(1, this.#enteredMs);
     }
     // Work that a worker has begun still writes into its cell, which goes back when it ends.
     this.#ticket = undefined;
@@ -220,7 +220,8 @@ class PictureJob implements ImageJob {
           meter.starvedBy = this.sample.lease.demand.room ? 'upstream' : 'downstream';
           const wanted = attempt === this.#attempt;
           if (wanted && end.ok && end.value.ok) meter.leave(1, enteredMs);
-          else meter.drop(1, enteredMs);
+          else if (wanted) meter.drop(1, enteredMs);
+          else meter.giveBack(1, enteredMs);
           if (!wanted) slot.give();
           else this.#settle(this.#outcomeOf(end, slot, upright));
         } finally {

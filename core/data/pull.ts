@@ -126,6 +126,11 @@ async function flow(
         const { key, label, index, picture, boxes, fault } = result.value;
         meter.pass(1, tookMs);
         meter.bytes += bytesIn(picture);
+        const { epoch } = stamp;
+        demand.meters.trace?.add({
+          ...{ track: 'source', kind: 'stage', name: 'source', beganMs: began, endedMs: began + tookMs },
+          sample: { epoch, index, key },
+        });
         const own = charge(meter.behind);
         try {
           subscriber.next({

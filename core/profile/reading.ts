@@ -9,7 +9,7 @@ import { type WorkersReading, workersSnapshot } from './workerMeter.ts';
 export interface MeterReading
   extends Pick<
       StageSnapshot,
-      'name' | 'itemsIn' | 'itemsOut' | 'dropped' | 'bytes' | 'runs' | 'parallel' | 'busyMs' | 'depth' | 'peakDepth' | 'bound'
+      'name' | 'itemsIn' | 'itemsOut' | 'dropped' | 'returned' | 'bytes' | 'runs' | 'parallel' | 'busyMs' | 'depth' | 'peakDepth' | 'bound'
     >,
     Pick<StageSnapshot, 'mainMs' | 'behindMs' | 'waitUpstreamMs' | 'waitDownstreamMs' | 'heldMs'> {
   readonly passive: boolean;
@@ -111,7 +111,7 @@ export function stageSnapshot(now: MeterReading, elapsedMs: number, fromMs: numb
   const done = itemsOut + dropped;
   const workers = now.workers && workersSnapshot(now.workers, elapsedMs, since?.workers);
   return {
-    ...{ name, runs, parallel, elapsedMs, itemsIn, itemsOut, dropped },
+    ...{ name, runs, parallel, elapsedMs, itemsIn, itemsOut, dropped, returned: of('returned') },
     inPerSecond: (itemsIn / elapsedMs) * 1000,
     itemsPerSecond: (itemsOut / elapsedMs) * 1000,
     capacityPerSecond: busyMs > 0 ? (done / busyMs) * 1000 * parallel : Number.POSITIVE_INFINITY,

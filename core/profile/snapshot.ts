@@ -42,6 +42,8 @@ export interface StageSnapshot {
   readonly itemsOut: number;
   /** Came in and will never go out: bad samples, what a filter left out, what was inside when the subscriber left. */
   readonly dropped: number;
+  /** Of these, what was inside when the subscriber left or the pipeline failed: nothing was wrong with it. */
+  readonly returned: number;
   readonly inPerSecond: number;
   readonly itemsPerSecond: number;
   /** What the stage could do if nothing else held it up, and no other stage used what it works with. Infinite without measurable work. */

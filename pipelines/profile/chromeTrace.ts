@@ -1,9 +1,10 @@
 import type { Profile, Span, Trace } from '../../core/index.ts';
+import { type Slice, stagesPid, Tracks } from './traceTracks.ts';
 
 /**
  * A trace in Chrome's format (Trace Event Format, JSON object form), which ui.perfetto.dev and chrome://tracing open: a track for
  * each stage, worker thread, device queue and compute thread, queue depths as counters, and arrows that follow each batch from the
- * files of its first and last sample through batch, forward and backward to the update.
+ * files of its first and last sample through all stages to the update. Of long runs not every sample is shown; `sample_tracks` says.
  */
 export interface ChromeTrace {
   readonly displayTimeUnit: 'ms';
@@ -24,128 +25,110 @@ export interface TraceEvent {
   readonly args?: Readonly<Record<string, unknown>>;
 }
 
-const groups = [
-  ['worker', 'worker threads'],
-  ['stage', 'stages'],
-  ['device', 'device'],
-  ['thread', 'compute threads (one step, kernel by kernel)'],
-] as const satisfies readonly (readonly [Span['kind'], string])[];
+/** What a worker does for a sample, and whose stage that is. */
+const inWorkers = ['read', 'decode', 'augment'];
 
-export function chromeTrace({ spans, lost }: Trace, profile: Profile | undefined, facts: Readonly<Record<string, string>>): ChromeTrace {
+export function chromeTrace(
+  { spans, lost, every }: Trace,
+  profile: Profile | undefined,
+  facts: Readonly<Record<string, string>>,
+): ChromeTrace {
   const fromMs = spans.reduce((least, { beganMs }) => Math.min(least, beganMs), Number.POSITIVE_INFINITY);
-  const at = (ms: number) => Math.max(0, (ms - fromMs) * 1000);
+  const ns = (ms: number) => Math.max(0, Math.round((ms - fromMs) * 1e6));
   const tracks = new Tracks();
-  const events = spans.flatMap(span => slices(span, tracks.of(span), at));
-  const flows = flowsOf(spans, tracks, at);
+  for (const { name } of profile?.total.stages ?? []) tracks.declare('stage', name);
+  const placed = [...spans]
+    .sort((a, b) => a.beganMs - b.beganMs)
+    .map((span): Placed => ({ span, slice: tracks.place(span, ns(span.beganMs), ns(span.endedMs)) }));
+  const events = placed.flatMap(each => slices(each, tracks));
+  const flows = flowsOf(placed);
+  const timed = [...events, ...flows, ...(profile ? depths(profile, ns) : [])].sort((a, b) => a.ts! - b.ts!);
   return {
     displayTimeUnit: 'ms',
-    otherData: { ...facts, spans: spans.length, lost_spans: lost },
-    traceEvents: [...tracks.names(), ...events, ...flows, ...(profile ? depths(profile, at) : [])],
+    otherData: { ...facts, spans: spans.length, lost_spans: lost, sample_tracks: every === 1 ? 'every sample' : `one sample of ${every}` },
+    traceEvents: [...tracks.names(), ...timed],
   };
 }
 
-interface Track {
-  readonly pid: number;
-  readonly tid: number;
+interface Placed {
+  readonly span: Span;
+  readonly slice: Slice;
 }
 
-/** Tracks in the order in which they were first seen, grouped as processes. */
-class Tracks {
-  readonly #known = new Map<string, Track & { readonly name: string }>();
-  of({ kind, track }: Span): Track {
-    const key = `${kind} ${track}`;
-    let known = this.#known.get(key);
-    if (!known) {
-      known = { pid: 1 + groups.findIndex(([each]) => each === kind), tid: this.#known.size + 1, name: track };
-      this.#known.set(key, known);
-    }
-    return known;
-  }
-  names(): TraceEvent[] {
-    const processes = groups.flatMap(([, name], i): TraceEvent[] => [
-      { ph: 'M', name: 'process_name', pid: i + 1, tid: 0, args: { name } },
-      { ph: 'M', name: 'process_sort_index', pid: i + 1, tid: 0, args: { sort_index: i + 1 } },
-    ]);
-    return [
-      ...processes,
-      ...[...this.#known.values()].map(({ pid, tid, name }): TraceEvent => ({ ph: 'M', name: 'thread_name', pid, tid, args: { name } })),
-    ];
-  }
+function event(label: string, cat: string, { pid, tid, beganNs, endedNs }: Slice, args?: TraceEvent['args']): TraceEvent {
+  return { ph: 'X', name: label, cat, pid, tid, ts: beganNs / 1000, dur: (endedNs - beganNs) / 1000, ...(args && { args }) };
 }
 
-/** A span, and its parts inside it. */
-function slices({ name, kind, beganMs, endedMs, sample, batch, parts }: Span, track: Track, at: (ms: number) => number): TraceEvent[] {
-  const slice = (label: string, from: number, to: number, args?: Readonly<Record<string, unknown>>): TraceEvent => ({
-    ph: 'X',
-    name: label,
-    cat: kind,
-    ...ids(track),
-    ts: at(from),
-    dur: Math.max(0, to - from) * 1000,
-    ...(args && { args }),
-  });
-  const about = sample ? { ...sample } : batch && { ...batch };
-  let from = beganMs;
-  const inner = (parts ?? [])
-    .filter(({ ms }) => ms > 0)
-    .map(part => {
-      const to = Math.min(endedMs, from + part.ms);
-      const made = slice(part.name, from, to);
-      from = to;
-      return made;
-    });
+/** A span, its parts inside it, and what of it is the work of stages that have no thread of their own. */
+function slices({ span, slice }: Placed, tracks: Tracks): TraceEvent[] {
+  const { name, kind, sample, batch, parts = [] } = span;
   const label = sample ? `sample ${sample.index}` : batch ? `${name} ${batch.index}` : name;
-  return [slice(label, beganMs, endedMs, about), ...inner];
+  const about = sample ?? batch;
+  let from = slice.beganNs;
+  const inner = parts.flatMap(part => {
+    const to = Math.min(slice.endedNs, from + Math.round(part.ms * 1e6));
+    if (to <= from) return [];
+    const own = { ...slice, beganNs: from, endedNs: to };
+    from = to;
+    const ofStage =
+      kind === 'worker' && inWorkers.includes(part.name)
+        ? [event(label, 'stage', tracks.place({ kind: 'stage', track: part.name }, own.beganNs, own.endedNs), { ...about })]
+        : [];
+    return [event(part.name, kind, own), ...ofStage];
+  });
+  return [event(label, kind, slice, about && { ...about }), ...inner];
 }
 
-const ids = ({ pid, tid }: Track): { pid: number; tid: number } => ({ pid, tid });
-
-/** Arrows of each batch: file → batch → forward → backward → optimize. */
-function flowsOf(spans: readonly Span[], tracks: Tracks, at: (ms: number) => number): TraceEvent[] {
-  const decoded = new Map<string, Span>();
-  const ways = new Map<string, { readonly first: Span; readonly later: Span[] }>();
-  for (const span of spans) {
-    if (span.sample) decoded.set(`${span.sample.epoch} ${span.sample.index}`, span);
-    if (!span.batch) continue;
-    const key = `${span.batch.epoch} ${span.batch.index}`;
-    if (span.samples) ways.set(key, { first: span, later: [] });
-    else ways.get(key)?.later.push(span);
-  }
-  const events: TraceEvent[] = [];
-  for (const [key, { first, later }] of ways) {
-    if (later.length === 0) continue;
-    const samples = first.samples!;
-    for (const [which, index] of [samples[0], samples.at(-1)].entries()) {
-      const file = decoded.get(`${first.batch!.epoch} ${index}`);
-      // the last sample's arrow only leads to the batch; the first one's goes on to the update
-      const way = [...(file ? [file] : []), first, ...(which === 0 ? later : [])];
-      if (way.length < 2) continue;
-      for (const [i, span] of way.entries()) {
-        const ph = i === 0 ? 's' : i === way.length - 1 ? 'f' : 't';
-        // a batch is begun before its last samples are there, and goes on when it is full
-        const ms = span === file ? (span.beganMs + span.endedMs) / 2 : span === first ? span.endedMs : span.beganMs;
-        const ts = at(ms);
-        events.push({ ph, name: 'batch', cat: 'flow', id: `${key} ${which}`, ...ids(tracks.of(span)), ts, ...(ph === 'f' && { bp: 'e' }) });
-      }
+/** Arrows of each batch: of its first sample file → … → batch → … → update, of its last one file → … → batch. */
+function flowsOf(placed: readonly Placed[]): TraceEvent[] {
+  const ofSamples = new Map<string, Placed[]>();
+  const ofBatches = new Map<string, { readonly first: Placed; readonly later: Placed[] }>();
+  for (const each of placed) {
+    const { sample, batch, samples } = each.span;
+    if (sample) {
+      const key = `${sample.epoch} ${sample.index}`;
+      ofSamples.set(key, [...(ofSamples.get(key) ?? []), each]);
+    } else if (batch) {
+      const key = `${batch.epoch} ${batch.index}`;
+      if (samples) ofBatches.set(key, { first: each, later: [] });
+      else ofBatches.get(key)?.later.push(each);
     }
   }
-  return events;
+  return [...ofBatches].flatMap(([key, { first, later }]) => {
+    // of long runs not every sample is in the trace
+    const known = first.span
+      .samples!.map(index => ofSamples.get(`${first.span.batch!.epoch} ${index}`) ?? [])
+      .filter(way => way.length > 0);
+    const ways = [
+      [...(known[0] ?? []), first, ...later],
+      [...(known.at(-1) ?? []), first],
+    ];
+    return ways.flatMap((way, which) => (way.length < 2 ? [] : arrows(way, first, `${key} ${which === 0 ? 'first' : 'last'}`)));
+  });
+}
+
+/** An arrow's ends bind to the slices that lie around them; both may not lie on a slice's end, where it is over. */
+function arrows(way: readonly Placed[], filling: Placed, id: string): TraceEvent[] {
+  let after = 0;
+  return way.map((each, i): TraceEvent => {
+    const { pid, tid, beganNs, endedNs } = each.slice;
+    // a batch is begun before its last samples are there, and goes on when it is full
+    const ideal = each === filling ? endedNs - 1 : each.span.sample ? Math.floor((beganNs + endedNs) / 2) : beganNs;
+    const at = Math.min(endedNs - 1, Math.max(ideal, after, beganNs));
+    after = at;
+    const ph = i === 0 ? 's' : i === way.length - 1 ? 'f' : 't';
+    return { ph, name: 'batch', cat: 'flow', id, pid, tid, ts: at / 1000, ...(ph === 'f' && { bp: 'e' }) };
+  });
 }
 
 /** How many samples each stage held over time. */
-function depths({ total }: Profile, at: (ms: number) => number): TraceEvent[] {
+function depths({ total }: Profile, ns: (ms: number) => number): TraceEvent[] {
   // the stages' clock stands still while nothing is inside; at its end it is the profile's time
   const toWall = total.atMs - total.elapsedMs;
   return total.stages.flatMap(({ name, depthOverTime: { fromMs, everyMs, means } }) =>
-    means.map(
-      (mean, i): TraceEvent => ({
-        ph: 'C',
-        name: `${name} holds`,
-        pid: 2,
-        tid: 0,
-        ts: at(toWall + fromMs + i * everyMs),
-        args: { samples: mean },
-      }),
-    ),
+    means.map((mean, i): TraceEvent => {
+      const ts = ns(toWall + fromMs + i * everyMs) / 1000;
+      return { ph: 'C', name: `${name} holds`, pid: stagesPid, tid: 0, ts, args: { samples: mean } };
+    }),
   );
 }

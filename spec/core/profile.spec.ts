@@ -16,7 +16,15 @@ interface Drawn {
 /** Ten seconds of a pipeline that let through `items`, on four cores. */
 function snapshotOf(items: number, stages: Record<string, Drawn>, busyCores = 1, steps = items / 32): PipelineSnapshot {
   const elapsedMs = 10_000;
-  const flow = { itemsIn: items, itemsOut: items, dropped: 0, inPerSecond: items / 10, itemsPerSecond: items / 10, capacityPerSecond: 0 };
+  const flow = {
+    itemsIn: items,
+    itemsOut: items,
+    dropped: 0,
+    returned: 0,
+    inPerSecond: items / 10,
+    itemsPerSecond: items / 10,
+    capacityPerSecond: 0,
+  };
   const rest = { waitUpstreamMs: 0, waitDownstreamMs: 0, depth: 0, meanDepth: 0, peakDepth: 0, bound: undefined, heldMs: 0, bytes: 0 };
   const depthOverTime = { fromMs: 0, everyMs: 10, means: [] };
   const all = Object.entries(stages).map(([name, { runs, busyMs, parallel = 1, deviceMs = 0 }]): StageSnapshot => {

@@ -8,6 +8,7 @@ import type { ProfileReport } from '../../pipelines/profile/profileReport.ts';
 import { excerpt } from '../../pipelines/profile/profileReport.ts';
 import { useTemporaryFolder } from '../dataFixtures.ts';
 import { millrace, temporaryFolder, toyData } from './toy.ts';
+import { parseTrace } from './traceFormat.ts';
 
 describe('millrace profile', () => {
   const folder = useTemporaryFolder();
@@ -48,29 +49,33 @@ describe('millrace profile', () => {
     const out = folder.path('traced');
     const { status, stderr } = await millrace('profile', '--data', data, ...small, '--steps', '20', '--out', out);
     assert.equal(status, 0, stderr);
-    const { traceEvents } = json<ChromeTrace>(out, 'trace.json');
-    const named = (pid: number) =>
-      traceEvents.filter(event => event.name === 'thread_name' && event.pid === pid).map(({ args }) => String(args!.name));
-    assert.equal(named(1).length, 2, `workers: ${named(1)}`);
-    assert.deepEqual(named(2).sort(), ['backward', 'batch', 'forward', 'optimize']);
-    assert.ok(named(3).includes('device') && named(3).includes('upload'));
-    assert.deepEqual(named(4).sort(), ['compute 0', 'compute 1']);
-    const slices = traceEvents.filter(({ ph }) => ph === 'X');
-    const updates = slices.filter(({ name }) => /^optimize \d+$/.test(name));
-    assert.equal(updates.length, 20);
-    // one arrow from the first sample's file to the update, one from the last sample's to the batch
-    const flows = (ph: string) => traceEvents.filter(event => event.ph === ph);
-    assert.equal(flows('s').length, 40);
-    assert.equal(flows('f').length, 40);
-    const begins = new Map(flows('s').map(event => [event.id, event.ts!]));
-    for (const { id, ts } of flows('f')) assert.ok(ts! >= begins.get(id)!, `arrow ${id} goes back in time`);
-    // every end of an arrow lies on a slice of its track
-    for (const { ph, pid, tid, ts, id } of traceEvents.filter(({ ph }) => 'stf'.includes(ph))) {
-      const on = slices.some(
-        slice => slice.pid === pid && slice.tid === tid && slice.ts! <= ts! + 1e-3 && slice.ts! + slice.dur! >= ts! - 1e-3,
-      );
-      assert.ok(on, `${ph} of arrow ${id} at ${ts} lies on nothing`);
-    }
+    const trace = json<ChromeTrace>(out, 'trace.json');
+    const { tracks, arrows } = parseTrace(trace);
+    const named = (group: RegExp) => tracks.filter(track => group.test(track.group)).map(({ name }) => name);
+    assert.equal(named(/^worker/).length, 2, `workers: ${named(/^worker/)}`);
+    // what goes on at the same time has lanes: two workers decode, batches wait
+    const stages = new Set(named(/^stages/).map(name => name.replace(/ \d+$/, '')));
+    const { profile } = json<ProfileReport>(out, 'profile.json');
+    assert.deepEqual(
+      [...stages],
+      profile!.total.stages.map(({ name }) => name),
+    );
+    for (const { name, slices } of tracks) assert.ok(slices.length > 0 || name === 'augment', `${name} is empty`);
+    assert.ok(named(/^device/).includes('device') && named(/^device/).includes('upload') && named(/^device/).includes('read back'));
+    assert.deepEqual(named(/^compute/).sort(), ['compute 0', 'compute 1']);
+    const count = (track: string, slice: RegExp) =>
+      tracks.find(({ name }) => name === track)!.slices.filter(({ name }) => slice.test(name)).length;
+    assert.deepEqual([count('optimize', /^optimize \d+$/), count('device', /^update$/)], [20, 20]);
+    assert.ok(count('source', /^sample \d+$/) >= 160);
+    // of each batch one arrow from the first sample's file to the update, one from the last sample's to the batch
+    assert.equal(arrows.size, 40);
+    const ways = [...arrows.values()].map(way => way.map(({ track }) => track.replace(/ \d+$/, '')).join(' > '));
+    const long = 'source > shuffle > worker > batch > prefetch > forward > backward > optimize';
+    assert.deepEqual([...new Set(ways)].sort(), ['source > shuffle > worker > batch', long]);
+    assert.equal(ways.filter(way => way === long).length, 20);
+    for (const way of arrows.values())
+      if (way.length > 4) assert.equal(new Set(way.slice(3).map(({ slice }) => slice.replace(/\D+/, ''))).size, 1, 'one batch all the way');
+    assert.deepEqual([trace.otherData.lost_spans, trace.otherData.sample_tracks], [0, 'every sample']);
   });
 
   it('should set another profile beside this one', async () => {
@@ -147,7 +152,7 @@ describe('chromeTrace', () => {
     );
     const { traceEvents } = chromeTrace(trace, undefined, {});
     assert.deepEqual(
-      traceEvents.filter(({ ph }) => ph === 'X').map(({ name, ts, dur }) => [name, ts, dur]),
+      traceEvents.filter(({ ph, cat }) => ph === 'X' && cat === 'worker').map(({ name, ts, dur }) => [name, ts, dur]),
       [
         ['sample 3', 0, 4000],
         ['read', 0, 1000],
@@ -156,11 +161,58 @@ describe('chromeTrace', () => {
     );
   });
 
-  it('should be bounded, and say what it lost', () => {
-    const trace = new Trace(10);
-    for (let i = 0; i < 25; i++) trace.add(span('stage', 'forward', i, i + 1));
-    assert.deepEqual([trace.spans.length, trace.lost], [10, 15]);
-    assert.equal(chromeTrace(trace, undefined, {}).otherData.lost_spans, 15);
-    assert.deepEqual(excerpt(trace.spans).length, 5);
+  it('should give what goes on at the same time lanes, and put what follows closely one behind the other', () => {
+    const trace = new Trace();
+    for (const [began, ended] of [
+      [0, 10],
+      [4, 20],
+      [9.9995, 15],
+      [30, 30],
+      [30, 30],
+    ])
+      trace.add(span('stage', 'prefetch', began, ended));
+    const { tracks } = parseTrace(chromeTrace(trace, undefined, {}));
+    assert.deepEqual(
+      tracks.map(({ name, slices }) => [name, ...slices.map(({ ts, dur }) => [ts, dur])]),
+      [
+        ['prefetch', [0, 10_000], [10_000, 5000], [30_000, 1], [30_001, 1]],
+        ['prefetch 2', [4000, 16_000]],
+      ],
+    );
+  });
+
+  it('should follow a sample and its batch, and end the arrow where the trace ends', () => {
+    const trace = new Trace();
+    const sample = { epoch: 0, index: 7, key: 'a' };
+    const batch = { epoch: 0, index: 0, count: 1 };
+    trace.add(span('stage', 'source', 0, 0, { sample }));
+    trace.add(span('worker', 'worker 1', 1, 3, { sample }));
+    trace.add(span('stage', 'batch', 2, 3, { batch, samples: [7] }));
+    trace.add(span('stage', 'forward', 3, 9, { batch }));
+    const { arrows } = parseTrace(chromeTrace(trace, undefined, {}));
+    assert.deepEqual(
+      [...arrows.values()].map(way => way.map(({ track }) => track)),
+      [
+        ['source', 'worker 1', 'batch', 'forward'],
+        ['source', 'worker 1', 'batch'],
+      ],
+    );
+  });
+
+  it('should be bounded, keep the same samples on every track, and say what it left out', () => {
+    const trace = new Trace(100, 40);
+    for (let index = 0; index < 200; index++) {
+      const sample = { epoch: 0, index, key: `${index}` };
+      for (const track of ['source', 'worker 1']) trace.add(span('stage', track, index, index + 0.5, { sample }));
+    }
+    assert.ok(trace.every >= 8 && trace.spans.length <= 40, `${trace.every}, ${trace.spans.length}`);
+    const kept = (track: string) => trace.spans.filter(each => each.track === track).map(each => each.sample!.index);
+    assert.deepEqual(kept('source'), kept('worker 1'));
+    assert.ok(kept('source').at(-1)! > 150, 'of all of the run');
+    for (let i = 0; i < 100; i++) trace.add(span('stage', 'forward', i, i + 1));
+    assert.deepEqual([trace.spans.length, trace.lost], [100, trace.spans.filter(({ sample }) => sample).length]);
+    const { otherData } = chromeTrace(trace, undefined, {});
+    assert.deepEqual([otherData.lost_spans, otherData.sample_tracks], [trace.lost, `one sample of ${trace.every}`]);
+    assert.ok(excerpt(trace.spans).length > 0);
   });
 });
