@@ -1,6 +1,6 @@
 import { type MonoTypeOperatorFunction, Observable } from 'rxjs';
 import type { Demand } from '../core/data/demand.ts';
-import { type EpochScope, withinEpoch } from '../core/data/epochScope.ts';
+import { type EpochScope, epochScope } from '../core/data/epochScope.ts';
 import { type PipelineState, resumedIn } from '../core/data/pipelineState.ts';
 import type { Sample } from '../core/data/sample.ts';
 import { fail } from '../core/errors.ts';
@@ -56,7 +56,7 @@ export function epochs(
       const start = (current: number) => {
         let samples = 0;
         const scope: EpochScope = { epoch: current, seed: stamped, demand, ...(state && current === first && { from: state }) };
-        withinEpoch(scope, () =>
+        epochScope.within(scope, () =>
           through(source, subscriber, {
             next(sample) {
               samples++;

@@ -2,7 +2,7 @@ import { Observable } from 'rxjs';
 import { fail, show } from '../core/errors.ts';
 import type { MeterSet } from '../core/meter.ts';
 import { pipelineSnapshot } from '../core/profile/reading.ts';
-import { type ProfileScope, withinProfile } from '../core/profile/scope.ts';
+import { type ProfileScope, profileScope } from '../core/profile/scope.ts';
 import type { Profile } from '../core/profile/snapshot.ts';
 
 export interface ProfileOptions {
@@ -41,7 +41,7 @@ export function profile(pipeline: Observable<unknown>, { intervalMs = 1000, mete
         tell();
       });
     };
-    withinProfile(scope, () =>
+    profileScope.within(scope, () =>
       subscriber.add(
         pipeline.subscribe({
           error: error => end(() => subscriber.error(error)),

@@ -22,8 +22,9 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   random: {},
   closest: {},
   thread: {},
+  subscriptionScope: {},
   // numbers and words about a pipeline: a device, a sample or an operator is nothing to it
-  profile: { types: 'meter' },
+  profile: { values: 'random subscriptionScope', types: 'meter' },
   meter: { values: 'profile' },
   // a device program knows nothing of graphs, plans or devices
   kernels: { values: 'errors shape', types: 'ops' },
@@ -40,7 +41,7 @@ const inner: Readonly<Record<string, { readonly values?: string; readonly types?
   training: { values: 'data errors graph plan profile program shape', types: 'devices losses ops optimizers kernels' },
   formats: { values: 'errors shape' },
   // samples and pixels know nothing of tensors; of kernels they use the compiled routines alone
-  data: { values: 'closest errors formats kernels meter profile random', types: 'pool tasks' },
+  data: { values: 'closest errors formats kernels meter profile random subscriptionScope', types: 'pool tasks' },
   pool: { values: 'errors thread' },
   tasks: { values: 'errors data formats' },
   checkpoint: { values: 'errors formats graph', types: 'data training' },

@@ -1,3 +1,4 @@
+import { SubscriptionScope } from '../subscriptionScope.ts';
 import type { Demand } from './demand.ts';
 import type { PipelineState } from './pipelineState.ts';
 
@@ -12,25 +13,5 @@ export interface EpochScope {
   demand: Demand | undefined;
 }
 
-/**
- * The epoch in which a source is being subscribed to, if any. RxJS has no context that travels from an operator up to its
- * source, but subscribing is synchronous, so a variable that is set only while `subscribe` runs reaches the source through
- * any operators between the two. A source that subscribes later (the second of a `concat`) is outside of the epoch.
- */
-let current: EpochScope | undefined;
-
-/** Runs `subscribe` as part of an epoch; restores what was there before, also when it throws. */
-export function withinEpoch<T>(scope: EpochScope, subscribe: () => T): T {
-  const outer = current;
-  current = scope;
-  try {
-    return subscribe();
-  } finally {
-    current = outer;
-  }
-}
-
-/** Read by sources, synchronously when they are subscribed to. */
-export function currentEpoch(): EpochScope | undefined {
-  return current;
-}
+/** The epoch in which a source is being subscribed to, if any. */
+export const epochScope = new SubscriptionScope<EpochScope>();

@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Observable, type Subscriber } from 'rxjs';
 import { fail } from '../errors.ts';
 import { charge } from '../profile/mainThread.ts';
-import { profiled } from '../profile/scope.ts';
+import { profileScope } from '../profile/scope.ts';
 import { Demand } from './demand.ts';
-import { currentEpoch } from './epochScope.ts';
+import { epochScope } from './epochScope.ts';
 import { type Rest, restBehind, resumedIn, wholeEpoch } from './pipelineState.ts';
 import type { Sample, SourceOptions } from './sample.ts';
 
@@ -48,10 +48,11 @@ export function pull(
   { jumps = false, order = 'natural' }: PullOptions = {},
 ): Observable<Sample> {
   return new Observable<Sample>(subscriber => {
-    const scope = currentEpoch();
+    const scope = epochScope.current;
     const demand = options.demand ?? scope?.demand ?? new Demand(options.meters, options.bound);
     if (scope) scope.demand ??= demand;
-    profiled(demand.meters);
+    const profile = profileScope.current;
+    if (profile) profile.meters ??= demand.meters;
     if (scope && options.from) throw fail('usage', 'from', 'it to be given to epochs', 'a source below epochs with it', 'Move it there.');
     const from = scope ? scope.from : options.from;
     const counters = {

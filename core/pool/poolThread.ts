@@ -26,7 +26,12 @@ export class PoolThread {
   #closing = false;
   #death: Death | undefined;
 
-  constructor(tasks: string, on: { readonly ready: () => void; readonly died: (thread: PoolThread, death: Death) => void }) {
+  /** @param number among the threads of its pool, from 1 */
+  constructor(
+    tasks: string,
+    readonly number: number,
+    on: { readonly ready: () => void; readonly died: (thread: PoolThread, death: Death) => void },
+  ) {
     this.#tasks = tasks;
     this.#at[0] = -1;
     this.#piscina = new Piscina({

@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { threadId } from 'node:worker_threads';
 import { monotonicMs } from './monotonic.ts';
 
 /** Runs inside each worker thread: a few calls in one message, so that small tasks do not pay for the way one by one. */
@@ -13,10 +12,7 @@ export interface Chunk {
   readonly calls: readonly { readonly task: string; readonly input: unknown }[];
 }
 /** `began` of the clock that all threads share. */
-export type CallEnd = { readonly worker: number; readonly began: number; readonly busyMs: number } & (
-  | { readonly value: unknown }
-  | { readonly failed: string }
-);
+export type CallEnd = { readonly began: number; readonly busyMs: number } & ({ readonly value: unknown } | { readonly failed: string });
 type Task = (input: unknown) => unknown;
 
 const loaded = new Map<string, Task>();
@@ -40,10 +36,10 @@ export default async function runChunk({ tasks, extension, at, calls }: Chunk): 
       began = monotonicMs();
       Atomics.store(at, 0, place);
       const value = await run(input);
-      ends.push({ value, worker: threadId, began, busyMs: monotonicMs() - began });
+      ends.push({ value, began, busyMs: monotonicMs() - began });
     } catch (error) {
       const failed = error instanceof Error ? error.message : String(error);
-      ends.push({ failed, worker: threadId, began, busyMs: monotonicMs() - began });
+      ends.push({ failed, began, busyMs: monotonicMs() - began });
     }
     Atomics.store(at, 0, -1);
   }

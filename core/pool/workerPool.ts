@@ -155,7 +155,7 @@ export class WorkerPool implements TaskPool {
   }
 
   #start(): void {
-    const thread = new PoolThread(this.#tasks, {
+    const thread = new PoolThread(this.#tasks, this.#freeNumber(), {
       ready: () => {
         this.#failedStarts = 0;
         this.#unfit = 0;
@@ -165,6 +165,14 @@ export class WorkerPool implements TaskPool {
       died: (dead, death) => this.#replace(dead, death),
     });
     this.#threads.add(thread);
+  }
+
+  /** The first that no living thread has: one that is replaced gives its own to the next. */
+  #freeNumber(): number {
+    const taken = new Set([...this.#threads].map(({ number }) => number));
+    let number = 1;
+    while (taken.has(number)) number++;
+    return number;
   }
 
   #replace(dead: PoolThread, { error, unfit }: Death): void {
@@ -232,14 +240,14 @@ export class WorkerPool implements TaskPool {
     if (ends instanceof Error) this.#begunInVain(calls, thread, ends);
     // The worker goes on while we look at what it did.
     this.#dispatch();
-    if (!(ends instanceof Error)) this.#tell(calls, ends);
+    if (!(ends instanceof Error)) this.#tell(calls, ends, thread.number);
     if (this.#inWork.size === 0) this.#whenIdle?.();
   }
 
-  #tell(calls: readonly Call[], ends: readonly CallEnd[]): void {
+  #tell(calls: readonly Call[], ends: readonly CallEnd[], worker: number): void {
     for (const [i, end] of ends.entries()) {
       const { task, done } = calls[i];
-      const { busyMs, worker } = end;
+      const { busyMs } = end;
       const times = { busyMs, worker, beganMs: end.began + toThisThread };
       if ('failed' in end) done({ ok: false, kind: 'failed', reason: end.failed, ...times });
       else {

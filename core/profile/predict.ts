@@ -97,8 +97,9 @@ function withQueue(snapshot: PipelineSnapshot, batches: number, most: number): n
 
 const remade = (each: Resource): Resource => resource(each, 0);
 
+/** What a second profile would add. */
 const oneSize =
-  'one batch size does not tell what of a step stays the same with any; a step of another one does, which `millrace profile` runs';
+  'one batch size does not tell which part of a step stays the same with any; `millrace profile` measures that once a run has ended well, and a profile with another --batch tells it too';
 
 /** A step takes F + c·B: F from two batch sizes, or from what one measurement knows to be fixed. */
 function withBatch(

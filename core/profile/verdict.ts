@@ -1,6 +1,6 @@
 import { type Limit, limitOf } from './limit.ts';
 import { fullCores, type PredictOptions, predict } from './predict.ts';
-import { fixedMsPerStep, stepMs } from './resources.ts';
+import { fixedMsPerStep, resourcesOf, stepMs } from './resources.ts';
 import type { PipelineSnapshot, StageSnapshot } from './snapshot.ts';
 import { swingsOf } from './swings.ts';
 import { amount, counted, percent, perSecond } from './words.ts';
@@ -79,7 +79,7 @@ function evidenceFor(snapshot: PipelineSnapshot, { resource, stage }: Limit, fix
     if (stage === 'batch') {
       const fixed = percent(fixedMsPerStep(snapshot, fixedShare) / took);
       evidence.push(`${fixed} of a step's ${amount(took)} ms would be the same with any batch (it is ${amount(snapshot.batch)} now)`);
-    } else evidence.push(`steps follow each other ${busy} of the time${sharesOf(resource)}`);
+    } else evidence.push(`the model's steps fill ${busy} of the time${sharesOf(resource)}`);
   } else if (resource.name === 'main') evidence.push(`the main thread is ${busy} busy${sharesOf(resource)}`);
   else if (resource.name === 'consumer') evidence.push(`samples wait ${busy} of the time for someone to take them`);
   else if (resource.name === 'source') evidence.push(`reading takes ${busy} of the time`);
@@ -93,7 +93,7 @@ function evidenceFor(snapshot: PipelineSnapshot, { resource, stage }: Limit, fix
   } else if (forward && resource.name !== 'device')
     evidence.push(`the device waits for batches ${percent(forward.waitUpstreamMs / forward.elapsedMs)} of the time`);
   const ready = named('prefetch');
-  if (ready && resource.name === 'device') evidence.push(`${amount(ready.meanDepth)} samples wait before it`);
+  if (ready && resource.name === 'device') evidence.push(`${amount(ready.meanDepth)} samples are ready and wait for it`);
   if (machine.busyCores > fullCores * machine.cores) evidence.push(`${amount(machine.busyCores)} of ${machine.cores} cores are busy`);
   return evidence;
 }
@@ -116,13 +116,14 @@ function queueFor(snapshot: PipelineSnapshot): Change[] {
 /** Batches that anyone would keep in memory. */
 const mostAhead = 64;
 
-function changesFor(snapshot: PipelineSnapshot, { resource, stage, next }: Limit, fixedShare: number | undefined): Change[] {
+function changesFor(snapshot: PipelineSnapshot, { resource, stage }: Limit, fixedShare: number | undefined): Change[] {
   const twice: Change = { kind: 'faster', stage, times: 2 };
   const { batch } = snapshot;
   switch (resource.name) {
     case 'workers': {
-      // as many as the next resource can use; never so many that nobody would start them
-      const wanted = Math.ceil((resource.servers * (next?.resource.perSecond ?? Number.POSITIVE_INFINITY)) / resource.perSecond);
+      // as many as the next resource, or the cores, can use; never so many that nobody would start them
+      const others = resourcesOf(snapshot).filter(({ name }) => name !== 'workers');
+      const wanted = Math.ceil((resource.servers * Math.min(...others.map(each => each.perSecond))) / resource.perSecond);
       const workers = Math.max(resource.servers + 1, Math.min(wanted, 4 * resource.servers, 64));
       return [{ kind: 'workers', workers }, twice];
     }

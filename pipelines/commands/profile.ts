@@ -5,6 +5,7 @@ import type { Profile } from '../../core/index.ts';
 import {
   type Limits,
   measureFixedShare,
+  type PipelineReading,
   type PipelineSnapshot,
   profileSegments,
   profiles,
@@ -95,6 +96,8 @@ class Observer implements Listener {
   #controls: Controls | undefined;
   #stop = () => {};
   #last: Profile | undefined;
+  /** The numbers at the last look. */
+  #looked: PipelineReading | undefined;
   readonly #course = new Course();
   #kernels: readonly KernelRow[] | null = null;
   #limits: Limits | undefined;
@@ -184,6 +187,7 @@ class Observer implements Listener {
 
   #look(profile: Profile): void {
     this.#last = profile;
+    this.#looked = this.prepared?.context.meters.read();
     this.#course.add(profile);
   }
 
@@ -191,7 +195,9 @@ class Observer implements Listener {
     this.#stop();
     const { meters } = this.prepared!.context;
     const total = meters.snapshot();
-    this.#last = { total, settled: meters.snapshot(meters.warm), recent: this.#last?.recent ?? total, final: true };
+    this.#last = { total, settled: meters.snapshot(meters.warm), recent: meters.snapshot(this.#looked), final: true };
+    // also of a run that was over before anyone had looked
+    this.#course.add(this.#last);
   }
 
   /** An earlier profile of the same tells what another batch costs, where that was not measured. */

@@ -2,6 +2,7 @@ import type { PipelineSnapshot, StageSnapshot } from '../../core/index.ts';
 import { color } from '../terminal/color.ts';
 import { type Column, columns } from '../terminal/columns.ts';
 import { figure, share } from '../terminal/format.ts';
+import { type Comparison, comparisons } from './comparison.ts';
 import type { ProfileReport } from './profileReport.ts';
 
 const rate = (value: number | null): string => (value !== null && Number.isFinite(value) && value < 1e9 ? `${figure(value)}/s` : '-');
@@ -47,39 +48,10 @@ export function compareTable(report: ProfileReport, other: ProfileReport): strin
     { title: 'the other', right: true },
     { title: 'times', right: true },
   ];
-  const rows = comparisons(report, other).map(({ name, own, others, times }) => [name, own, others, times]);
+  const shown = (value: string | number | null, unit: Comparison['unit']) => {
+    if (value === null) return '-';
+    return unit === 'rate' ? rate(value as number) : String(value);
+  };
+  const rows = comparisons(report, other).map(({ name, unit, own, others, times }) => [name, shown(own, unit), shown(others, unit), times]);
   return columns(head, rows, 200);
-}
-
-export interface Comparison {
-  readonly name: string;
-  readonly own: string;
-  readonly others: string;
-  readonly times: string;
-}
-
-export function comparisons(report: ProfileReport, other: ProfileReport): Comparison[] {
-  const stagesOf = ({ profile }: ProfileReport) => profile?.settled.stages ?? [];
-  const names = [...new Set([...stagesOf(report), ...stagesOf(other)].map(({ name }) => name))];
-  const row = (
-    name: string,
-    own: number | null | undefined,
-    others: number | null | undefined,
-    unit: (value: number | null) => string,
-  ) => ({
-    name,
-    own: unit(own ?? null),
-    others: unit(others ?? null),
-    times: own && others && Number.isFinite(own / others) ? `${(own / others).toFixed(2)} ×` : '',
-  });
-  const could = (of: ProfileReport, name: string) => stagesOf(of).find(stage => stage.name === name)?.capacityPerSecond;
-  return [
-    { name: 'model', own: report.facts.model, others: other.facts.model, times: '' },
-    { name: 'device', own: report.facts.device, others: other.facts.device, times: '' },
-    row('batch', report.facts.batch, other.facts.batch, value => String(value ?? '-')),
-    row('workers', report.facts.workers, other.facts.workers, value => String(value ?? '-')),
-    row('images/s', report.facts.images_per_s, other.facts.images_per_s, rate),
-    ...names.map(name => row(`${name} could do`, could(report, name), could(other, name), rate)),
-    { name: 'limits', own: report.verdict?.limits ?? '-', others: other.verdict?.limits ?? '-', times: '' },
-  ];
 }

@@ -76,7 +76,7 @@ describe('verdict', () => {
     const { evidence, changes } = verdict(decoding(3.9));
     assert.ok(evidence.includes('3.9 of 4 cores are busy'));
     const workers = changes.find(({ change }) => change.kind === 'workers')!;
-    assert.equal(workers.sentence, '4 workers would not help: all 4 cores are busy');
+    assert.equal(workers.sentence, '3 workers would not help: all 4 cores are busy');
     assert.ok(workers.gain! < 1.06 && workers.limitsThen === 'cores');
     // a cheaper decode frees cores as well
     assert.ok(changes.find(({ change }) => change.kind === 'faster')!.gain! > 1.2);

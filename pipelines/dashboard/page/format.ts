@@ -1,12 +1,11 @@
 /** What a stage could do; from a million a second on its work is too short to say. */
 export const capacity = (perSecond: number | null | undefined): string =>
-  perSecond !== null && perSecond !== undefined && perSecond >= 1e6 ? 'over 1,000,000' : figure(perSecond);
+  perSecond !== null && perSecond !== undefined && perSecond >= 1e6 ? 'over 1 M' : figure(perSecond);
 /** Three significant digits, with thousands apart. */
 export function figure(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
   if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e7)) return value.toExponential(2);
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 4;
-  return value.toLocaleString('en-US', { maximumFractionDigits: digits });
+  return value.toLocaleString('en-US', Math.abs(value) >= 100 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 });
 }
 export const share = (value: number | null | undefined): string =>
   value === null || value === undefined || !Number.isFinite(value) ? '–' : `${(100 * value).toFixed(1)}\u00a0%`;

@@ -4,20 +4,36 @@ import type { Limits, StageSnapshot } from '../../../core/index.ts';
 import type { KernelRow } from '../../commands/kernelTable.ts';
 import { axis, colorOf, draw } from '../../dashboard/page/charts.ts';
 import { byId, escaped, setText } from '../../dashboard/page/dom.ts';
-import { figure, share } from '../../dashboard/page/format.ts';
+import { capacity, figure, share } from '../../dashboard/page/format.ts';
 import type { CoursePoint } from '../profileReport.ts';
 
 use([SankeyChart, ScatterChart]);
+
+interface Link {
+  readonly source: string;
+  readonly target: string;
+  readonly value: number;
+}
+
+function about(stage: StageSnapshot): string[] {
+  const part = (ms: number) => share(Math.min(1, ms / Math.max(1e-9, stage.elapsedMs * stage.parallel)));
+  return [
+    stage.name,
+    `${figure(stage.itemsPerSecond)} samples a second, could do ${capacity(stage.capacityPerSecond)}`,
+    `busy ${share(stage.busyShare)}, waits for input ${part(stage.waitUpstreamMs)}, for room ${part(stage.waitDownstreamMs)}`,
+  ];
+}
 
 /** The pipeline as a river: what went from stage to stage, and what was dropped. */
 export function drawFlow(stages: readonly StageSnapshot[], limits: string | undefined): void {
   // on a phone the river flows downwards
   const narrow = byId('flow').clientWidth < 700;
   byId('flow').style.height = narrow ? `${3.4 * (stages.length + 1)}rem` : '';
-  const dropped = stages.some(stage => stage.dropped > 0);
-  const links = stages.flatMap((stage, i) => [
+  const leftOut = ({ dropped, returned }: StageSnapshot) => dropped - returned;
+  const dropped = stages.some(stage => leftOut(stage) > 0);
+  const links: Link[] = stages.flatMap((stage, i) => [
     ...(stages[i + 1] ? [{ source: stage.name, target: stages[i + 1]!.name, value: Math.max(1, stage.itemsOut) }] : []),
-    ...(stage.dropped > 0 ? [{ source: stage.name, target: 'given back', value: stage.dropped }] : []),
+    ...(leftOut(stage) > 0 ? [{ source: stage.name, target: 'left out', value: leftOut(stage) }] : []),
   ]);
   const heat = (busy: number) => `color-mix(in srgb, ${colorOf('--warn')} ${Math.round(100 * busy)}%, ${colorOf('--bar')})`;
   draw('flow', {
@@ -27,7 +43,16 @@ export function drawFlow(stages: readonly StageSnapshot[], limits: string | unde
         description: `Samples through the stages ${stages.map(({ name, itemsPerSecond }) => `${name} ${figure(itemsPerSecond)} a second`).join(', ')}.`,
       },
     },
-    tooltip: { trigger: 'item', confine: true },
+    tooltip: {
+      trigger: 'item',
+      confine: true,
+      formatter: params => {
+        const { dataType, name, data } = params as unknown as { dataType: string; name: string; data: Partial<Link> };
+        if (dataType === 'edge') return escaped(`${figure(data.value)} samples: ${data.source} → ${data.target}`);
+        const stage = stages.find(each => each.name === name);
+        return stage ? about(stage).map(escaped).join('<br>') : escaped(name);
+      },
+    },
     series: [
       {
         type: 'sankey',
@@ -47,7 +72,7 @@ export function drawFlow(stages: readonly StageSnapshot[], limits: string | unde
               fontWeight: name === limits ? ('bold' as const) : ('normal' as const),
             },
           })),
-          ...(dropped ? [{ name: 'given back', itemStyle: { color: colorOf('--quiet') } }] : []),
+          ...(dropped ? [{ name: 'left out', itemStyle: { color: colorOf('--quiet') } }] : []),
         ],
         links,
         label: {
@@ -81,7 +106,18 @@ function canvasColor(color: string): string {
 
 /** Throughput, load, and the depth of the queues over the run. */
 export function drawCourse(course: readonly CoursePoint[]): void {
-  const x = { ...axis(), type: 'value', name: 'seconds', nameLocation: 'middle', nameGap: 24, min: 0, splitLine: { show: false } } as const;
+  const x = {
+    ...{
+      ...axis(),
+      type: 'value' as const,
+      name: 'seconds',
+      nameLocation: 'middle' as const,
+      nameGap: 24,
+      min: 0,
+      splitLine: { show: false },
+    },
+    axisPointer: { label: { formatter: ({ value }: { value: unknown }) => `${figure(value as number)} s` } },
+  } as const;
   const line = (name: string, of: (point: CoursePoint) => number, more: object = {}) => ({
     type: 'line' as const,
     name,
@@ -89,6 +125,7 @@ export function drawCourse(course: readonly CoursePoint[]): void {
     data: course.map(point => [point.at, of(point)]),
     ...more,
   });
+  const asShare = { yAxisIndex: 1, tooltip: { valueFormatter: (value: unknown) => share(value as number) } };
   draw('course', {
     aria: { enabled: true, label: { description: 'Images a second, and how busy the device and the main thread were, over the profile.' } },
     grid: { left: 8, right: 16, top: 48, bottom: 28, containLabel: true },
@@ -107,12 +144,13 @@ export function drawCourse(course: readonly CoursePoint[]): void {
     ],
     series: [
       line('images/s', point => point.images_per_s, { lineStyle: { width: 3 } }),
-      line('device busy', point => point.device_busy, { yAxisIndex: 1 }),
-      line('main thread busy', point => point.main_busy, { yAxisIndex: 1 }),
+      line('device busy', point => point.device_busy, asShare),
+      line('main thread busy', point => point.main_busy, asShare),
     ],
   });
-  const names = [...new Set(course.flatMap(point => Object.keys(point.depth)))].filter(name =>
-    course.some(point => (point.depth[name] ?? 0) > 0.5),
+  // a shuffle's thousands say nothing, and would press the others to the floor
+  const names = [...new Set(course.flatMap(point => Object.keys(point.depth)))].filter(
+    name => name !== 'shuffle' && course.some(point => (point.depth[name] ?? 0) > 0.5),
   );
   draw('depth', {
     aria: { enabled: true, label: { description: `Samples inside ${names.join(', ')} over the profile.` } },

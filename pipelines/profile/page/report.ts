@@ -1,9 +1,36 @@
+import type { StageSnapshot } from '../../../core/index.ts';
 import { byId, element, setText } from '../../dashboard/page/dom.ts';
 import { bytes, capacity, figure, share } from '../../dashboard/page/format.ts';
+import { type Comparison, comparisons } from '../comparison.ts';
 import type { ProfileReport } from '../profileReport.ts';
 import { drawCourse, drawFlow, drawRoofline } from './plots.ts';
 import { fill } from './tables.ts';
 import { drawTimeline } from './timeline.ts';
+
+/** What the stages do, for someone who sees them for the first time. */
+const meanings: Readonly<Record<string, string>> = {
+  source: 'finds the samples, one after the other',
+  shuffle: 'mixes their order; its buffer is full on purpose',
+  read: 'reads the files, in the worker threads',
+  decode: 'turns files into pixels, in the worker threads',
+  augment: 'crops, flips and changes the pixels, in the worker threads',
+  batch: 'collects samples until a batch is full',
+  prefetch: 'keeps full batches ready ahead of the device',
+  forward: 'the model computes its guesses',
+  backward: 'the loss, and what each weight has to do with it',
+  optimize: 'changes the weights: the end of a step',
+  evaluate: 'counts the right guesses',
+};
+
+/** Thousandths are the least that anyone wants to know. */
+const fine = (value: number): string => (value > 0 && value < 1e-3 ? '< 0.001' : figure(value));
+
+/** What it works with. */
+function placeOf({ runs, parallel }: StageSnapshot): string {
+  if (runs === 'workers') return parallel === 1 ? '1 worker' : `${parallel} workers`;
+  if (runs === 'main') return 'main thread';
+  return runs === 'device' ? 'device' : 'outside';
+}
 
 const { report, other } = JSON.parse(byId('data').textContent!) as { report: ProfileReport; other: ProfileReport | null };
 const { facts, profile, verdict, kernels, limits } = report;
@@ -27,6 +54,7 @@ if (report.error) {
 }
 setText(byId('headline'), sentence(verdict?.headline ?? 'Nothing was measured.'));
 byId('evidence').replaceChildren(...(verdict?.evidence ?? []).map(each => element('li', {}, sentence(each))));
+if (verdict?.limits && verdict.changes.length > 0) byId('slowest').hidden = false;
 const sentences = (verdict?.changes ?? []).map(({ sentence }) => sentence);
 byId('changes').replaceChildren(
   ...(sentences.length > 0 ? sentences : ['Nothing that the measurements know of.']).map(each => element('li', {}, sentence(each))),
@@ -34,72 +62,50 @@ byId('changes').replaceChildren(
 
 if (other) {
   byId('compare').hidden = false;
-  const could = (of: ProfileReport, name: string) => of.profile?.settled.stages.find(stage => stage.name === name)?.capacityPerSecond;
-  const names = [...new Set([report, other].flatMap(each => (each.profile?.settled.stages ?? []).map(({ name }) => name)))];
-  const row = (name: string, own: number | null | undefined, theirs: number | null | undefined) => [
-    name,
-    figure(own),
-    figure(theirs),
-    own && theirs ? `${(own / theirs).toFixed(2)} ×` : '',
-  ];
+  const shown = (value: string | number | null, unit: Comparison['unit']) => {
+    if (value === null) return '–';
+    return unit === 'rate' ? `${capacity(value as number)}/s` : String(value);
+  };
   fill(
     'comparison',
-    ['', 'this', 'the other', 'times'],
-    [
-      ['model', facts.model, other.facts.model, ''],
-      ['device', facts.device, other.facts.device, ''],
-      ['limits', verdict?.limits ?? '–', other.verdict?.limits ?? '–', ''],
-      row('batch', facts.batch, other.facts.batch),
-      row('workers', facts.workers, other.facts.workers),
-      row('images/s', facts.images_per_s, other.facts.images_per_s),
-      ...names.map(name => row(`${name} could do, samples/s`, could(report, name), could(other, name))),
-    ],
+    ['', 'this one', 'the other one', 'times as much'],
+    comparisons(report, other).map(({ name, unit, own, others, times }) => [name, shown(own, unit), shown(others, unit), times]),
   );
+  if (other.verdict) setText(byId('other-verdict'), `The other one: ${other.verdict.headline}.`);
 }
 
 if (profile) {
   const { stages, device, machine, places, slots } = profile.settled;
   drawFlow(stages, verdict?.limits);
-  const waited = (ms: number, stage: (typeof stages)[number]) => share(Math.min(1, ms / Math.max(1e-9, stage.elapsedMs * stage.parallel)));
+  const percent = (part: number) => `${Math.round(100 * part)}\u00a0%`;
+  const waited = (ms: number, stage: StageSnapshot) => percent(Math.min(1, ms / Math.max(1e-9, stage.elapsedMs * stage.parallel)));
+  const leftOut = stages.some(({ dropped, returned }) => dropped > returned);
   fill(
     'stages',
     [
-      'stage',
-      'runs on',
-      'samples/s',
-      'could do',
-      'busy',
-      'waits for input',
-      'waits for room',
-      'holds',
-      'at most',
-      'p50 ms',
-      'p95 ms',
-      'p99 ms',
-      'MB/s',
-      'in',
-      'out',
-      'given back',
+      ...['stage', 'works on', 'samples/s', 'could do', 'busy', 'waits for input', 'waits for room', 'holds', 'p50', 'p95', 'p99'],
+      ...['MB/s', 'out', ...(leftOut ? ['left out'] : [])],
     ],
     stages.map(stage => [
       stage.name,
-      stage.parallel > 1 ? `${stage.parallel} ${stage.runs}` : stage.runs,
+      placeOf(stage),
       figure(stage.itemsPerSecond),
       capacity(stage.capacityPerSecond),
-      share(stage.busyShare),
+      percent(stage.busyShare),
       waited(stage.waitUpstreamMs, stage),
       waited(stage.waitDownstreamMs, stage),
-      figure(stage.meanDepth),
-      stage.bound === undefined ? '' : figure(stage.bound),
-      figure(stage.latency.p50Ms),
-      figure(stage.latency.p95Ms),
-      figure(stage.latency.p99Ms),
-      figure(stage.bytes / 1e3 / stage.elapsedMs),
-      figure(stage.itemsIn),
+      stage.bound === undefined ? fine(stage.meanDepth) : `${fine(stage.meanDepth)} of ${figure(stage.bound)}`,
+      fine(stage.latency.p50Ms),
+      fine(stage.latency.p95Ms),
+      fine(stage.latency.p99Ms),
+      stage.bytes > 0 ? figure(stage.bytes / 1e3 / stage.elapsedMs) : '',
       figure(stage.itemsOut),
-      figure(stage.dropped),
+      ...(leftOut ? [figure(stage.dropped - stage.returned)] : []),
     ]),
     row => row[0] === verdict?.limits,
+  );
+  byId('meanings').replaceChildren(
+    ...stages.flatMap(({ name }) => [element('dt', {}, name), element('dd', {}, meanings[name] ?? 'a stage of this pipeline alone')]),
   );
   drawCourse(report.course);
   const ms = (value: number | null | undefined) => `${figure(value)}\u00a0ms`;
@@ -137,7 +143,7 @@ if (profile) {
       ),
       ['cores at work', `${figure(machine.busyCores)} of ${machine.cores}`, ''],
       ['main thread', `busy ${share(machine.mainThreadShare)}`, ''],
-      ['samples inside', `${places.peak} at most`, `of ${places.bound}`],
+      ['samples inside', `${figure(places.peak)} at most`, `room for ${figure(places.bound)} at the end`],
       ...(slots ? [['pixels in shared memory', bytes(slots.bytes), `${slots.cells} cells`]] : []),
     ],
   );

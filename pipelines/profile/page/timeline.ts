@@ -54,7 +54,8 @@ export function drawTimeline(spans: readonly Span[], stages: readonly string[]):
           : span.batch
             ? `batch ${span.batch.index} of ${span.batch.count}`
             : '';
-        return [span.track, span.name, what, `${figure(span.endedMs - span.beganMs)} ms`].filter(Boolean).map(escaped).join('<br>');
+        const parts = (span.parts ?? []).map(({ name, ms }) => `${name} ${figure(ms)} ms`).join(', ');
+        return [span.track, span.name, what, parts, `${figure(span.endedMs - span.beganMs)} ms`].filter(Boolean).map(escaped).join('<br>');
       },
     },
     dataZoom: [
