@@ -77,6 +77,8 @@ export * from './ops/index.ts';
 export type { Cost, Gradients, Op, Primitive, Tensor } from './ops/op.ts';
 export * from './optimizers/index.ts';
 export type { MemoryUse } from './plan/memory.ts';
+export type { Plan } from './plan/plan.ts';
+export { type PlanRow, planRows, planTable } from './plan/table.ts';
 export type { Tuned } from './pool/tuning.ts';
 export { WorkerPool, type WorkerPoolOptions } from './pool/workerPool.ts';
 export { type PredictOptions, predict } from './profile/predict.ts';

@@ -231,13 +231,24 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
     finish(await data(dir, action, target, options, output));
   });
 
-  command(program, 'models', 'The models with parameters and multiply-accumulates, or the layers of one.')
+  command(program, 'models', 'The models with parameters and multiply-accumulates, the layers of one, or its plan on a device.')
     .argument('[model]', 'a name, or a graph of your own: FILE.json, FILE.ts')
     .addOption(whole('--classes <N>', 'of the last layer'))
     .addOption(whole('--size <PX>', 'height and width of the images'))
     .addOption(whole('--channels <N>', 'of the images'))
-    .action(async (name: string | undefined, { classes, size, channels }) => {
-      finish(await models(name, { ...(classes && { classes }), ...(size && { size }), ...(channels && { channels }) }, output));
+    .addOption(
+      new Option('--plan [MODE]', 'what runs in a step, kernel by kernel: train or evaluate')
+        .choices(['train', 'evaluate'])
+        .preset('train'),
+    )
+    .addOption(whole('--batch <N>', 'of the plan').default(32))
+    .addOption(device())
+    .addOption(whole('--threads <N>', 'compute threads of the wasm device'))
+    .addOption(exact())
+    .addOption(precision())
+    .addOption(noFuse())
+    .action(async (name: string | undefined, options) => {
+      finish(await models(name, options, output));
     });
 
   command(program, 'devices', 'What this machine has, what would be chosen, and why the others are not available.').action(async () => {

@@ -1,24 +1,54 @@
 import type { Fused } from '../ops/fusion.ts';
-import { elements, text } from '../shape.ts';
+import { elements, type Shape, text } from '../shape.ts';
 import type { LoweredNode } from './lower.ts';
 import type { Plan } from './plan.ts';
 
-/** The plan as aligned text: node, kernels or variant, shape, memory of the output, cost; then totals. */
-export function planTable({ lowered, buffers, memory, scratchBytes }: Plan): string {
-  const header = ['segment', 'node', 'kernel', 'shape', 'output', 'MFLOP', 'MB moved', 'buffer'];
-  const rows = lowered.nodes.map(({ node, cost, variant, launches }) => {
+/** What a plan computes for one node. */
+export interface PlanRow {
+  readonly segment: string;
+  readonly node: string;
+  /** The variant, or the op whose gpu.js kernels run (×: so many of them), with what is fused into it after a +. */
+  readonly kernel: string;
+  /** Of what it computes, and its bytes. */
+  readonly shape: Shape;
+  readonly bytes: number;
+  readonly flops: number;
+  /** Bytes if every operand crossed memory once. */
+  readonly moved: number;
+  /** Where its output lies. */
+  readonly buffer: string;
+}
+
+export function planRows({ lowered, buffers }: Plan): PlanRow[] {
+  return lowered.nodes.map(({ node, cost, variant, launches, segment }) => {
     const { shape, dtype } = lowered.tensors.get(node.output)!;
-    return [
-      node.segment,
-      node.node,
-      kernelOf({ node, variant, launches }),
-      text(shape),
-      bytes(elements(shape) * (dtype === 'u8' ? 1 : 4)),
-      (cost.flops / 1e6).toFixed(2),
-      (cost.bytes / 1e6).toFixed(2),
-      buffers.get(node.output)?.label ?? '',
-    ];
+    return {
+      segment,
+      node: node.node,
+      kernel: kernelOf({ node, variant, launches }),
+      shape,
+      bytes: elements(shape) * (dtype === 'u8' ? 1 : 4),
+      flops: cost.flops,
+      moved: cost.bytes,
+      buffer: buffers.get(node.output)?.label ?? '',
+    };
   });
+}
+
+/** The plan as aligned text: node, kernels or variant, shape, memory of the output, cost; then totals. */
+export function planTable(plan: Plan): string {
+  const { lowered, memory, scratchBytes } = plan;
+  const header = ['segment', 'node', 'kernel', 'shape', 'output', 'MFLOP', 'MB moved', 'buffer'];
+  const rows = planRows(plan).map(row => [
+    row.segment,
+    row.node,
+    row.kernel,
+    text(row.shape),
+    bytes(row.bytes),
+    (row.flops / 1e6).toFixed(2),
+    (row.moved / 1e6).toFixed(2),
+    row.buffer,
+  ]);
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map(row => row[column]!.length)));
   const lines = all.map(row =>
@@ -33,7 +63,7 @@ export function planTable({ lowered, buffers, memory, scratchBytes }: Plan): str
   const launches = lowered.nodes.reduce((sum, node) => sum + node.launches.length, 0);
   return [
     ...lines,
-    `${lowered.nodes.length} nodes, ${launches} launches, ${work(flops)}, peak memory ${bytes(peak)}${scratch} in ${memory.length} buffers`,
+    `${lowered.nodes.length} node${lowered.nodes.length === 1 ? '' : 's'}, ${launches} launch${launches === 1 ? '' : 'es'}, ${work(flops)}, peak memory ${bytes(peak)}${scratch} in ${memory.length} buffers`,
   ].join('\n');
 }
 

@@ -126,10 +126,15 @@ export class CompiledModel {
     await this.#plan(mode);
   }
 
-  /** The plan as text: a row a node with its kernels, memory and cost. Once there is an optimizer, its update is below. */
-  async table(mode: Mode = 'train'): Promise<string> {
-    const update = mode === 'train' ? await this.#update?.plan : undefined;
-    return [await this.#plan(mode), ...(update ? [update.plan] : [])].map(planTable).join('\n\n');
+  /** What is run: forward and backward, and the update if an optimizer is given or was used. */
+  async plans(mode: Mode = 'train', optimizer = this.#update?.optimizer): Promise<readonly Plan[]> {
+    const update = mode === 'train' && optimizer ? [(await this.#updatePlan(optimizer)).plan] : [];
+    return [await this.#plan(mode), ...update];
+  }
+
+  /** The plans as text: a row a node with its kernels, memory and cost. */
+  async table(mode: Mode = 'train', optimizer = this.#update?.optimizer): Promise<string> {
+    return (await this.plans(mode, optimizer)).map(planTable).join('\n\n');
   }
 
   async #plan(mode: Mode): Promise<Plan> {

@@ -1,19 +1,25 @@
 import Table from 'cli-table3';
-import { macs, parameters, summary } from '../../core/index.ts';
+import { fail, macs, parameters, summary } from '../../core/index.ts';
 import { models as registry } from '../../models/index.ts';
 import { chooseModel } from '../run/chooseModel.ts';
 import type { Output } from '../terminal/output.ts';
+import { type PlanOptions, showPlan } from './modelPlan.ts';
 
 const number = (value: number): string => value.toLocaleString('en-US');
 const plain = { style: { head: [], border: [], compact: true } };
 
-/** The registry, or the layers of one model (a name or a file). */
-export async function models(
-  name: string | undefined,
-  options: { classes?: number; size?: number; channels?: number },
-  output: Output,
-): Promise<number> {
-  return name === undefined ? list(output) : show(name, options, output);
+export interface ModelsOptions extends PlanOptions {
+  readonly classes?: number;
+  readonly size?: number;
+  readonly channels?: number;
+  readonly plan?: 'train' | 'evaluate';
+}
+
+/** The registry, the layers of one model (a name or a file), or its plan. */
+export async function models(name: string | undefined, options: ModelsOptions, output: Output): Promise<number> {
+  if (name !== undefined) return show(name, options, output);
+  if (options.plan === undefined) return list(output);
+  throw fail('usage', '--plan', 'a model to plan', 'none', 'Name it: millrace models resnet18 --plan.');
 }
 
 function list(output: Output): number {
@@ -34,9 +40,11 @@ function list(output: Output): number {
   return 0;
 }
 
-async function show(name: string, options: { classes?: number; size?: number; channels?: number }, output: Output): Promise<number> {
+async function show(name: string, { plan, classes, size, channels, ...options }: ModelsOptions, output: Output): Promise<number> {
   const choice = await chooseModel(name);
-  const graph = choice.kind === 'graph' ? choice.graph : choice.build(options);
+  const sizes = { ...(classes && { classes }), ...(size && { size }), ...(channels && { channels }) };
+  const graph = choice.kind === 'graph' ? choice.graph : choice.build(sizes);
+  if (plan !== undefined) return showPlan(graph, plan, options, output);
   const rows = summary(graph);
   const table = new Table({
     head: ['layer', 'op', 'output', 'parameters', 'multiply-accumulates'],

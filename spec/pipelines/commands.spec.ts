@@ -63,6 +63,24 @@ describe('millrace', () => {
     assert.equal((await millrace('models', 'tiniest')).status, 2);
   });
 
+  it('models --plan should show what a step runs, with what is fused or without', async () => {
+    const plan = ['models', 'resnet8', '--plan', '--batch', '4', '--device', 'wasm', '--threads', '1'];
+    const { status, stdout } = await millrace(...plan);
+    assert.equal(status, 0, stdout);
+    assert.match(stdout, /^forward +bn1\+relu +batchNorm2d\/wasm\+relu +\[4,28,28,16\]/m);
+    assert.match(stdout, /^backward +layer1\.0\.conv2 +conv2d\.filterGradient\/wasm-winograd-4x4 /m);
+    assert.match(stdout, /^update +23 parameters +sgd\.momentum\/wasm /m);
+    const bare = await millrace(...plan, '--no-fuse', '--exact');
+    assert.match(bare.stdout, /^forward +relu +relu\/wasm /m);
+    assert.doesNotMatch(bare.stdout, /winograd|\+relu/);
+    const evaluated = await millrace('models', 'resnet8', '--plan', 'evaluate', '--device', 'cpu', '--json');
+    assert.equal(evaluated.summary.mode, 'evaluate');
+    assert.match(evaluated.stdout, /"segment":"forward","node":"fc","kernel":"linear ×2","shape":\[32,10\],"bytes":1280/);
+    const none = await millrace('models', '--plan');
+    assert.equal(none.status, 2);
+    assert.match(none.stderr, /--plan: expected a model to plan, got none\. Name it: millrace models resnet18 --plan\./);
+  });
+
   it('devices should tell what auto takes and why others are not there', async () => {
     const { status, summary, stdout } = await millrace('devices', '--json');
     assert.equal(status, 0, stdout);
