@@ -8,7 +8,7 @@ export const BLOCK = 4096;
 
 /**
  * The primitive `name` by `routine(start, end, scratch, ...addresses of inputs, address of output, elements, ...numbers)`, for
- * any shapes. The output may be one of the inputs.
+ * any shapes. The output may be one of the inputs. Each thread has 16 bytes of scratch.
  */
 export function elementwiseWasm<A>(name: string, routine: string, numbers: (attributes: A) => readonly number[] = () => []): Variant<A> {
   return {
@@ -22,6 +22,7 @@ export function elementwiseWasm<A>(name: string, routine: string, numbers: (attr
         wasmLaunch(name, {
           routine,
           units: Math.ceil(length / BLOCK),
+          scratch: 16,
           inputs,
           output,
           arguments: (inputs, y) => [...inputs, y, length, ...numbers(attributes)],
