@@ -9,6 +9,9 @@ import { storeFirst } from './vector';
 /** Below everything but -∞, which never wins either. */
 const LOWEST: f32 = -3.4028234e38;
 
+/** Bytes of the vectors of places. */
+const PLACES: usize = 176;
+
 /** The larger; `a` where either is NaN. */
 function larger(a: v128, b: v128): v128 {
   return f32x4.pmax(a, b);
@@ -37,6 +40,10 @@ export function maxPool(
     const top = (row - n * P) * stride - padding;
     const first = max(top, 0);
     const past = min(top + kernel, H);
+    if (past - first === 3) {
+      wholeWindows(x + <usize>(n * H + first) * line, line, pixel, W, Q, stride, padding, kernel, y + <usize>(row * Q) * pixel);
+      continue;
+    }
     for (let h = first; h < past; h++) {
       const from = x + <usize>(n * H + h) * line;
       let to = y + <usize>(row * Q) * pixel;
@@ -51,6 +58,37 @@ export function maxPool(
       }
     }
   }
+}
+
+/** A row of windows that are three rows high; x is the first of the three. */
+function wholeWindows(x: usize, line: usize, pixel: usize, W: i32, Q: i32, stride: i32, padding: i32, kernel: i32, y: usize): void {
+  for (let q = 0; q < Q; q++, y += pixel) {
+    const left = q * stride - padding;
+    const column = max(left, 0);
+    const columns = min(left + kernel, W) - column;
+    const at = x + <usize>column * pixel;
+    if (columns === 3) maximum9(at, at + line, at + 2 * line, pixel, y);
+    else {
+      maximum(at, columns, pixel, true, y);
+      maximum(at + line, columns, pixel, false, y);
+      maximum(at + 2 * line, columns, pixel, false, y);
+    }
+  }
+}
+
+/** y = max of three pixels of each of three rows. */
+export function maximum9(x: usize, x1: usize, x2: usize, pixel: usize, y: usize): void {
+  const low = f32x4.splat(LOWEST);
+  const whole = pixel & ~15;
+  let c: usize = 0;
+  for (; c < whole; c += 16) v128.store(y + c, largest9(x + c, x1 + c, x2 + c, pixel, low));
+  if (c < pixel) storeFirst(y + c, largest9(x + c, x1 + c, x2 + c, pixel, low), pixel - c);
+}
+function largest9(x: usize, x1: usize, x2: usize, pixel: usize, low: v128): v128 {
+  const third = pixel << 1;
+  const a = larger(larger(larger(low, v128.load(x)), v128.load(x + pixel)), v128.load(x + third));
+  const b = larger(larger(larger(low, v128.load(x1)), v128.load(x1 + pixel)), v128.load(x1 + third));
+  return larger(larger(a, b), larger(larger(larger(low, v128.load(x2)), v128.load(x2 + pixel)), v128.load(x2 + third)));
 }
 
 /** y = max of y, or of what never wins at first, and of pixels side by side. */
@@ -98,7 +136,7 @@ function maximum3(x: usize, pixel: usize, first: bool, y: usize): void {
 
 /**
  * indices[n,p,q,c] = the place r · kernel + s of the first maximum of the window, -1 where nothing wins. Units as above.
- * Scratch: a row of windows, the largest so far.
+ * Scratch: 176 bytes, and a row of windows, the largest so far.
  */
 export function maxPoolIndices(
   start: i32,
@@ -117,27 +155,86 @@ export function maxPoolIndices(
 ): void {
   const pixel = (<usize>C) << 2;
   const line = <usize>W * pixel;
-  // windows in scratch are whole vectors
+  // vectors of the places in a window and of what stands before them, then a row of windows, which are whole vectors
+  const places = scratch;
+  for (let i: usize = 0; i < 9; i++) v128.store(places + (i << 4), f32x4.splat(<f32>i));
+  v128.store(places, f32x4.splat(LOWEST), 144);
+  v128.store(places, f32x4.splat(-1), 160);
   const room = (pixel + 15) & ~15;
   for (let row = start; row < end; row++) {
     const n = row / P;
     const top = (row - n * P) * stride - padding;
     const first = max(top, 0);
     const past = min(top + kernel, H);
+    const whole = kernel === 3 && past - first === 3 && (C & 3) === 0;
     for (let h = first; h < past; h++) {
       const from = x + <usize>(n * H + h) * line;
       let to = indices + <usize>(row * Q) * pixel;
-      let best = scratch;
+      let best = scratch + PLACES;
       for (let q = 0; q < Q; q++, to += pixel, best += room) {
         const left = q * stride - padding;
         const column = max(left, 0);
         const columns = min(left + kernel, W) - column;
         const at = from + <usize>column * pixel;
         const place = (h - top) * kernel + column - left;
-        if (columns === 3) winner3(at, pixel, place, h === first, best, to);
+        if (whole && columns === 3) {
+          if (h === first) winner9(at, at + line, at + 2 * line, pixel, places, to);
+        } else if (columns === 3) winner3(at, pixel, place, h === first, best, to);
         else winner(at, columns, pixel, place, h === first, best, to);
       }
     }
+  }
+}
+
+/** a where the mask is set, b elsewhere. */
+function select(a: v128, b: v128, mask: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_laneselect(a, b, mask);
+  return v128.bitselect(a, b, mask);
+}
+
+/** Whole windows of nine, read once, of whole vectors of channels: four instructions for each of the nine. */
+export function winner9(x: usize, x1: usize, x2: usize, pixel: usize, places: usize, indices: usize): void {
+  const low = v128.load(places, 144);
+  const none = v128.load(places, 160);
+  const p0 = v128.load(places);
+  const p1 = v128.load(places, 16);
+  const p2 = v128.load(places, 32);
+  const p3 = v128.load(places, 48);
+  const p4 = v128.load(places, 64);
+  const p5 = v128.load(places, 80);
+  const p6 = v128.load(places, 96);
+  const p7 = v128.load(places, 112);
+  const p8 = v128.load(places, 128);
+  const third = pixel << 1;
+  for (let c: usize = 0; c < pixel; c += 16) {
+    const at = x + c;
+    const at1 = x1 + c;
+    const at2 = x2 + c;
+    let v = v128.load(at);
+    let found = select(p0, none, f32x4.gt(v, low));
+    let best = larger(low, v);
+    v = v128.load(at + pixel);
+    found = select(p1, found, f32x4.gt(v, best));
+    best = larger(best, v);
+    v = v128.load(at + third);
+    found = select(p2, found, f32x4.gt(v, best));
+    best = larger(best, v);
+    v = v128.load(at1);
+    found = select(p3, found, f32x4.gt(v, best));
+    best = larger(best, v);
+    v = v128.load(at1 + pixel);
+    found = select(p4, found, f32x4.gt(v, best));
+    best = larger(best, v);
+    v = v128.load(at1 + third);
+    found = select(p5, found, f32x4.gt(v, best));
+    best = larger(best, v);
+    v = v128.load(at2);
+    found = select(p6, found, f32x4.gt(v, best));
+    best = larger(best, v);
+    v = v128.load(at2 + pixel);
+    found = select(p7, found, f32x4.gt(v, best));
+    best = larger(best, v);
+    v128.store(indices + c, select(p8, found, f32x4.gt(v128.load(at2 + third), best)));
   }
 }
 

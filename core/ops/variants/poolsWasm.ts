@@ -52,7 +52,7 @@ export const maxPoolWasm = pooling({ name: 'maxPool2d', routine: 'maxPool', numb
 export const maxPoolIndicesWasm = pooling({
   name: 'maxPool2d.indices',
   routine: 'maxPoolIndices',
-  scratch: (_, [, , Q, C]) => Q * 16 * Math.ceil(C / 4),
+  scratch: (_, [, , Q, C]) => 176 + Q * 16 * Math.ceil(C / 4),
   numbers: sliding,
 });
 const anyMaxPoolGradient = pooling({ name: 'maxPool2d.inputGradient', routine: 'maxPoolGradient', gradient: true, numbers: sliding });
