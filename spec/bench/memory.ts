@@ -4,10 +4,17 @@
  *   npx tsx spec/bench/memory.ts [--only NAME,…] [--threads N] [--repeats N] [--kernels] [--json]      parts of names will do
  *
  * What counts as bytes is what cannot be avoided: every operand read once, every result written once, one updated in place both;
- * scratch, and what a kernel reads twice, does not count. The copy is of as many bytes, half of them read and half written,
- * by as many threads in WebAssembly (`copyLimit`); so what fits into a cache is set against a copy in that cache. Copy and case
- * take turns in one segment, at least 24 times; of both the lower quartile counts, because what disturbs only ever adds time.
- * `share` is the case's bandwidth over the copy's, marked where it is below 0.7. Launches count with the barrier that ends them.
+ * scratch, and what a kernel reads twice, does not count. Three limits are measured beside each case:
+ *
+ *   memory        a copy of as many bytes, half of them read and half written, by as many threads in WebAssembly (`copyLimit`); so
+ *                 what fits into a cache is set against a copy in that cache
+ *   instructions  as many instructions on vectors as the case's formula needs (`memoryCases.ts` counts them), done in registers by
+ *                 as many threads (`vectorLimit`)
+ *   launch        a launch that does nothing, with the barrier that ends it
+ *
+ * They and the case take turns in one segment, at least 24 times; of each the lower quartile counts, because what disturbs only ever
+ * adds time. `copy` and `instr` are the shares that a case reaches of the first two, `bound` is the limit that takes longest, and a
+ * row is marked where its time is not within that limit's over 0.7. Launches count with the barrier that ends them.
  * With `--kernels` the last column is the time of the primitive's gpu.js kernels over the variant's.
  */
 import { parseArgs } from 'node:util';
@@ -27,14 +34,16 @@ import { type MemoryCase, memoryCases } from './memoryCases.ts';
 const { values: flags } = parseArgs({
   options: {
     threads: { type: 'string', default: '2' },
-    repeats: { type: 'string', default: '24' },
+    repeats: { type: 'string', default: '25' },
     only: { type: 'string', default: '' },
     kernels: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
-/** Below this share of a copy's bandwidth a row is marked. */
+/** Below this share of its limit a row is marked. */
 const ENOUGH = 0.7;
+/** Instructions of a round of `vectorLimit`. */
+const ROUND = 14;
 const threads = Number(flags.threads);
 const repeats = Number(flags.repeats);
 const only = flags.only.split(',');
@@ -46,39 +55,60 @@ interface Row {
   readonly ms: number;
   readonly gigabytesPerSecond: number;
   readonly copyGigabytesPerSecond: number;
+  /** Of the copy's bandwidth. */
   readonly share: number;
+  /** What the formula needs for four elements, and which ones they are. */
+  readonly instructions: number;
+  readonly instructionsAre: string;
+  /** Of the instructions on vectors that could have been done in its time. */
+  readonly instructionShare: number;
+  /** The limit that takes longest, and the share that is reached of it. */
+  readonly bound: Bound;
+  readonly boundShare: number;
   readonly enough: boolean;
-  /** What else than memory limits it, where that is known. */
-  readonly limit?: string;
   readonly kernels?: number;
 }
+type Bound = 'memory' | 'instructions' | 'launch';
 
 const device = await openWasm({ threads });
 if (!flags.json) {
   console.log(`${device.description}\n`);
-  console.log('primitive'.padEnd(42), 'first input'.padEnd(18), '    MB      ms   GB/s   copy  share', flags.kernels ? ' kernels' : '');
+  const heads = ['    MB', '     ms', '  GB/s', '  copy', ' instr', ' share', 'bound'];
+  console.log('primitive'.padEnd(42), 'first input'.padEnd(18), ...heads, flags.kernels ? '         kernels' : '');
 }
-const below: string[] = [];
+const rows: Row[] = [];
 for (const each of memoryCases) {
   if (!only.some(part => each.primitive.includes(part))) continue;
   const row = await measure(each);
-  if (!row.enough) below.push(`${row.primitive} ${row.shape}`);
+  rows.push(row);
   if (flags.json) console.log(JSON.stringify(row));
   else {
     const numbers = [row.megabytes.toFixed(1).padStart(6), row.ms.toFixed(3).padStart(7), row.gigabytesPerSecond.toFixed(1).padStart(6)];
-    const rest = [row.copyGigabytesPerSecond.toFixed(1).padStart(6), row.share.toFixed(2).padStart(5), row.enough ? ' ' : '<'];
-    console.log(
-      row.primitive.padEnd(42),
-      row.shape.padEnd(18),
-      ...numbers,
-      ...rest,
-      row.kernels?.toFixed(1).padStart(7) ?? '',
-      row.limit ?? '',
-    );
+    const shares = [row.share, row.instructionShare, row.boundShare].map(share => share.toFixed(2).padStart(6));
+    const bound = `${row.bound}${row.enough ? '' : ' <'}`;
+    const kernels = row.kernels ? [bound.padEnd(14), row.kernels.toFixed(1).padStart(7)] : [bound];
+    console.log(row.primitive.padEnd(42), row.shape.padEnd(18), ...numbers, ...shares, ...kernels);
   }
 }
-if (!flags.json) console.log(`\nbelow ${ENOUGH}: ${below.length === 0 ? 'none' : below.join(', ')}`);
+if (!flags.json) summarise();
 await device.destroy();
+
+function summarise(): void {
+  const list = (title: string, some: readonly Row[]) =>
+    console.log(`\n${title}: ${some.map(row => `${row.primitive} ${row.shape}`).join(', ') || 'none'}`);
+  const below = rows.filter(row => row.share < ENOUGH);
+  list(`below ${ENOUGH} of a copy`, below);
+  for (const bound of ['instructions', 'launch'] as const) {
+    list(
+      `of these bound by ${bound === 'launch' ? 'the launch' : bound}`,
+      below.filter(row => row.bound === bound),
+    );
+  }
+  list(
+    `below ${ENOUGH} of the limit that binds`,
+    rows.filter(row => !row.enough),
+  );
+}
 
 /** Not every element its own: drawing them would take longer than everything else. */
 function fill<T extends Float32Array | Uint8Array>(array: T, value: () => number): T {
@@ -88,7 +118,7 @@ function fill<T extends Float32Array | Uint8Array>(array: T, value: () => number
   return array;
 }
 
-async function measure({ primitive: name, attributes = {}, inputs, output, limit }: MemoryCase): Promise<Row> {
+async function measure({ primitive: name, attributes = {}, inputs, output, work }: MemoryCase): Promise<Row> {
   const builder = new ProgramBuilder();
   const operands = inputs.map(({ shape, dtype }, i) => builder.declare(`input ${i}`, 'input', shape, { dtype }));
   const { inPlace } = primitive(name);
@@ -136,37 +166,58 @@ async function measure({ primitive: name, attributes = {}, inputs, output, limit
   const copyBuilder = new ProgramBuilder();
   const from = copyBuilder.declare('copied', 'input', copied);
   const to = copyBuilder.declare('copy', 'activation', copied);
-  const copy = place(new Map([from, to].map(tensor => [tensor.name, tensor])), [
-    {
-      kernel: { name: 'copy' },
-      inputs: ['copied'],
-      output: 'copy',
-      body: {
-        language: 'wasm',
-        routine: 'copyLimit',
-        units,
-        arguments: ({ inputs, output }) => [...inputs, output],
+  /** A launch of one of the limits, which reads `copied` and writes `copy`, if anything. */
+  const limit = (routine: string, units: number, rest: readonly number[], scratch = 0) =>
+    place(new Map([from, to].map(tensor => [tensor.name, tensor])), [
+      {
+        kernel: { name: routine },
+        inputs: ['copied'],
+        output: 'copy',
+        body: {
+          language: 'wasm',
+          routine,
+          units,
+          scratch,
+          arguments: ({ inputs, output }) => (rest.length > 0 ? rest : [...inputs, output]),
+        },
       },
-    },
-  ]);
+    ]);
+  // at least some microseconds' worth of them, and not more than it takes to know their rate
+  const needed = (work.instructions * elements(work.ofInput ? inputs[0]!.shape : output)) / 4;
+  const vectorUnits = 32 * threads;
+  const vectorRounds = Math.ceil(Math.min(Math.max(needed, 5e5), 1e7) / ROUND / vectorUnits);
+  const limits = [
+    limit('copyLimit', units, []),
+    limit('vectorLimit', vectorUnits, [vectorRounds], 16),
+    limit('vectorLimit', threads, [0], 16),
+  ].flat();
 
   const variant = launchesOf(true);
-  const timed = await device.compile(Array.from({ length: repeats }, () => [...copy, ...variant]).flat());
+  // launches of a microsecond one after another, since the clock tells no less than a quarter of one
+  const together = bytes < 2e5 ? 16 : 1;
+  const many = <T>(one: readonly T[]) => Array.from({ length: together }, () => one).flat();
+  const timed = await device.compile(Array.from({ length: repeats }, () => [...limits, ...variant].flatMap(each => many([each]))).flat());
   const rounds = async () => {
     const times = await device.profile!(timed);
-    const stride = 1 + variant.length;
+    const stride = (limits.length + variant.length) * together;
     // what the first launch took includes the threads' waking up
-    return Array.from({ length: repeats - 1 }, (_, i) => i + 1).map(round => ({
-      copy: times[round * stride]!,
-      variant: times.slice(round * stride + 1, (round + 1) * stride).reduce((sum, ms) => sum + ms, 0),
-    }));
+    return Array.from({ length: repeats - 1 }, (_, i) => i + 1).map(round => {
+      const own = times.slice(round * stride, (round + 1) * stride);
+      const sum = (from: number, past: number) => own.slice(from * together, past * together).reduce((sum, ms) => sum + ms, 0) / together;
+      return [sum(0, 1), sum(1, 2), sum(2, 3), sum(3, 3 + variant.length)] as const;
+    });
   };
   // until V8's quick compiler has given way to the one that optimises
   for (const until = performance.now() + 150; performance.now() < until; ) await rounds();
   const all: Awaited<ReturnType<typeof rounds>> = [];
   while (all.length < 24) all.push(...(await rounds()));
   const quartile = (times: readonly number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 4)]!;
-  const [ms, copyMs] = [quartile(all.map(({ variant }) => variant)), quartile(all.map(({ copy }) => copy))];
+  const [copyMs, vectorMs, launchMs, ms] = ([0, 1, 2, 3] as const).map(i => quartile(all.map(times => times[i]))) as [
+    number,
+    number,
+    number,
+    number,
+  ];
 
   const slow: number[] = [];
   if (flags.kernels) {
@@ -176,7 +227,12 @@ async function measure({ primitive: name, attributes = {}, inputs, output, limit
 
   for (const buffer of buffers.values()) device.free(buffer);
   const rate = (time: number) => bytes / time / 1e6;
-  const share = (copyMs * bytes) / (ms * units * 4096 * 8);
+  const limitMs: Record<Bound, number> = {
+    memory: (copyMs * bytes) / (units * 4096 * 8),
+    instructions: (vectorMs * needed) / (vectorRounds * ROUND * vectorUnits),
+    launch: launchMs,
+  };
+  const bound = (Object.keys(limitMs) as Bound[]).reduce((most, each) => (limitMs[each] > limitMs[most] ? each : most));
   return {
     primitive: [name, ...fusedIn(attributes)].join(' + '),
     shape: `[${inputs[0]!.shape}]`,
@@ -184,9 +240,13 @@ async function measure({ primitive: name, attributes = {}, inputs, output, limit
     ms,
     gigabytesPerSecond: rate(ms),
     copyGigabytesPerSecond: (units * 4096 * 8) / copyMs / 1e6,
-    share,
-    enough: share >= ENOUGH,
-    ...(limit && { limit }),
+    share: limitMs.memory / ms,
+    instructions: work.instructions,
+    instructionsAre: work.are,
+    instructionShare: limitMs.instructions / ms,
+    bound,
+    boundShare: limitMs[bound] / ms,
+    enough: limitMs[bound] / ms >= ENOUGH,
     ...(flags.kernels && { kernels: quartile(slow) / ms }),
   };
 }
