@@ -217,6 +217,7 @@ interface GpuJsWgslNode {
   pushState(state: string): void;
   popState(state: string): void;
   castLiteralToInteger(ast: GpuJsAst, out: string[]): string[];
+  castLiteralToFloat(ast: GpuJsAst, out: string[]): string[];
   astGeneric(ast: GpuJsAst, out: string[]): string[];
   astVariableDeclaration(ast: GpuJsAst, out: string[]): string[];
   astCallExpression(ast: GpuJsAst, out: string[]): string[];

@@ -6,7 +6,7 @@ import { type Kernel, type Launch, settings } from './kernel.ts';
 import type { VariantLaunch } from './variant.ts';
 import { type Binding, type BindingLimits, type BoundArrays, bindArrays, type ShaderArray } from './wgslArrays.ts';
 import { wrapBody } from './wgslBody.ts';
-import { WgslNode } from './wgslNode.ts';
+import { ROUNDED, WgslNode } from './wgslNode.ts';
 
 /**
  * Adapter two of two to gpu.js's internals: compiles a kernel to a WGSL module that works on our buffers. gpu.js
@@ -61,8 +61,9 @@ export class WgslCompiler {
       throw fail('state', where, `an argument named "${kernel.inout}" (inout)`, names.join(', '), 'Name one of the arguments.');
     }
     const arrays = bindArrays(where, names, inputs, output, kernel.inout, limits);
+    const entry = this.#entry(kernel, arrays, limits);
     return {
-      source: `${declarations(arrays)}\n${this.#entry(kernel, arrays, limits)}`,
+      source: [declarations(arrays), ...(/\b(rounded|quotient)\(/.test(entry) ? [ROUNDED] : []), entry].join('\n'),
       bindings: arrays.bindings,
       groups: fold(Math.ceil(threadCount(kernel) / WORKGROUP), limits, where),
     };
@@ -215,6 +216,7 @@ ${stores.join('\n')}
 
 const USED = [
   ...['getType', 'getDeclaration', 'isAstMathFunction', 'astErrorOutput', 'pushState', 'popState', 'castLiteralToInteger', 'astGeneric'],
+  'castLiteralToFloat',
   ...['astVariableDeclaration', 'astCallExpression', 'astConditionalExpression', 'astReturnStatement', 'memberExpressionPropertyMarkup'],
 ] as const;
 

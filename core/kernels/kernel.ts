@@ -12,6 +12,9 @@ import { fail } from '../errors.ts';
  *    is an integer, and so is `Math.trunc(x)` of a float, for indices that are data; there is no `%`: write `a - b * Math.floor(a / b)`;
  *  - `Math.pow`, `Math.tanh`, `log1p`, `expm1` and `round` differ between devices: build them from exp, log and floor, clamp
  *    their arguments;
+ *  - `Math.fround(x)` is x rounded to 32 bits there and then, to the nearest: no device fuses the product or sum in it with what follows,
+ *    and a quotient in it, `Math.fround(a / b)`, is the correctly rounded one (devices may miss that by some units in the last place);
+ *    with it around every operation a kernel gives the same bits everywhere. Without it the reference computes in 64 bits;
  *  - a local has a name that no other local has where it is visible, nor an argument;
  *  - no helper functions, no local arrays except the returned `[a, b, c, d]`, no captured variables: constants only;
  *  - in the inner loop, an index that is `<uniform> + this.thread.x` loads four lanes at once on wasm: keep channels on x.

@@ -2,7 +2,8 @@ import functionNode from 'gpu.js/src/backend/web-gpu/function-node.js';
 
 /**
  * gpu.js's compiler from JavaScript to WGSL, taught what `kernel.ts` promises: exact integers in `const` locals, exact
- * integer division, integer minimum and maximum, integers of floats, four rows a thread, and branches of `?:` that read no memory they must not.
+ * integer division, integer minimum and maximum, integers of floats, roundings that stay where they are, four rows a thread, and branches
+ * of `?:` that read no memory they must not.
  */
 const { WGSLFunctionNode } = functionNode;
 
@@ -10,6 +11,36 @@ const isInteger = (type: string) => type === 'Integer' || type === 'LiteralInteg
 const COMPARISONS = new Set(['<', '<=', '>', '>=', '==', '!=', '===', '!==']);
 /** `Math` functions that mean the same on every device (`round` does not: halves go up, or to the even number), spelt alike in WGSL. */
 const FUNCTIONS = new Set(['abs', 'ceil', 'cos', 'exp', 'floor', 'log', 'log2', 'max', 'min', 'sign', 'sin', 'sqrt']);
+
+/**
+ * What `Math.fround` becomes. A driver may fuse a product with a sum that follows, and divide by way of a reciprocal: WGSL allows it both.
+ * `rounded` has the bits of x in its hands: it adds one that is always 0, which only the length of the output tells. `quotient` divides the
+ * significands bit by bit, 25 of them, of which the last and what is left decide how it is rounded; what lies outside of normal
+ * numbers it leaves to the device.
+ */
+export const ROUNDED = `fn rounded(x : f32) -> f32 {
+  return bitcast<f32>(bitcast<u32>(x) | (arrayLength(&result) >> 31u));
+}
+fn quotient(a : f32, b : f32) -> f32 {
+  let x = bitcast<u32>(a);
+  let y = bitcast<u32>(b);
+  let above = i32((x >> 23u) & 255u);
+  let below = i32((y >> 23u) & 255u);
+  let divisor = (y & 0x7fffffu) | 0x800000u;
+  var rest = (x & 0x7fffffu) | 0x800000u;
+  let shift = select(0u, 1u, rest < divisor);
+  rest = rest << shift;
+  let exponent = above - below + 127 - i32(shift);
+  if (above == 0 || below == 0 || above == 255 || below == 255 || exponent < 1 || exponent > 253) { return a / b; }
+  var bits = 0u;
+  for (var i = 0; i < 25; i++) {
+    let fits = select(0u, 1u, rest >= divisor);
+    bits = (bits << 1u) | fits;
+    rest = (rest - fits * divisor) << 1u;
+  }
+  let up = select(0u, bits & 1u, rest != 0u || (bits & 2u) != 0u);
+  return bitcast<f32>(((x ^ y) & 0x80000000u) | ((u32(exponent) << 23u) + (bits >> 1u) + up - 0x800000u));
+}`;
 
 export class WgslNode extends WGSLFunctionNode {
   /** Whether the thread returns four rows: `return [a, b, c, d]` becomes a call of `storeRows`, which the adapter writes. */
@@ -108,8 +139,28 @@ export class WgslNode extends WGSLFunctionNode {
     }
     const name = this.isAstMathFunction(ast) ? ast.callee!.property!.name! : undefined;
     if (!name) throw this.astErrorOutput('a kernel calls functions of Math only', ast);
+    if (name === 'fround') {
+      this.emitRounded(ast.arguments![0]!, out);
+      return out;
+    }
     if (!FUNCTIONS.has(name)) throw this.astErrorOutput(`Math.${name} differs between devices: build it from Math.exp and Math.log`, ast);
     return super.astCallExpression(ast, out);
+  }
+
+  /** `Math.fround(x)` by the functions of `ROUNDED`, which no compiler sees through. */
+  private emitRounded(ast: GpuJsAst, out: string[]): void {
+    const isQuotient = ast.type === 'BinaryExpression' && ast.operator === '/';
+    const operands = isQuotient ? [ast.left!, ast.right!] : [ast];
+    out.push(isQuotient ? 'quotient(' : 'rounded(');
+    operands.forEach((operand, i) => {
+      const text: string[] = [];
+      const type = this.getType(operand);
+      if (type === 'LiteralInteger') this.castLiteralToFloat(operand, text);
+      else if (type === 'Integer') this.emitInteger(operand, text);
+      else this.astGeneric(operand, text);
+      out.push(i > 0 ? ', ' : '', type === 'Integer' ? `f32(${text.join('')})` : text.join(''));
+    });
+    out.push(')');
   }
 
   override astConditionalExpression(ast: GpuJsAst, out: string[]): string[] {

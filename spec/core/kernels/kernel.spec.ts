@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Device } from '../../../core/devices/device.ts';
 import { type Kernel, type KernelThis, type Quad, settings } from '../../../core/kernels/kernel.ts';
+import { uniforms } from '../../../core/random.ts';
 import { everyDevice } from '../devices/everyDevice.ts';
 import { runKernel } from '../devices/runKernel.ts';
 
@@ -185,6 +186,53 @@ for (const { name, open } of everyDevice.filter(({ name }) => !/[13] thread/.tes
       assert.deepEqual(
         [...(await runKernel(device, { name: 'clamp', run, threads: [5] }, [values], 5))],
         [0.5, Math.fround(0.9), 1.25, 2, 2.5],
+      );
+    });
+
+    it('should round where Math.fround stands, to the same bits as JavaScript, and divide so @smoke', async () => {
+      const { fround } = Math;
+      const count = 20_000;
+      const random = uniforms(7);
+      const [a, b, c] = [0, 1, 2].map(k =>
+        Float32Array.from({ length: count }, (_, i) => (i % 3 === k ? Math.floor(256 * random()) + 1 : 2 * random() - (k === 1 ? 0 : 1))),
+      ) as [Float32Array, Float32Array, Float32Array];
+      // zeros, quotients far from 1, powers of two
+      [
+        [0, 3, -0.5],
+        [1e30, 1e-5, 1],
+        [1e-30, 3e4, 1],
+        [64, 0.25, 1],
+        [255, 255, 0],
+      ].forEach((row, i) => {
+        [a, b, c].forEach((values, k) => {
+          values[i] = row[k]!;
+        });
+      });
+      const same = async (run: Kernel['run'], of: (a: number, b: number, c: number, i: number) => number) => {
+        const got = await runKernel(device, { name: 'rounded', run, threads: [count] }, [a, b, c], count);
+        const wrong = got.findIndex((value, i) => value !== of(a[i]!, b[i]!, c[i]!, i));
+        assert.equal(wrong, -1, `of ${a[wrong]}, ${b[wrong]}, ${c[wrong]}: ${got[wrong]}`);
+      };
+      await same(
+        function (this: KernelThis, a: Float32Array, b: Float32Array, c: Float32Array) {
+          const i = this.thread.x;
+          return Math.floor(Math.fround(Math.fround(a[i]! * b[i]!) - Math.fround(c[i]! * a[i]!)) * 4194304);
+        },
+        (a, b, c) => fround(Math.floor(fround(fround(fround(a * b) - fround(c * a)) * 4194304))),
+      );
+      await same(
+        function (this: KernelThis, a: Float32Array, b: Float32Array, c: Float32Array) {
+          const i = this.thread.x;
+          return Math.fround(a[i]! / b[i]!) + 0 * c[i]!;
+        },
+        (a, b) => fround(a / b),
+      );
+      await same(
+        function (this: KernelThis, a: Float32Array, b: Float32Array, c: Float32Array) {
+          const i = this.thread.x;
+          return Math.fround(Math.fround(a[i]! + Math.fround(i / 255)) / 6) + 0 * b[i]! * c[i]!;
+        },
+        (a, _b, _c, i) => fround(fround(a + fround(i / 255)) / 6),
       );
     });
 
