@@ -25,6 +25,15 @@ function draw(h: v128, first: v128, second: v128, one: v128, swap: v128): v128 {
   return multiplied(swapped(h, swap), second, one);
 }
 
+/** 16 bits for element `at` of an image's noise: as `core/data/augment/noise.ts`. */
+export function noiseAt(at: i32, first: u32, second: u32): i32 {
+  let h = round(<u32>(at >> 1) + first);
+  h = round(h + second);
+  h = round(h + first) + second;
+  const drawn = h * (h + h + 1);
+  return <i32>(at & 1 ? drawn >> 16 : drawn & 0xffff);
+}
+
 /**
  * y = 0 where the hash of (step, node, element) lies below `threshold`, x · factor elsewhere; units are blocks of 4096. Scratch: 16 bytes.
  *

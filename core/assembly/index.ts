@@ -7,6 +7,8 @@
  * and what is not an argument does not exist. Reading up to 64 bytes past a tensor is allowed, using them is not.
  */
 
+// exported so that they stay functions of their own, with registers to themselves
+export { blend, light, posterize, saturate, solarize, turnHue } from './adjust';
 // mean32 is exported so that it stays a function of its own, with registers to itself
 export { avgPool, avgPoolGradient, mean32 } from './avgPool';
 // exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
@@ -59,6 +61,8 @@ export { toFloat } from './toFloat';
 export { toFloatEdited } from './toFloatEdited';
 // the first three as above
 export { exponential, exponentials, logarithm, scaledExponentials, sumOfExponentials } from './transcendental';
+export { adjustBefore, adjustMeans, toFloatEdited } from './toFloatEdited';
+export { exponential, logarithm } from './transcendental';
 export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
 export { winogradGradients, winogradJoin, winogradParts, winogradRows, winogradSums } from './winogradFilterGradient';
 // exported so that they stay functions of their own: inlined into their only callers, their sums would not keep their registers

@@ -1,19 +1,55 @@
-/** Pixels to floats, changed on the way: `core/ops/toFloatEdited.ts` says how. */
+/** Pixels to floats, changed on the way: `core/ops/toFloatEdited.ts` and `core/ops/toFloatAdjusted.ts` say how. */
+import { adjust, fromPlanes, greySum, planeBytes, toPlanes } from './adjust';
+import { noiseAt } from './dropout';
+import { CUT, contrastOf, ERASED, FILL, NOISE, OPS, PARTNER, PAST_OPS, REST, SHARE } from './editRow';
 import { repeatRow } from './rows';
 import { storeFirst } from './vector';
 
-// places in a row of edits, as in core/program/edits.ts
-const SHARE: usize = 0;
-const REST: usize = 4;
-const PARTNER: usize = 8;
-const CUT: usize = 12;
-const ERASED: usize = 28;
-const LIGHT: usize = 44;
+/**
+ * For the contrast of images: `bytes` becomes their pixels with the ops before it done, `sums` [N,H] the sums of their grey. Images without
+ * one are left out. A unit is a row of an image. Scratch: planes and a row of bytes, a vector longer.
+ */
+export function adjustBefore(
+  start: i32,
+  end: i32,
+  scratch: usize,
+  x: usize,
+  edits: usize,
+  bytes: usize,
+  sums: usize,
+  H: i32,
+  W: i32,
+  C: i32,
+): void {
+  const row = <usize>(W * C);
+  const length = FILL + ((<usize>C) << 3);
+  const line = scratch + planeBytes(W) * <usize>C;
+  for (let at = start; at < end; at++) {
+    const mine = edits + <usize>(at / H) * length;
+    if (contrastOf(mine) === mine + PAST_OPS) continue;
+    const from = <usize>at * row;
+    toPlanes(scratch, x + from, W, C);
+    adjust(scratch, W, C, mine, false, 0);
+    fromPlanes(line, scratch, W, C);
+    memory.copy(bytes + from, line, row);
+    store<f32>(sums + ((<usize>at) << 2), <f32>greySum(scratch, W, C));
+  }
+}
+
+/** means[n] = Σ_h sums[n,h] / pixels. A unit is an image. */
+export function adjustMeans(start: i32, end: i32, _scratch: usize, sums: usize, means: usize, H: i32, pixels: f32): void {
+  for (let n = start; n < end; n++) {
+    let sum: u64 = 0;
+    for (let at = n * H; at < (n + 1) * H; at++) sum += <u64>load<f32>(sums + ((<usize>at) << 2));
+    store<f32>(means + ((<usize>n) << 2), <f32>sum / pixels);
+  }
+}
 
 /**
- * A unit is a row of an image, W · C values; `edits` has 11 + 2C floats an image. Images are read once and written once: only a row
- * with another light or an erased part is made before, as bytes. Scratch: rows of floats (means, inverses, light) and of bytes (the
- * image's, the partner's), each a vector longer.
+ * A unit is a row of an image, W · C values; `edits` has 47 + 2C floats an image. Images are read once and written once: only a row
+ * with ops or an erased part is made before, as bytes. Ops and noise are done where there are `bytes` and `means` (of `adjustBefore` and
+ * `adjustMeans`) and `quantiles`, not where these are 0. Scratch: rows of floats (means, inverses, planes) and of bytes (the image's, the
+ * partner's), each a vector longer.
  */
 export function toFloatEdited(
   start: i32,
@@ -27,36 +63,38 @@ export function toFloatEdited(
   W: i32,
   C: i32,
   unit: f32,
+  bytes: usize,
+  means: usize,
+  quantiles: usize,
 ): void {
   const row = <usize>(W * C);
   const stride = ((row << 2) + 31) & ~15;
   const channels = (<usize>C) << 2;
   const inverse = scratch + stride;
-  const light = inverse + stride;
-  const first = light + stride;
+  const planes = inverse + stride;
+  const first = planes + planeBytes(W) * <usize>C;
   const second = first + stride;
   memory.copy(scratch, normalization, channels);
   memory.copy(inverse, normalization + channels, channels);
   repeatRow(scratch, W, C);
   repeatRow(inverse, W, C);
-  const length = LIGHT + 2 * channels;
+  const length = FILL + 2 * channels;
   const size = <usize>H * row;
   for (let at = start; at < end; at++) {
-    const n = <usize>(at / H);
+    const n = at / H;
     const h = at % H;
-    const mine = edits + n * length;
-    const bytes = <usize>h * row;
+    const mine = edits + <usize>n * length;
     const share = load<f32>(mine, SHARE);
     const rest = load<f32>(mine, REST);
     const cut = holds(mine + CUT, h);
     const to = y + <usize>at * (row << 2);
-    const own = editedRow(first, x + n * size + bytes, row, light, mine, h, W, C);
+    const own = editedRow(first, x, planes, mine, n, h, size, W, C, bytes, means, quantiles);
     if (!cut && share === 1 && rest === 0) {
       normalise(to, own, 0, row, scratch, inverse, unit);
       continue;
     }
-    const partner = <usize>load<f32>(mine, PARTNER);
-    const other = editedRow(second, x + partner * size + bytes, row, light, edits + partner * length, h, W, C);
+    const partner = <i32>load<f32>(mine, PARTNER);
+    const other = editedRow(second, x, planes, edits + <usize>partner * length, partner, h, size, W, C, bytes, means, quantiles);
     if (!cut) {
       blend(to, own, other, 0, row, scratch, inverse, unit, share, rest);
       continue;
@@ -79,31 +117,60 @@ function floats(x: usize): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(x))));
 }
 
-/** Where the row's bytes are with the image's own light and erased rectangle: at x, or made at `to`. */
-function editedRow(to: usize, x: usize, row: usize, light: usize, edits: usize, h: i32, W: i32, C: i32): usize {
-  const channels = (<usize>C) << 2;
-  let lit = false;
-  for (let c: usize = 0; c < channels; c += 4) if (load<f32>(edits + LIGHT + c) !== 0.5) lit = true;
+/** Where the bytes of row h of image n are with the image's own ops and erased rectangle: among the pixels, or made at `to`. */
+function editedRow(
+  to: usize,
+  x: usize,
+  planes: usize,
+  edits: usize,
+  n: i32,
+  h: i32,
+  size: usize,
+  W: i32,
+  C: i32,
+  bytes: usize,
+  means: usize,
+  quantiles: usize,
+): usize {
+  const row = <usize>(W * C);
+  const at = <usize>n * size + <usize>h * row;
+  const adjusted = bytes !== 0 && load<f32>(edits, OPS) !== 0;
   const erased = holds(edits + ERASED, h);
-  if (!lit && !erased) return x;
-  if (lit) {
-    memory.copy(light, edits + LIGHT, channels);
-    repeatRow(light, W, C);
-    for (let c: usize = 0; c < row; c += 8) {
-      const a = i32x4.trunc_sat_f32x4_s(f32x4.floor(f32x4.add(floats(x + c), v128.load(light + (c << 2)))));
-      const b = i32x4.trunc_sat_f32x4_s(f32x4.floor(f32x4.add(floats(x + c + 4), v128.load(light + (c << 2), 16))));
-      const words = i16x8.narrow_i32x4_s(a, b);
-      v128.store64_lane(to + c, i8x16.narrow_i16x8_u(words, words), 0);
-    }
-  } else memory.copy(to, x, row);
-  if (erased) {
-    const fill = edits + LIGHT + channels;
-    const right = <usize>load<f32>(edits + ERASED, 12) * <usize>C;
-    for (let at = <usize>load<f32>(edits + ERASED, 4) * <usize>C; at < right; at += <usize>C) {
-      for (let c: usize = 0; c < <usize>C; c++) store<u8>(to + at + c, <u8>load<f32>(fill + (c << 2)));
+  if (!adjusted && !erased) return x + at;
+  if (adjusted) {
+    const late = contrastOf(edits) !== edits + PAST_OPS;
+    toPlanes(planes, (late ? bytes : x) + at, W, C);
+    adjust(planes, W, C, edits, late, load<f32>(means + ((<usize>n) << 2)));
+    fromPlanes(to, planes, W, C);
+  } else memory.copy(to, x + at, row);
+  if (erased) erase(to, edits, h, W, C, quantiles);
+  return to;
+}
+
+function erase(to: usize, edits: usize, h: i32, W: i32, C: i32, quantiles: usize): void {
+  const fill = edits + FILL;
+  const deviation = fill + ((<usize>C) << 2);
+  const from = <i32>load<f32>(edits + ERASED, 4);
+  const past = <i32>load<f32>(edits + ERASED, 12);
+  const first = word(edits + NOISE);
+  const second = word(edits + NOISE + 8);
+  for (let w = from; w < past; w++) {
+    for (let c = 0; c < C; c++) {
+      const place = w * C + c;
+      let value = load<f32>(fill + ((<usize>c) << 2));
+      const spread = load<f32>(deviation + ((<usize>c) << 2));
+      if (quantiles !== 0 && spread > 0) {
+        const bits = noiseAt(h * W * C + place, first, second);
+        value = spread * load<f32>(quantiles + ((<usize>(bits >> 4)) << 2)) + value;
+      }
+      store<u8>(to + <usize>place, <u8>min<f32>(max<f32>(floor<f32>(value), 0), 255));
     }
   }
-  return to;
+}
+
+/** A key from its upper and lower half. */
+function word(x: usize): u32 {
+  return ((<u32>load<f32>(x)) << 16) | <u32>load<f32>(x, 4);
 }
 
 /** Values `from` to `past` of a row. */

@@ -15,6 +15,7 @@ import './padChannels.ts';
 import './relu.ts';
 import './softmax.ts';
 import './toFloat.ts';
+import './toFloatAdjusted.ts';
 import './toFloatEdited.ts';
 
 export * from './registry.ts';

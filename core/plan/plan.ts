@@ -1,4 +1,7 @@
 import type { Argument, CompiledSegment, Device, DeviceBuffer, PlacedLaunch } from '../devices/device.ts';
+import type { Launch } from '../kernels/kernel.ts';
+import type { VariantLaunch } from '../kernels/variant.ts';
+import type { Tensor } from '../ops/op.ts';
 import type { Program, ProgramNode, Segment, TensorEntry } from '../program/program.ts';
 import { elements } from '../shape.ts';
 import { inPlace } from './inPlace.ts';
@@ -37,8 +40,8 @@ export interface Plan {
   /** The launches of one node alone, compiled when asked for: to find where a number went wrong. */
   compileNode(index: number): Promise<CompiledSegment>;
   /**
-   * The same plan with `node` in place of the one of the same output; `added` are inputs that only it reads. All memory but theirs is
-   * shared, and so are the segments that stay as they are.
+   * The same plan with `node` in place of the one of the same output; `added` are inputs that only it reads. All memory but theirs, and
+   * that of temporary tensors inside its kernels, is shared, and so are the segments that stay as they are.
    */
   replacing(node: ProgramNode, added: readonly TensorEntry[]): Promise<Plan>;
 }
@@ -124,25 +127,42 @@ async function assemble(plan: Placed, given: Assembling, known: ReadonlyMap<Segm
     async replacing(node, added) {
       const index = program.nodes.findIndex(({ output }) => output === node.output);
       const tensors = { ...program.tensors, ...Object.fromEntries(added.map(tensor => [tensor.name, tensor])) };
-      const [lone] = lowerAlike({ ...program, tensors, nodes: [node] }).nodes;
-      if (lone!.launches.some(launch => [...launch.inputs, launch.output].some(name => !tensors[name])))
-        throw new Error(`the plan has no scratch for ${node.primitive} in place of ${program.nodes[index]!.primitive}`);
-      const own = new Map(added.map(tensor => [tensor.name, placed.get(tensor.name) ?? device.allocate(bytesOf(tensor), tensor.name)]));
-      for (const [name, buffer] of own) placed.set(name, buffer);
+      const { nodes, tensors: known } = lowerAlike({ ...program, tensors, nodes: [node] });
+      // under names that no other node's have, since what is placed is known to all plans
+      const own = new Map<string, Tensor>(added.map(tensor => [tensor.name, tensor]));
+      const renamed = (name: string): string => {
+        if (tensors[name]) return name;
+        const unique = `${node.primitive} ${name}`;
+        own.set(unique, { ...known.get(name)!, name: unique });
+        return unique;
+      };
+      const lone = { ...nodes[0]!, launches: nodes[0]!.launches.map(launch => renaming(launch, renamed)) };
+      const buffers = new Map(plan.buffers);
+      for (const [name, tensor] of own) {
+        const buffer = placed.get(name) ?? device.allocate(bytesOf(tensor), name);
+        placed.set(name, buffer);
+        buffers.set(name, buffer);
+      }
       const changed: Placed = {
         ...plan,
         program: { ...program, tensors, nodes: program.nodes.with(index, node) },
         lowered: {
-          nodes: lowered.nodes.with(index, lone!),
-          tensors: new Map([...lowered.tensors, ...added.map(each => [each.name, each] as const)]),
+          nodes: lowered.nodes.with(index, lone),
+          tensors: new Map([...lowered.tensors, ...own]),
         },
-        buffers: new Map([...buffers, ...own]),
-        memory: [...new Set([...memory, ...own.values()])],
+        buffers,
+        memory: [...new Set([...memory, ...Array.from(own.keys(), name => buffers.get(name)!)])],
       };
       const unchanged = new Map([...segments].filter(([name]) => name !== node.segment));
       return assemble(changed, given, unchanged);
     },
   };
+}
+
+/** A launch on tensors of other names. */
+function renaming<L extends Launch | VariantLaunch>(launch: L, name: (name: string) => string): L {
+  const writes = 'writes' in launch && launch.writes && { writes: launch.writes.map(name) };
+  return { ...launch, inputs: launch.inputs.map(name), output: name(launch.output), ...writes };
 }
 
 /** First and last launch of each temporary tensor, over all segments in order. */

@@ -1,10 +1,11 @@
+import { normalQuantiles } from '../data/augment/noise.ts';
 import type { Mixture } from '../data/mixture.ts';
 import type { Batch } from '../data/sample.ts';
 import { fail, show } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { editsLength } from '../program/edits.ts';
+import { editsLength, editsName, quantilesName } from '../program/edits.ts';
 import { elements, text } from '../shape.ts';
-import { fillEdits, isEdited } from './batchEdits.ts';
+import { type Conversion, conversionOf, fillEdits } from './batchEdits.ts';
 
 /** The host's copy of what a batch writes to the device. */
 export class BatchInput {
@@ -14,9 +15,9 @@ export class BatchInput {
   readonly targets: Float32Array;
   /** [N] each: second targets and their weights, of which the first ones are the larger; undefined if the batch is not mixed. */
   mixed: { readonly targets: Float32Array; readonly weights: Float32Array } | undefined;
-  /** [N,11+2C], of use if `edited`: what the device changes in the pixels, see `core/program/edits.ts`. */
+  /** [N,47+2C], of use unless `conversion` is `toFloat`: what the device changes in the pixels, see `core/program/edits.ts`. */
   readonly edits: Float32Array;
-  edited = false;
+  conversion: Conversion = 'toFloat';
   /** [2,C]: mean, and 1 / standard deviation. */
   readonly normalization: Float32Array;
 
@@ -39,8 +40,8 @@ export class BatchInput {
     const { count, normalization, mixture } = batch;
     const size = height * width * channels;
     for (let i = 0; i < count; i++) this.pixels.set(batch.cells[i]!, i * size);
-    this.edited = isEdited(batch);
-    if (this.edited) fillEdits(this.edits, batch);
+    this.conversion = conversionOf(batch);
+    if (this.conversion !== 'toFloat') fillEdits(this.edits, batch);
     this.targets.fill(-1);
     for (let i = 0; i < count; i++) {
       const label = batch.labels[i]!;
@@ -60,6 +61,17 @@ export class BatchInput {
       this.normalization[c] = normalization?.mean[c % normalization.mean.length] ?? 0;
       this.normalization[channels + c] = 1 / (normalization?.std[c % normalization.std.length] ?? 1);
     }
+  }
+
+  /** What is written to the device, by tensor. */
+  get tensors(): [name: string, values: Uint8Array | Float32Array][] {
+    const all: [string, Uint8Array | Float32Array][] = [
+      ['pixels', this.pixels],
+      ['normalization', this.normalization],
+    ];
+    if (this.conversion !== 'toFloat') all.push([editsName, this.edits]);
+    if (this.conversion === 'toFloat.adjusted') all.push([quantilesName, normalQuantiles()]);
+    return all;
   }
 
   /** The label with the larger share becomes the first: it is the one that counts as a hit. */

@@ -10,7 +10,6 @@ import type { Plan } from '../plan/plan.ts';
 import { planTable } from '../plan/table.ts';
 import { DeviceMeter, type Part } from '../profile/deviceMeter.ts';
 import { type Account, charge } from '../profile/mainThread.ts';
-import { editsName } from '../program/edits.ts';
 import { fillHyper, type HyperValues, hyperLength, hyperName, hyperSlot } from '../program/hyper.ts';
 import { initialize } from '../program/initialize.ts';
 import { elements, same, text } from '../shape.ts';
@@ -145,7 +144,7 @@ export class CompiledModel {
   /** For the batch that was uploaded last. */
   async #ownPlan(mode: Mode): Promise<Plan> {
     this.#check();
-    return this.#input.edited ? this.#plans.edited(mode) : this.#plans.plain(mode);
+    return this.#plans.converting(mode, this.#input.conversion);
   }
 
   async #lossPlan(loss: Loss, mode: Mode): Promise<LossPlan> {
@@ -172,11 +171,12 @@ export class CompiledModel {
     const before = charge(account);
     try {
       const began = performance.now();
-      const { pixels, normalization, edits, edited } = this.#input;
-      this.device.write(buffers.get('pixels')!, pixels);
-      this.device.write(buffers.get('normalization')!, normalization);
-      if (edited) this.device.write(buffers.get(editsName)!, edits);
-      this.meter.upload.record(pixels.byteLength + normalization.byteLength + (edited ? edits.byteLength : 0), performance.now() - began);
+      let bytes = 0;
+      for (const [name, values] of this.#input.tensors) {
+        this.device.write(buffers.get(name)!, values);
+        bytes += values.byteLength;
+      }
+      this.meter.upload.record(bytes, performance.now() - began);
     } finally {
       charge(before);
     }

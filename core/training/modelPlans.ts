@@ -1,7 +1,10 @@
 import type { Graph } from '../graph/graph.ts';
 import { imageInput } from '../graph/structure.ts';
 import { type Plan, type PlanOptions, planFor } from '../plan/plan.ts';
-import { editsLength, editsName } from '../program/edits.ts';
+import { editsLength, editsName, quantilesLength, quantilesName } from '../program/edits.ts';
+import type { TensorEntry } from '../program/program.ts';
+import type { Shape } from '../shape.ts';
+import type { Conversion } from './batchEdits.ts';
 import type { CompileOptions, Mode } from './compileOptions.ts';
 import type { ModelMemory } from './modelMemory.ts';
 import { modelProgram } from './modelProgram.ts';
@@ -12,7 +15,7 @@ export class ModelPlans {
   /** Of the tensor that they leave. */
   logits = '';
   readonly #plain = new Map<Mode, Promise<Plan>>();
-  readonly #edited = new Map<Mode, Promise<Plan>>();
+  readonly #edited = new Map<string, Promise<Plan>>();
 
   constructor(
     readonly graph: Graph,
@@ -37,17 +40,22 @@ export class ModelPlans {
     return plan;
   }
 
-  /** The same for batches whose images are changed on the device: only their conversion to floats is another, and a row of edits an image. */
-  edited(mode: Mode): Promise<Plan> {
-    let plan = this.#edited.get(mode);
+  /**
+   * The same with another conversion of the images' bytes to floats, for batches whose images are changed on the device: a row of edits an
+   * image besides.
+   */
+  converting(mode: Mode, conversion: Conversion): Promise<Plan> {
+    if (conversion === 'toFloat') return this.plain(mode);
+    const key = `${mode} ${conversion}`;
+    let plan = this.#edited.get(key);
     if (!plan) {
       plan = this.plain(mode).then(made => {
         const node = made.program.nodes.find(({ output }) => output === imageInput)!;
-        const shape = [this.options.batch, editsLength(this.graph.input[2])];
-        const edits = { name: editsName, kind: 'input', shape, dtype: 'f32' } as const;
-        return made.replacing({ ...node, primitive: 'toFloat.edited', inputs: [...node.inputs, editsName] }, [edits]);
+        const added = [input(editsName, [this.options.batch, editsLength(this.graph.input[2])])];
+        if (conversion === 'toFloat.adjusted') added.push(input(quantilesName, [quantilesLength]));
+        return made.replacing({ ...node, primitive: conversion, inputs: [...node.inputs, ...added.map(({ name }) => name)] }, added);
       });
-      this.#edited.set(mode, plan);
+      this.#edited.set(key, plan);
     }
     return plan;
   }
@@ -71,3 +79,5 @@ export class ModelPlans {
     await Promise.allSettled([...this.#plain.values(), ...this.#edited.values()]);
   }
 }
+
+const input = (name: string, shape: Shape): TensorEntry => ({ name, kind: 'input', shape, dtype: 'f32' });

@@ -90,7 +90,7 @@ const batchNorm = (shape: Shape): MemoryCase[] => {
 const weights: readonly Shape[] = [[11_700_000], [147_456]];
 /** Edits that blend each of N images with the one before it, a number a call. */
 function mixedUp(N: number): () => number {
-  const row = (n: number) => [0.3, 0.7, (n + N - 1) % N, ...new Array<number>(8).fill(0), 0.5, 0.5, 0.5, 0, 0, 0];
+  const row = (n: number) => [0.3, 0.7, (n + N - 1) % N, ...new Array<number>(editsLength(3) - 3).fill(0)];
   let next = 0;
   return () => row(Math.floor(next / editsLength(3)) % N)[next++ % editsLength(3)]!;
 }

@@ -1,7 +1,8 @@
-import { normals } from '../../random.ts';
 import type { Size } from '../geometry.ts';
 import type { RawPixels } from '../rawPixels.ts';
 import { roundHalfEven } from '../rounding.ts';
+import { toByte } from './blend.ts';
+import { noiseBits, noiseKeys, normalQuantiles } from './noise.ts';
 
 /** What takes the place of the erased pixels. */
 export type Fill =
@@ -35,18 +36,34 @@ export function erasedRegion(
   return undefined;
 }
 
+/** Noise of one channel, in bytes: `deviation` · z + `middle`, of which the whole number below is taken. */
+export function noiseTerms({ mean, std }: Fill & { kind: 'noise' }, channel: number): { deviation: number; middle: number } {
+  return {
+    deviation: Math.fround(255 * std[channel % std.length]!),
+    middle: Math.fround(255 * mean[channel % mean.length]! + 0.5),
+  };
+}
+
+/** Noise depends on its seed and the place in the image alone. */
 export function erase(image: RawPixels, region: Size & { readonly top: number; readonly left: number }, fill: Fill): RawPixels {
   const { width, channels } = image;
   const data = Uint8ClampedArray.from(image.data);
-  const normal = fill.kind === 'noise' ? normals(fill.seed) : undefined;
+  const value = fill.kind === 'noise' ? noisy(fill, channels) : (_: number, c: number) => fill.value[c % fill.value.length]!;
   for (let y = region.top; y < region.top + region.height; y++) {
     for (let x = region.left; x < region.left + region.width; x++) {
-      for (let c = 0; c < channels; c++) {
-        const at = (y * width + x) * channels + c;
-        if (fill.kind === 'constant') data[at] = fill.value[c % fill.value.length];
-        else data[at] = 255 * (fill.mean[c % fill.mean.length] + fill.std[c % fill.std.length] * normal!());
-      }
+      const at = (y * width + x) * channels;
+      for (let c = 0; c < channels; c++) data[at + c] = value(at + c, c);
     }
   }
   return { ...image, data: new Uint8Array(data.buffer) };
+}
+
+function noisy(fill: Fill & { kind: 'noise' }, channels: number): (at: number, channel: number) => number {
+  const keys = noiseKeys(fill.seed);
+  const quantiles = normalQuantiles();
+  const terms = Array.from({ length: channels }, (_, c) => noiseTerms(fill, c));
+  return (at, channel) => {
+    const { deviation, middle } = terms[channel]!;
+    return toByte(Math.fround(Math.fround(deviation * quantiles[noiseBits(keys, at) >>> 4]!) + middle));
+  };
 }

@@ -30,7 +30,8 @@ export function posterize(image: RawPixels, bits: number): RawPixels {
 
 /** Inverts the values from `threshold` on. */
 export function solarize(image: RawPixels, threshold: number): RawPixels {
-  return mapped(image, [table(value => (value >= threshold ? 255 - value : value))]);
+  const from = f32(threshold);
+  return mapped(image, [table(value => (value >= from ? 255 - value : value))]);
 }
 
 /** Each channel stretched over all values; one of a single value stays. */

@@ -5,8 +5,15 @@ import { sharpness } from './sharpness.ts';
 
 /** A change of values that leaves the size and every pixel's place alone, with its random numbers drawn. */
 export type PixelOp =
-  /** 0 is black, plain grey, grey or blurred; 1 changes nothing; above 1 exaggerates. */
-  | { readonly op: 'brightness' | 'contrast' | 'saturation' | 'sharpness'; readonly factor: number }
+  | DeviceOp
+  /** 0 is blurred, 1 changes nothing; above 1 exaggerates. */
+  | { readonly op: 'sharpness'; readonly factor: number }
+  | { readonly op: 'autocontrast' | 'equalize' };
+
+/** Those that the device can do: a pixel's values decide what they become, and for contrast the mean of the image's grey. */
+export type DeviceOp =
+  /** 0 is black, plain grey or grey; 1 changes nothing; above 1 exaggerates. */
+  | { readonly op: 'brightness' | 'contrast' | 'saturation'; readonly factor: number }
   /** In turns of the colour circle, -0.5 to 0.5. */
   | { readonly op: 'hue'; readonly shift: number }
   /** Added to red, green and blue; 1 is white. */
@@ -14,7 +21,9 @@ export type PixelOp =
   | { readonly op: 'posterize'; readonly bits: number }
   /** Values from it on are inverted; 0 to 255. */
   | { readonly op: 'solarize'; readonly threshold: number }
-  | { readonly op: 'grayscale' | 'autocontrast' | 'equalize' };
+  | { readonly op: 'grayscale' };
+
+export const isDeviceOp = (op: PixelOp): op is DeviceOp => op.op !== 'sharpness' && op.op !== 'autocontrast' && op.op !== 'equalize';
 
 /**
  * The arithmetic is torchvision's on uint8 tensors (functional_tensor.py), in its 32-bit floats and with its rounding: results

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { normalQuantiles } from '../../../core/data/augment/noise.ts';
 import { openCpu } from '../../../core/devices/cpu.ts';
 import type { Device } from '../../../core/devices/device.ts';
 import { openWasm } from '../../../core/devices/wasm/device.ts';
@@ -6,6 +7,7 @@ import { crossEntropy } from '../../../core/losses/index.ts';
 import { op } from '../../../core/ops/index.ts';
 import { adam, adamw, type Optimizer, sgd } from '../../../core/optimizers/index.ts';
 import { ProgramBuilder } from '../../../core/program/builder.ts';
+import { quantilesLength } from '../../../core/program/edits.ts';
 import { fillHyper, hyperLength, hyperName, hyperTensor } from '../../../core/program/hyper.ts';
 import type { Program } from '../../../core/program/program.ts';
 import { elements, type Shape } from '../../../core/shape.ts';
@@ -13,7 +15,7 @@ import { openAnyWebgpu } from '../devices/openAnyWebgpu.ts';
 import { noise } from './finiteDifferences.ts';
 import { excess } from './golden.ts';
 import { opProgram } from './opProgram.ts';
-import { randomEdits } from './randomEdits.ts';
+import { randomAdjustments, randomEdits } from './randomEdits.ts';
 import { interpret, onDevice } from './run.ts';
 
 interface Case {
@@ -56,19 +58,25 @@ function converted(shape: Shape): Case {
   return { name: `toFloat ${shape.join('x')}`, program: program.build(), values: { pixels: bytes } };
 }
 
-function edited(shape: Shape): Case {
+function edited(shape: Shape, primitive: 'toFloat.edited' | 'toFloat.adjusted' = 'toFloat.edited'): Case {
   const program = new ProgramBuilder();
   const C = shape[shape.length - 1];
   const pixels = program.declare('pixels', 'input', shape, { dtype: 'u8' });
-  const { values: edits } = randomEdits(shape, 5);
+  const adjusts = primitive === 'toFloat.adjusted';
+  const edits = adjusts ? randomAdjustments(shape, 5) : randomEdits(shape, 5).values;
   const inputs = [
     pixels,
     program.declare('normalization', 'input', [2, C]),
     program.declare('edits', 'input', [shape[0], edits.length / shape[0]]),
+    ...(adjusts ? [program.declare('quantiles', 'input', [quantilesLength])] : []),
   ];
-  program.emit('toFloat.edited', 'images', shape, inputs);
+  program.emit(primitive, 'images', shape, inputs);
   const bytes = Uint8Array.from({ length: elements(shape) }, (_, i) => (i * 37) % 256);
-  return { name: `toFloat.edited ${shape.join('x')}`, program: program.build(), values: { pixels: bytes, edits } };
+  return {
+    name: `${primitive} ${shape.join('x')}`,
+    program: program.build(),
+    values: { pixels: bytes, edits, quantiles: normalQuantiles() },
+  };
 }
 
 function lossOf(N: number, C: number, logits: ArrayLike<number> = noise(N * C, 9).map(value => 6 * value)): Case {
@@ -119,6 +127,8 @@ const cases: readonly Case[] = [
   dropped([3, 5, 7, 101]),
   converted([2, 5, 3, 3]),
   edited([3, 7, 5, 3]),
+  edited([5, 7, 5, 3], 'toFloat.adjusted'),
+  edited([4, 5, 3, 1], 'toFloat.adjusted'),
   converted([1, 7, 5, 1]),
   mixedLossOf(13, 37),
   lossOf(7, 10),

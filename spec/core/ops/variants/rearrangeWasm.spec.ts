@@ -1,5 +1,7 @@
+import { normalQuantiles } from '../../../../core/data/augment/noise.ts';
+import { quantilesLength } from '../../../../core/program/edits.ts';
 import { elements, type Shape } from '../../../../core/shape.ts';
-import { randomEdits } from '../randomEdits.ts';
+import { randomAdjustments, randomEdits } from '../randomEdits.ts';
 import { Agreement, integers } from './primitives.ts';
 
 describe('variants on wasm that move or scale numbers', () => {
@@ -26,6 +28,24 @@ describe('variants on wasm that move or scale numbers', () => {
       const { values } = randomEdits(shape, seed);
       const edits = { shape: [shape[0], values.length / shape[0]], values };
       await agreement.check({ primitive: 'toFloat.edited', inputs: [pixels, { shape: [2, shape[3]] }, edits], output: shape });
+    }
+  });
+
+  it('should adjust colours, draw noise and mix on the way exactly as the kernels do', async () => {
+    for (const [seed, shape] of (
+      [
+        [5, 33, 37, 3],
+        [4, 5, 7, 1],
+        [9, 1, 1, 3],
+        [3, 64, 64, 3],
+      ] as Shape[]
+    ).entries()) {
+      const byte = integers(elements(shape));
+      const pixels = { shape, dtype: 'u8' as const, values: Array.from({ length: elements(shape) }, () => byte(0, 255)) };
+      const values = randomAdjustments(shape, seed);
+      const edits = { shape: [shape[0], values.length / shape[0]], values };
+      const inputs = [pixels, { shape: [2, shape[3]] }, edits, { shape: [quantilesLength], values: normalQuantiles() }];
+      await agreement.check({ primitive: 'toFloat.adjusted', inputs, output: shape });
     }
   });
 
