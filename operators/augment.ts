@@ -13,8 +13,11 @@ import { through } from './through.ts';
  *     out:  --A'-B'-C'-|
  *  Shapes: uint8 [H,W,C] → uint8 [H',W',C] as the transforms say.  Order: kept, the transforms in the order of the list.
  *  Random: entry i of a sample depends on (seed, epoch, index, i) alone, so any sample can be replayed. A second `augment` goes on counting.
- *  Holds: nothing.  Runs: in the same worker task as decoding; on the device what comes last in all lists: `pcaLighting`, then
- *  `randomErasing` with constant values, and `normalize`. Wherever it runs, the bytes are the same.  Owns: nothing. */
+ *  Holds: nothing.  Runs: in the same worker task as decoding what needs a pixel's neighbours or place: crops, sizes, flips, turns,
+ *  `sharpness`, `autocontrast`, `equalize`. On the device, behind a `batch`, what changes single pixels (`colorJitter`, `grayscale`,
+ *  `pcaLighting`; of the policies brightness, contrast, saturation, posterize and solarize), then `randomErasing`, and `normalize`: of each
+ *  sample's drawn ops those that none follows which has to run in the worker, up to eight with one contrast among them. Wherever they run,
+ *  the bytes are the same: torchvision's on uint8 tensors.  Owns: nothing. */
 export function augment(list: readonly Augmentation[]): OperatorFunction<Sample, Sample> {
   const normalization = onlyNormalization(list);
   return source =>

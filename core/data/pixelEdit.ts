@@ -28,8 +28,8 @@ export interface Divided {
 }
 
 /**
- * The device takes the end of a list as far as it goes: ops on single pixels, up to eight with one contrast among them, and behind them
- * one erased rectangle. An op is left to it only if nothing after it has to be done where the picture is decoded.
+ * An op is left to the device only if nothing after it has to be done where the picture is decoded. So the device takes the end of a list as
+ * far as it goes: ops on single pixels (`DeviceOp`), up to eight with one contrast among them, and behind them one erased rectangle.
  */
 export function divide(transforms: readonly Transform[], channels: 1 | 3): Divided {
   const last = transforms.at(-1);

@@ -180,7 +180,7 @@ export interface Batch {
   readonly normalization: Normalization | undefined;
   /** Of its first sample: all randomness of the batch depends on these alone, so that a resumed run draws the same. */
   readonly first: { readonly seed: number; readonly epoch: number; readonly index: number };
-  /** What the device is to do to each sample's pixels first; `cells` are those before. `shownPixels` gives what the model sees. */
+  /** What the device is to do to each sample's pixels first: ops on single pixels, an erased rectangle; `cells` are those before. `shownPixels` gives what the model sees. */
   readonly edits?: readonly (PixelEdit | undefined)[];
   /** The samples are to be mixed with each other, on the device; `cells` and `labels` are those before. */
   readonly mixture?: Mixture;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { shownPixels } from '../../../core/data/pixelEdit.ts';
 import type { Batch } from '../../../core/data/sample.ts';
 import { openCpu } from '../../../core/devices/cpu.ts';
 import type { Device } from '../../../core/devices/device.ts';
@@ -11,6 +12,7 @@ import { type CompiledModel, type CompileOptions, compile } from '../../../core/
 import type { TensorData } from '../../../core/training/torchLayout.ts';
 import { tiny } from '../../../models/tiny.ts';
 import { fakeBatch, tensorBytes } from '../../trainingFixtures.ts';
+import { randomPixelEdits } from '../ops/adjustments.ts';
 import { losses, trainStep } from './train.ts';
 
 const batch = fakeBatch();
@@ -283,6 +285,24 @@ describe('compile', () => {
       assert.notDeepEqual(mixed.logits, alone.logits);
       assert.deepEqual(await pass(batch), alone);
       assert.deepEqual(await pass({ ...batch, mixture }), mixed);
+    }));
+
+  it('should learn from images that it adjusts as from the same ones adjusted before', () =>
+    withModel({}, async model => {
+      const pass = async (each: Batch) => {
+        await model.upload(each, 'train');
+        await model.forward('train');
+        await model.loss(loss, 'train');
+        await model.backward();
+        return { logits: await model.readLogits(), gradients: plain(await model.gradients()) };
+      };
+      const edits = randomPixelEdits(8, batch, 2);
+      const adjusted = { ...batch, edits };
+      const cells = batch.cells.map((_, i) => shownPixels(adjusted, i));
+      const [plainly, before, there] = [await pass(batch), await pass({ ...batch, cells }), await pass(adjusted)];
+      assert.deepEqual(there, before);
+      assert.notDeepEqual(there, plainly);
+      assert.deepEqual(await pass(batch), plainly);
     }));
 
   it('should refuse to be used once destroyed, and be destroyed twice', async () => {
