@@ -58,11 +58,9 @@ export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradie
 export { multiplySeven, packSeven, rowsProduct } from './strassen';
 export { joinSevenFilters, multiplySevenFilters } from './strassenFilters';
 export { toFloat } from './toFloat';
-export { toFloatEdited } from './toFloatEdited';
+export { adjustBefore, adjustMeans, toFloatEdited } from './toFloatEdited';
 // the first three as above
 export { exponential, exponentials, logarithm, scaledExponentials, sumOfExponentials } from './transcendental';
-export { adjustBefore, adjustMeans, toFloatEdited } from './toFloatEdited';
-export { exponential, logarithm } from './transcendental';
 export { winogradFilters, winogradInput, winogradPanels, winogradTiles } from './winograd';
 export { winogradGradients, winogradJoin, winogradParts, winogradRows, winogradSums } from './winogradFilterGradient';
 // exported so that they stay functions of their own: inlined into their only callers, their sums would not keep their registers
