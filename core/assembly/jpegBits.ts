@@ -267,7 +267,8 @@ export function decodeBlock(block: usize, dc: usize, ac: usize, predictor: usize
 /**
  * Copies the data of a scan without the zero bytes that are stuffed behind each 0xff, and splits it at its restart markers.
  * For each interval its begin and end are written to `intervals` (u32 each); behind each are 16 zero bytes. The number of
- * intervals; 0 if there are more than `most`, a marker is out of turn, or the image does not end behind its only scan.
+ * intervals; 0 if there are more than `most`, a marker is out of turn, or the image does not end behind its only scan. The copy may
+ * overwrite what has been read, if `to` is 16 bytes for each interval and 32 more before `from`.
  */
 export function jpegIntervals(from: usize, past: usize, to: usize, intervals: usize, most: i32): i32 {
   const ones = i8x16.splat(-1);

@@ -43,10 +43,13 @@ export function decodeJpeg(
   const planes = unitsAcross * unitsDown * (unit.across * unit.down + (components.length - 1) * colourSide * colourSide);
   const out = region.height * region.width * components.length;
   const scratch = 6 * region.width + 1024;
-  if (!memory.hasRoom(2 * encoded + 24 * intervals + 8 * TABLE_BYTES + planes + out + scratch + 4096, 32)) return 'large';
+  // behind each interval come zeros, and there is room for them in front of the file: each of its bytes is read before one is written there
+  const ahead = 16 * (intervals + 2);
+  if (!memory.hasRoom(encoded + ahead + 8 * intervals + 8 * TABLE_BYTES + planes + out + scratch + 4096, 32)) return 'large';
 
-  const from = memory.put(file.subarray(frame.data));
-  const plain = memory.take(encoded + 16 * (intervals + 2));
+  const plain = memory.take(ahead + encoded);
+  const from = plain + ahead;
+  memory.bytes(from, encoded).set(file.subarray(frame.data));
   const bounds = memory.take(8 * intervals);
   const { routines } = memory;
   if (routines.jpegIntervals(from, from + encoded, plain, bounds, intervals) !== intervals) return damaged;

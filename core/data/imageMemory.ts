@@ -25,6 +25,10 @@ export class ImageMemory {
     this.routines = exports as unknown as Readonly<Record<Name, Routine>>;
   }
 
+  /** What it has asked of the system. */
+  get size(): number {
+    return this.#memory.buffer.byteLength;
+  }
   /** The next image: what was taken is free again. */
   reset(): void {
     this.#end = PAGE;

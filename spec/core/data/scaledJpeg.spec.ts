@@ -57,6 +57,24 @@ describe('decodeJpeg at a smaller scale', () => {
     }
   });
 
+  it('should take less memory the smaller the scale', async () => {
+    const file = await photo(1600, 1200).jpeg({ quality: 90 }).toBuffer();
+    const frame = jpegFrame(file);
+    assert.ok(typeof frame !== 'string');
+    const sizes = ([1, ...scales] as const).map(scale => {
+      const own = new ImageMemory();
+      const region = { top: 0, left: 0, height: 1200 / scale, width: 1600 / scale };
+      assert.ok(typeof decodeJpeg(file, frame, region, own, scale) !== 'string');
+      return own.size - file.length;
+    });
+    const pixels = 1600 * 1200;
+    // samples with half as many of the colours in each direction, and RGB; tables and the rest are less than 256 KiB
+    for (const [i, scale] of [1, ...scales].entries()) {
+      const perPixel = 3 + (scale === 1 ? 1.5 : 3);
+      assert.ok(sizes[i] < (perPixel * pixels) / scale ** 2 + 2 ** 18, `1/${scale}: ${sizes[i]} bytes`);
+    }
+  });
+
   it('should find the same files damaged, whatever the scale', async () => {
     const files = [...Object.values(sampled), await photo(45, 37).jpeg({ quality: 90 }).toBuffer()];
     const seen = { reasons: 0, pixels: 0 };
