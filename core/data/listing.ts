@@ -163,13 +163,14 @@ function describeFiles(files: readonly string[]): string {
   return `none but ${list.slice(0, 5).join(', ')}`;
 }
 
-/** Counts and names images that cannot be used. */
+/** Counts and names images that cannot be used, or what else is wrong with them. */
 export function faultWarnings(
   nameOf: (place: number) => string,
   faults: ReadonlyMap<number, string> = new Map<number, string>(),
+  what = 'cannot be used',
 ): string[] {
   if (faults.size === 0) return [];
   const named = [...faults].slice(0, 3).map(([place, reason]) => `${nameOf(place)}: ${reason}`);
-  const many = faults.size === 1 ? '1 image cannot be used' : `${faults.size.toLocaleString('en-US')} images cannot be used`;
-  return [`${many} (${named.join('; ')}${faults.size > 3 ? '; …' : ''})`];
+  const many = faults.size === 1 ? '1 image' : `${faults.size.toLocaleString('en-US')} images`;
+  return [`${many} ${what} (${named.join('; ')}${faults.size > 3 ? '; …' : ''})`];
 }

@@ -1,9 +1,10 @@
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { DataLayout, OpenSplit } from '../../core/data/dataLayout.ts';
 import { chooseHeldOut, heldOutShare } from '../../core/data/heldOutPart.ts';
 import { type ImageList, peekColumns, readImageList } from '../../core/data/imageList.ts';
 import type { Split } from '../../core/data/layout.ts';
-import { type ImageListing, listFolder } from '../../core/data/listing.ts';
+import { faultWarnings, type ImageListing, listFolder } from '../../core/data/listing.ts';
 import type { DataSet } from '../../core/data/sample.ts';
 import { readClassNames } from '../../core/data/shards.ts';
 import { fail, show } from '../../core/errors.ts';
@@ -29,11 +30,18 @@ export const csv: DataLayout = {
     const find = (stems: readonly string[]) => names.files.find(name => isList(name) && stems.includes(name.slice(0, -4).toLowerCase()));
     const [train, test, one] = [find(['train']), find(testNames), find(['labels'])];
     const first = train ?? one;
-    if (first === undefined || !(await peekColumns(join(dir, first)))) return undefined;
+    if (first === undefined) return undefined;
+    if (!(await peekColumns(join(dir, first)))) return names.folders.length < 2 ? empty(join(dir, first)) : undefined;
     const open: OpenSplit = split => openList(join(dir, first), train && test && join(dir, test), split);
     return open;
   },
 };
+
+/** A list with nothing in it, where the folder is nothing else either. */
+async function empty(path: string): Promise<OpenSplit | undefined> {
+  const facts = await stat(path).catch(() => undefined);
+  return facts?.size === 0 ? split => openList(path, undefined, split) : undefined;
+}
 
 async function isFile(path: string): Promise<boolean> {
   const { files } = await listFolder(dirname(path)).catch(() => ({ files: [] as string[] }));
@@ -50,9 +58,10 @@ async function openList(path: string, held: string | undefined, split: Split): P
   const whole: ImageListing = { dir: dirname(own.path), classes, files: own.files, labels };
   const { places, rule } = partOf(own, whole, held !== undefined, split);
   if (places.length === 0) throw missing(own, split);
-  await checkFiles(own, places);
+  const faults = await missingFiles(own, places);
   const listing: ImageListing = {
     ...whole,
+    faults,
     files: places.map(i => own.files[i]),
     labels: Int32Array.from(places, i => labels[i]),
   };
@@ -61,6 +70,7 @@ async function openList(path: string, held: string | undefined, split: Split): P
   return {
     description: `CSV ${own.path}, ${split} split: ${number(places.length)} images${rule}, ${classes.length} classes${named ? ' (from classes.txt)' : ''}`,
     classes,
+    warnings: faultWarnings(place => listing.files[place], faults),
     counts,
     size: places.length,
     indexed: true,
@@ -138,11 +148,15 @@ function missing({ path, splits }: ImageList, split: Split): Error {
   return fail('data', path, expected, splits ? 'none' : 'a single image of each class', fix);
 }
 
-/** Looks for every file, a folder at a time: a million looks one by one would take a minute. The error names the line. */
-async function checkFiles({ path, files, lines }: ImageList, places: readonly number[]): Promise<void> {
+/**
+ * What is wrong with images of which there is no file, by their place among `places`: a folder is listed at a time, since a million looks one
+ * by one would take a minute. An error, naming the first line, if there is none of all.
+ */
+async function missingFiles({ path, files, lines }: ImageList, places: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  const faults = new Map<number, string>();
   const dir = dirname(path);
   const known = new Map<string, ReadonlySet<string> | undefined>();
-  for (const i of places) {
+  for (const [place, i] of places.entries()) {
     const folder = dirname(files[i]);
     if (!known.has(folder)) {
       const names = await listFolder(join(dir, folder)).catch(() => undefined);
@@ -150,12 +164,17 @@ async function checkFiles({ path, files, lines }: ImageList, places: readonly nu
     }
     if (known.get(folder)?.has(basename(files[i]))) continue;
     const got = known.get(folder) ? 'no file of that name' : `no folder ${join(dir, folder)} that can be read`;
+    faults.set(place, `${path}, line ${lines[i]}: ${got}`);
+    if (faults.size < places.length) continue;
+    const [first] = places;
+    const expected = `the image ${show(files[first])} in ${dir}`;
     throw fail(
       'data',
-      `${path}, line ${lines[i]}`,
-      `the image ${show(files[i])} in ${dir}`,
-      got,
-      'Correct the path: it is relative to the list.',
+      `${path}, line ${lines[first]}`,
+      expected,
+      'none of its images',
+      'Correct the paths: they are relative to the list.',
     );
   }
+  return faults;
 }

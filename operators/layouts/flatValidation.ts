@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Annotations, annotationsFolder, readSolution, vocAnnotations } from '../../core/data/annotations.ts';
+import { type Annotations, annotationsFolder, readSolution, type Solution, vocAnnotations } from '../../core/data/annotations.ts';
 import type { DataLayout, PlaceNames } from '../../core/data/dataLayout.ts';
 import { devkitArchive, devkitIn } from '../../core/data/imagenet/devkit.ts';
 import { isWnid, mappingFile, namesOf, readSynsetMapping, type Synsets, synsetMappingIn } from '../../core/data/imagenet/synsets.ts';
@@ -52,9 +52,15 @@ async function openTrain(dir: string, images: string, names: PlaceNames): Promis
   const synsets = mapping ?? (await devkitIn(dir, names))?.classes;
   checkClasses(listing, synsets, mapping ? mappingFile : 'the development kit');
   const annotations = names.files.includes(trainSolutionFile)
-    ? await readSolution(join(dir, trainSolutionFile), listing, 'the class folders')
+    ? withFaults(listing, await readSolution(join(dir, trainSolutionFile), listing, 'the class folders'))
     : await vocAnnotations(annotationFolders(dir, 'train'), listing);
   return dataSet(listing, 'train', namesOf(listing.classes, synsets), annotations);
+}
+
+/** The folders say what the classes are, so a wrong line costs its image the boxes alone. */
+function withFaults({ files }: ImageListing, solution: Solution): Annotations {
+  const wrong = faultWarnings(place => files[place], solution.faults, 'with wrong boxes');
+  return { ...solution, warnings: [...solution.warnings, ...wrong] };
 }
 
 /** Labels count the class folders: with one too many or too few they would not mean what the held-out ones do. */

@@ -84,13 +84,30 @@ describe('CSV', () => {
     assert.match((await open()).description, /^image folder /);
   });
 
+  it('should count and name images of which there is no file, and go on without them if asked to', async () => {
+    await write({ 'train.csv': 'path,label\na/1.jpg,cat\nb/9.jpg,dog\nb/1.jpg,dog\nc/9.jpg,dog\n', 'val.csv': 'a/2.jpg,cat\n' });
+    const set = await openDataSet(folder.path(), { split: 'train', layout: 'csv' });
+    const dir = folder.path();
+    const [first, second] = [
+      `${dir}/train.csv, line 3: no file of that name`,
+      `${dir}/train.csv, line 5: no folder ${dir}/c that can be read`,
+    ];
+    assert.deepEqual(set.warnings?.slice(-1), [`2 images cannot be used (b/9.jpg: ${first}; c/9.jpg: ${second})`]);
+    const samples = await lastValueFrom(set.samples().pipe(toArray()));
+    assert.deepEqual(
+      samples.map(({ fault }) => fault),
+      [undefined, first, undefined, second],
+    );
+  });
+
   it('should name the line that is wrong', async () => {
     const head = 'path,label\na/1.jpg,cat\n';
     assert.equal(
-      await failure(`${head}b/9.jpg,dog\n`),
-      'DIR/labels.csv, line 3: expected the image "b/9.jpg" in DIR, got no file of that name. Correct the path: it is relative to the list.',
+      await failure('path,label\nb/9.jpg,dog\nc/9.jpg,cat\n'),
+      'DIR/labels.csv, line 2: expected the image "b/9.jpg" in DIR, got none of its images. Correct the paths: they are relative to the list.',
     );
-    assert.match(await failure(`${head}c/9.jpg,dog\n`), /line 3: .* got no folder DIR\/c that can be read\./);
+    await writeFiles(folder.path('one'), { 'labels.csv': '', 'a/1.jpg': 'x' });
+    await assert.rejects(openDataSet(folder.path('one'), { split: 'train' }), /labels\.csv: expected images with labels, got none\./);
     assert.match(
       await failure(`${head}b/1.jpg,dog\n./a/1.jpg,dog\n`),
       /line 4: expected every image once, got ".\/a\/1\.jpg", which is on line 2 too\./,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
 import sharp from 'sharp';
 import { useTemporaryFolder, writeFiles } from '../dataFixtures.ts';
@@ -48,6 +49,30 @@ describe('millrace data DIR', () => {
     const file = await jpeg(8, 8);
     await writeFiles(folder.path(), Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`train/a/${i}.png`, file])));
     assert.match((await millrace('data', folder.path())).stdout, /\(the headers of 256 drawn at random\)/);
+  });
+
+  it('should describe the part that can be opened, and fail where the other one cannot', async () => {
+    await images();
+    await writeFiles(folder.path(), { 'val/strange/1.jpg': 'x' });
+    const [plain, verified] = [await millrace('data', folder.path()), await millrace('data', folder.path(), '--verify', '--workers', '1')];
+    assert.deepEqual([plain.status, verified.status], [0, 1], 'there is something to train on, and not all of it is good');
+    for (const { stdout } of [plain, verified])
+      assert.match(stdout, /^image folder .*, train split[\s\S]*\ntest: class folder .*strange: expected one of/);
+    await rm(folder.path('val', 'strange'), { recursive: true });
+    await rm(folder.path('train', 'b'), { recursive: true });
+    await writeFiles(folder.path(), { 'train/b/none.txt': '' });
+    const untrained = await millrace('data', folder.path());
+    assert.equal(untrained.status, 1);
+    assert.match(untrained.stdout, /^image folder .*, test split[\s\S]*\ntrain: class folder .*b: expected images/);
+  });
+
+  it('should count what is wrong in the files of several images as one kind', async () => {
+    const odd = Object.fromEntries(['a', 'b'].map(name => [`Annotations/train/${name}/1.xml`, '<annotation><object>']));
+    const file = await jpeg(8, 8);
+    await writeFiles(folder.path(), { ...odd, 'train/a/1.jpg': file, 'train/b/1.jpg': file, 'train/b/2.jpg': file });
+    const { summary } = await millrace('data', folder.path(), '--verify', '--workers', '1', '--json');
+    const [{ verified }] = summary.splits as { verified: { reasons: object } }[];
+    assert.deepEqual(verified.reasons, { 'expected XML, got unclosed tag: object': 2 });
   });
 
   it('should decode everything with --verify, list what is bad with reasons, and fail', async () => {

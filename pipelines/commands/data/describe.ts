@@ -30,6 +30,7 @@ async function describe({ dir, output, options }: DataActionContext, interrupt: 
   const { layout, workers, classes, labelsAt, wordnet } = options as ChosenOptions & { workers?: number };
   const folder = resolve(dir);
   const rows: object[] = [];
+  const closed: { readonly split: string; readonly error: MillraceError }[] = [];
   let bad = 0;
   const warned = new Set<string>();
   for (const split of ['train', 'test'] as const) {
@@ -38,8 +39,9 @@ async function describe({ dir, output, options }: DataActionContext, interrupt: 
       set = await openChosen(folder, { split, layout, classes, labelsAt, wordnet, signal: interrupt?.signal }, output);
     } catch (error) {
       // a part may be missing; a folder that nobody knows has neither
-      if (split === 'train' || !(error instanceof MillraceError)) throw error;
-      output.line(`${split}: ${error.message}`);
+      if (!(error instanceof MillraceError)) throw error;
+      closed.push({ split, error });
+      if (closed.length === 2) throw closed[0].error;
       rows.push({ split, error: error.message });
       continue;
     }
@@ -63,11 +65,14 @@ async function describe({ dir, output, options }: DataActionContext, interrupt: 
     output.event('split', row);
     if (interrupt?.signal.aborted) break;
   }
+  for (const { split, error } of closed) output.line(`${split}: ${error.message}`);
   const interrupted = interrupt?.signal.aborted ?? false;
   if (interrupted) output.line('interrupted: the counts are of what was looked at');
   output.summary({ folder, splits: rows, ...(interrupt && { bad, interrupted }) });
   if (interrupted) return 130;
-  return bad > 0 ? 1 : 0;
+  // what cannot be opened is not verified; without training images there is nothing to train on
+  const failed = closed.some(({ split }) => interrupt || split === 'train');
+  return bad > 0 || failed ? 1 : 0;
 }
 
 function factsOf({ description, classes, counts, size, warnings = [] }: DataSet) {

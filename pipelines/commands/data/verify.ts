@@ -91,9 +91,12 @@ export function verifiedText({ good, bad, warned, reasons, height, width }: Veri
   ];
 }
 
-/** `the archive ends at byte 1234` and `… at byte 99` are of one kind. */
+/** `the archive ends at byte 1234` and `… at byte 99` are of one kind, and so is what is wrong in the files of two images. */
 function kindOf(reason: string): string {
-  return reason.replace(/"[^"]*"/g, '"…"').replace(/\d[\d,.]*/g, 'N');
+  return reason
+    .replace(/^.*?: (?=expected )/s, '')
+    .replace(/"[^"]*"/g, '"…"')
+    .replace(/\d+(?:[.,]\d+)*/g, 'N');
 }
 
 function aborted(signal: AbortSignal): Observable<true> {
