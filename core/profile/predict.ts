@@ -8,7 +8,7 @@ import { changeInWords, perSecond } from './words.ts';
 export interface PredictOptions {
   /** The same pipeline with another batch size: two points tell what of a step is fixed. */
   readonly other?: PipelineSnapshot;
-  /** Of a step's kernels, the share of their time that does not grow with the batch, 0..1: `measureFixedShare`. */
+  /** Of a step's time on the device, the share that does not grow with the batch, 0..1: `measureFixedShare`. */
   readonly fixedShare?: number;
 }
 

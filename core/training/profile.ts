@@ -54,27 +54,44 @@ export async function profileSegments(device: Device, segments: readonly StepSeg
 }
 
 /**
- * Of a step's kernels, the share of their time that does not grow with the batch, 0..1: what filters and weights cost, and each launch. A step of
- * a quarter of the batch is measured beside one of all of it, in turns; undefined for a batch of 1.
+ * Of a step's time on the device, the share that does not grow with the batch, 0..1: what filters and weights cost, and every launch. Steps
+ * of a quarter of the batch (of a small one, of four times it) are measured beside steps of it, in turns.
  */
-export async function measureFixedShare(model: CompiledModel, rounds: number): Promise<number | undefined> {
-  const less = Math.max(1, Math.round(model.batch / 4));
-  if (less === model.batch) return undefined;
-  const other = model.withBatch(less);
+export async function measureFixedShare(model: CompiledModel, rounds: number): Promise<number> {
+  const { batch } = model;
+  const size = batch < 4 ? 4 * batch : Math.round(batch / 4);
+  const other = model.withBatch(size);
   try {
     const both = [await model.stepSegments(), await other.stepSegments()];
     const times: [number[], number[]] = [[], []];
-    for (let round = 0; round < rounds; round++) {
-      for (const [i, segments] of both.entries()) times[i].push(sumMs(await profileSegments(model.device, segments, 1)));
+    for (let round = -1; round < rounds; round++) {
+      for (const [i, segments] of both.entries()) {
+        const ms = await stepMs(model.device, segments);
+        if (round >= 0) times[i].push(ms);
+      }
     }
-    const [all, part] = times.map(median);
-    const perSample = (all - part) / (model.batch - less);
-    return Math.min(1, Math.max(0, 1 - (perSample * model.batch) / all));
+    const [own, others] = times.map(median);
+    const perSample = (others - own) / (size - batch);
+    return Math.min(1, Math.max(0, 1 - (perSample * batch) / own));
   } finally {
     await other.destroy();
   }
 }
-const sumMs = (nodes: readonly NodeTime[]): number => nodes.reduce((sum, { ms }) => sum + ms, 0);
+
+async function stepMs(device: Device, segments: readonly StepSegment[]): Promise<number> {
+  let sum = 0;
+  for (const { plan, segment } of segments) {
+    if (!plan.program.nodes.some(node => node.segment === segment)) continue;
+    await new Promise<void>((resolve, reject) => {
+      const ended = (beganMs: number, endedMs: number) => {
+        sum += endedMs - beganMs;
+        resolve();
+      };
+      device.run(plan.segment(segment), ended).catch(reject);
+    });
+  }
+  return sum;
+}
 
 /**
  * Runs the segments once and adds what each compute thread did, kernel by kernel; where a device cannot tell, the launches one after

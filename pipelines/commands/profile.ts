@@ -45,6 +45,8 @@ export const profileSteps = 300;
 const everyMs = 500;
 /** Times that a step is run kernel by kernel. */
 const kernelRounds = 5;
+/** Steps of either batch size, to know what of a step does not grow with it. */
+const stepRounds = 7;
 /** Kernels in the terminal. */
 const glance = 12;
 
@@ -176,7 +178,7 @@ class Observer implements Listener {
       const segments = await model.stepSegments();
       const nodes = await profileSegments(device, segments, kernelRounds);
       await traceSegments(device, segments, this.trace);
-      this.#fixedShare = (await measureFixedShare(model, kernelRounds)) ?? null;
+      this.#fixedShare = await measureFixedShare(model, stepRounds);
       this.#limits = await limitsOf(device, {}, this.output);
       this.#kernels = kernelRows(nodes, this.#limits);
     } finally {

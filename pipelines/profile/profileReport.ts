@@ -12,7 +12,7 @@ export interface ProfileReport {
   /** Of one step, the slowest first; null where launches cannot be timed, or nothing was trained. */
   readonly kernels: readonly KernelRow[] | null;
   readonly limits: Limits | null;
-  /** Of a step's kernels, the share of their time that does not grow with the batch, 0 to 1; null where it was not measured. */
+  /** Of a step's time on the device, the share that does not grow with the batch, 0 to 1; null where it was not measured. */
   readonly fixed_share: number | null;
   /** What happened in a part of the run, for the plot; the whole is in `trace.json`. */
   readonly spans: readonly Span[];
