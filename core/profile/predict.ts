@@ -122,22 +122,40 @@ function withBatch(
   }
   const perItem = fixed / batch + (took - fixed) / size;
   const ratio = perItem / (took / size);
-  return now.map(each =>
-    each.name === 'device' ? remade({ ...each, msPerItem: each.msPerItem * ratio, stages: scaled(each, ratio) }) : each,
-  );
+  // what the main thread does for a step it does for a batch, whatever is in it
+  const perStep = new Set(snapshot.stages.filter(({ runs }) => runs === 'device').map(({ name }) => name));
+  const onCore = onCoreOf(now, snapshot);
+  let saved = 0;
+  const changed = now.map(each => {
+    if (each.name !== 'device' && each.name !== 'main') return each;
+    const stages = each.stages.map(part => {
+      const times = each.name === 'device' ? ratio : perStep.has(part.name) ? size / batch : 1;
+      return { name: part.name, msPerItem: part.msPerItem * times };
+    });
+    const less = each.stages.reduce((sum, part, i) => sum + part.msPerItem - stages[i].msPerItem, 0);
+    saved += less * onCore * threadsOf(each.name, snapshot);
+    return remade({ ...each, msPerItem: Math.max(0, each.msPerItem - less), stages });
+  });
+  return withoutCores(changed, saved);
 }
 
-const scaled = ({ stages }: Resource, ratio: number) => stages.map(({ name, msPerItem }) => ({ name, msPerItem: msPerItem * ratio }));
-
-function withFaster(now: readonly Resource[], snapshot: PipelineSnapshot, stage: string, times: number): readonly Resource[] | string {
-  if (!(times > 0)) return `${times} is no number of times`;
-  if (!now.some(({ stages }) => stages.some(({ name }) => name === stage))) return `no measured work of a stage "${stage}"`;
-  // of a thread's busy time, what a core had to do with it: a stage that waits for a disk uses none
+/** Of the time that threads are busy, what a core has to do with it: who waits for a disk uses none. */
+function onCoreOf(now: readonly Resource[], snapshot: PipelineSnapshot): number {
   const threads = now
     .filter(({ name }) => name !== 'cores')
     .reduce((sum, { name, msPerItem }) => sum + msPerItem * threadsOf(name, snapshot), 0);
   const cpu = now.find(({ name }) => name === 'cores')?.msPerItem ?? 0;
-  const onCore = threads > 0 ? Math.min(1, cpu / threads) : 0;
+  return threads > 0 ? Math.min(1, cpu / threads) : 0;
+}
+
+/** So much less for the cores to do. */
+const withoutCores = (all: readonly Resource[], savedMs: number): readonly Resource[] =>
+  all.map(each => (each.name === 'cores' ? remade({ ...each, msPerItem: Math.max(0, each.msPerItem - savedMs) }) : each));
+
+function withFaster(now: readonly Resource[], snapshot: PipelineSnapshot, stage: string, times: number): readonly Resource[] | string {
+  if (!(times > 0)) return `${times} is no number of times`;
+  if (!now.some(({ stages }) => stages.some(({ name }) => name === stage))) return `no measured work of a stage "${stage}"`;
+  const onCore = onCoreOf(now, snapshot);
   let saved = 0;
   // the host answers the device sooner when the main thread has less to do
   const main = now.find(each => each.name === 'main' && each.stages.some(({ name }) => name === stage));
@@ -151,7 +169,7 @@ function withFaster(now: readonly Resource[], snapshot: PipelineSnapshot, stage:
     const stages = each.stages.map(part => (part === own ? { name: stage, msPerItem: part.msPerItem - less } : part));
     return remade({ ...each, msPerItem: Math.max(0, each.msPerItem - less), stages });
   });
-  return changed.map(each => (each.name === 'cores' ? remade({ ...each, msPerItem: Math.max(0, each.msPerItem - saved) }) : each));
+  return withoutCores(changed, saved);
 }
 
 /** What lies between kernels takes another time. */

@@ -85,6 +85,13 @@ const cases: Record<string, Case> = {
     change: { kind: 'batch', batch: 8 },
     after: { batch: 8 },
   },
+  'a tiny batch whose steps take all cores': {
+    planted: { ...burning, workers: 1, batch: 2, forward: 3, backward: 3, update: 40 },
+    stage: 'batch',
+    change: { kind: 'batch', batch: 16 },
+    after: { batch: 16 },
+    cores: 2,
+  },
   'a slow kernel': {
     planted: { ...ordinary, backward: 8 },
     stage: 'backward',
