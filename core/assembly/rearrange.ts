@@ -1,6 +1,6 @@
 /** Routines that move numbers: joining and cutting channels, skipping pixels, swapping dimensions. */
 import { copyRun } from './elementwise';
-import { storeFirst } from './vector';
+import { storeFirst, touch } from './vector';
 
 function clearRun(y: usize, bytes: usize): void {
   let c: usize = 0;
@@ -13,11 +13,14 @@ function clearRun(y: usize, bytes: usize): void {
   for (; c < bytes; c += 16) storeFirst(y + c, f32x4.splat(0), bytes - c);
 }
 
-/** y[pixel, 0 .. channels) = x[pixel, 0 .. channels) of rows of X and Y channels. Units are `some` pixels. */
+/**
+ * y[pixel, 0 .. channels) = x[pixel, 0 .. channels) of rows of X and Y channels. Units are `some` pixels. What lies between runs of x is
+ * read, too, if it is no longer than they are: one stream, which costs less than finding each run. Scratch: 4 bytes.
+ */
 export function copyChannels(
   start: i32,
   end: i32,
-  _scratch: usize,
+  scratch: usize,
   x: usize,
   y: usize,
   pixels: i32,
@@ -27,9 +30,16 @@ export function copyChannels(
   some: i32,
 ): void {
   const bytes = (<usize>channels) << 2;
+  const gap = (<usize>(X - channels)) << 2;
+  const passed: usize = gap > bytes ? <usize>0 : gap;
+  let bits: i32 = 0;
   for (let pixel = start * some, past = min(end * some, pixels); pixel < past; pixel++) {
-    copyRun(x + ((<usize>(pixel * X)) << 2), y + ((<usize>(pixel * Y)) << 2), bytes);
+    const from = x + ((<usize>(pixel * X)) << 2);
+    copyRun(from, y + ((<usize>(pixel * Y)) << 2), bytes);
+    // behind the last pixel there may be nothing
+    if (pixel + 1 < past) bits |= touch(from + bytes, passed);
   }
+  store<i32>(scratch, bits);
 }
 
 /** y[n,p,q,k] = x[n, p · stride, q · stride, k] for k < C, else 0. Units are rows n · P + p. */
@@ -98,12 +108,15 @@ export function padChannelsGradient(
   }
 }
 
+/** Bytes of a matrix that stay in the second-level cache beside others. */
+const NEAR: usize = 262144;
+
 /**
  * y[n, column, row] = x[n, row, column]. Units are n · ⌈columns / strip⌉ + strip of columns, a multiple of four. A strip's part of y is to stay
  * in the second-level cache, since its lines fill up bit by bit; then x is read along its rows, sixteen of them at a time, and
- * what is written is a cache line of each column.
+ * what is written is a cache line of each column. A small matrix is first read as the one stream that it is. Scratch: 4 bytes.
  */
-export function transpose(start: i32, end: i32, _scratch: usize, x: usize, y: usize, rows: i32, columns: i32, strip: i32): void {
+export function transpose(start: i32, end: i32, scratch: usize, x: usize, y: usize, rows: i32, columns: i32, strip: i32): void {
   const strips = (columns + strip - 1) / strip;
   const line = (<usize>columns) << 2;
   const target = (<usize>rows) << 2;
@@ -113,6 +126,7 @@ export function transpose(start: i32, end: i32, _scratch: usize, x: usize, y: us
     const past = min(first + strip, columns);
     const from = x + <usize>(n * rows) * line;
     const to = y + <usize>(n * rows) * line;
+    if (<usize>rows * line <= NEAR && (first === 0 || unit === start)) store<i32>(scratch, touch(from, <usize>rows * line));
     let row = 0;
     for (; row + 4 <= rows; row += 16) {
       const some = min(row + 16, rows & ~3);

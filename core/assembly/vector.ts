@@ -25,3 +25,13 @@ export function unknown(v: v128, scratch: usize): v128 {
   v128.store(scratch, v);
   return v128.load(scratch);
 }
+
+/**
+ * Reads a number of each cache line of x, in order: what then reads x in another order finds it in a cache. A core fetches one long
+ * stream ahead of its use; lines here and there it waits for. What it returns has to be stored, or nothing would be read.
+ */
+export function touch(x: usize, bytes: usize): i32 {
+  let bits: i32 = 0;
+  for (let at: usize = 0; at < bytes; at += 64) bits |= load<i32>(x + at);
+  return bits;
+}

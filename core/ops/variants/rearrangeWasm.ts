@@ -15,6 +15,7 @@ function copyChannels(name: string, x: Tensor, y: Tensor, channels: number, { fr
   const some = Math.max(1, Math.floor(BLOCK / channels));
   return wasmLaunch(name, {
     routine: 'copyChannels',
+    scratch: 16,
     units: Math.ceil(pixels / some),
     inputs: [x],
     output: y,
@@ -84,6 +85,7 @@ function swap(name: string, sizes: (x: Shape, y: Shape) => readonly [rows: numbe
       return [
         wasmLaunch(name, {
           routine: plain ? 'copy' : 'transpose',
+          scratch: 16,
           units: plain ? Math.ceil(length / BLOCK) : output.shape[0] * Math.ceil(columns / strip),
           inputs: [x],
           output,
