@@ -4,7 +4,7 @@
  * long stream than as three; what the rows so far have won stays in the cache. The windows of nets, 3 and 2 pixels wide, have
  * their loads written out; others and those at the edges go through a loop. A comparison with NaN is false: NaN never wins.
  */
-import { storeFirst } from './vector';
+import { storeFirst, touch } from './vector';
 
 /** Below everything but -∞, which never wins either. */
 const LOWEST: f32 = -3.4028234e38;
@@ -167,6 +167,8 @@ export function maxPoolIndices(
     const first = max(top, 0);
     const past = min(top + kernel, H);
     const whole = kernel === 3 && past - first === 3 && (C & 3) === 0;
+    // the rows that the windows before did not have
+    if (whole) store<i32>(scratch + PLACES, touch(x + <usize>(n * H + past - min(stride, 3)) * line, <usize>min(stride, 3) * line));
     for (let h = first; h < past; h++) {
       const from = x + <usize>(n * H + h) * line;
       let to = indices + <usize>(row * Q) * pixel;

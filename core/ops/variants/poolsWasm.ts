@@ -1,7 +1,10 @@
 /** Pooling by the routines of `core/assembly/maxPool.ts` and `avgPool.ts`, forward and backward: any window, any number of channels. */
 import type { Variant } from '../../kernels/variant.ts';
-import type { Shape } from '../../shape.ts';
+import { elements, type Shape } from '../../shape.ts';
 import { wasmLaunch } from './wasmLaunch.ts';
+
+/** Elements of the image that a thread takes at a time, at least: taking some costs as much as reading so many. */
+const GRAIN = 8192;
 
 interface Pooling<A> {
   readonly name: string;
@@ -26,11 +29,13 @@ function pooling<A>({ name, routine, gradient = false, pieces = () => 1, scratch
       const [N, rows] = output.shape;
       const [, H, W, C] = image;
       const [, P, Q] = pooled;
+      const units = N * rows * pieces(image, pooled);
       const rest = [H, W, C, P, Q, ...numbers(attributes, image, pooled)];
       return [
         wasmLaunch(name, {
           routine,
-          units: N * rows * pieces(image, pooled),
+          units,
+          grain: Math.ceil((GRAIN * units) / elements(image)),
           scratch: scratch?.(image, pooled),
           inputs,
           output,

@@ -1,7 +1,7 @@
 import type { VariantLaunch, WasmRoutine } from '../../kernels/variant.ts';
 import type { Tensor } from '../op.ts';
 
-interface Call extends Pick<WasmRoutine, 'units' | 'scratch'> {
+interface Call extends Pick<WasmRoutine, 'units' | 'grain' | 'scratch'> {
   readonly routine: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
@@ -12,7 +12,7 @@ interface Call extends Pick<WasmRoutine, 'units' | 'scratch'> {
 }
 
 /** A launch of a routine of `core/assembly`; `name` is for tables and traces. */
-export function wasmLaunch(name: string, { routine, units, scratch, inputs, output, writes, ...call }: Call): VariantLaunch {
+export function wasmLaunch(name: string, { routine, units, grain, scratch, inputs, output, writes, ...call }: Call): VariantLaunch {
   return {
     kernel: { name },
     inputs: inputs.map(tensor => tensor.name),
@@ -22,6 +22,7 @@ export function wasmLaunch(name: string, { routine, units, scratch, inputs, outp
       language: 'wasm',
       routine,
       units,
+      ...(grain && { grain }),
       ...(scratch && { scratch }),
       arguments: place => call.arguments?.(place.inputs, place.output) ?? [...place.inputs, place.output],
     },
