@@ -6,6 +6,12 @@ import type { CallEnd, Chunk } from './worker.ts';
 /** TypeScript under a loader in a checkout, JavaScript once compiled: the same as this file. */
 const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 
+/**
+ * Most that a thread's young objects may take, in MiB (V8's default is 48, for each thread): what tasks allocate is short-lived, and more
+ * only waits longer to be collected. V8 would double it after some ten thousand tasks, which looks like a leak.
+ */
+const youngMb = 24;
+
 /** Why a thread is no more. */
 export interface Death {
   readonly error: Error;
@@ -41,6 +47,7 @@ export class PoolThread {
       idleTimeout: Number.POSITIVE_INFINITY,
       recordTiming: false,
       execArgv: threadFlags(),
+      resourceLimits: { maxYoungGenerationSizeMb: youngMb },
     });
     let thrown: Error | undefined;
     this.worker?.once('error', error => {
