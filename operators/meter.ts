@@ -23,7 +23,7 @@ export function meter<T>(name: string, { meters }: { readonly meters?: MeterSet 
           const stage = set.stage(name);
           stage.passive = true;
           stage.pass(countOf(value));
-          if (set.trace) traceStage(set, name, value, set.clock.now());
+          traceStage(set, name, value);
           const outer = charge(stage.main);
           try {
             subscriber.next(value);

@@ -87,7 +87,7 @@ export function shuffle({ buffer }: { buffer: number }): MonoTypeOperatorFunctio
         meter!.leave(1, enteredMs);
         // it keeps thousands at a time: shown is when one leaves
         const { meters } = sample.lease.demand;
-        if (meters.trace) traceStage(meters, 'shuffle', sample, meters.clock.now());
+        traceStage(meters, 'shuffle', sample);
         kept--;
         try {
           handOn(meter!, subscriber, { ...sample, buffer: sample.buffer === undefined ? buffer : severalShuffles });

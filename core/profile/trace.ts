@@ -66,12 +66,13 @@ export class Trace {
   }
 }
 
-/** A stage has worked on something, and is done now. What it worked on is asked of samples, batches and passes themselves. */
-export function traceStage({ trace, clock }: Pick<MeterSet, 'trace' | 'clock'>, track: string, value: unknown, enteredMs: number): void {
+/** A stage has worked on something, and is done now. What it worked on is asked of samples, batches and passes themselves. `enteredMs` as the meter gave it; without, it took no time. */
+export function traceStage({ trace, clock }: Pick<MeterSet, 'trace' | 'clock'>, track: string, value: unknown, enteredMs?: number): void {
   if (!trace) return;
   const endedMs = performance.now();
   const about = aboutOf(value);
-  trace.add({ track, kind: 'stage', name: track, beganMs: endedMs - Math.max(0, clock.now() - enteredMs), endedMs, ...about });
+  const tookMs = enteredMs === undefined ? 0 : Math.max(0, clock.now() - enteredMs);
+  trace.add({ track, kind: 'stage', name: track, beganMs: endedMs - tookMs, endedMs, ...about });
 }
 
 function aboutOf(value: unknown): Pick<Span, 'sample' | 'batch'> {
