@@ -16,7 +16,7 @@ import {
 import { snapshots } from '../../operators/index.ts';
 import type { Pipeline } from '../definePipeline.ts';
 import { Course, excerpt, type ProfileReport } from '../profile/profileReport.ts';
-import { compareTable, profileTable } from '../profile/profileTable.ts';
+import { compareTable, profileDetails, profileTable } from '../profile/profileTable.ts';
 import { readReport, reportFiles, writeReport } from '../profile/writeReport.ts';
 import type { Controls } from '../run/controls.ts';
 import type { Prepared } from '../run/prepare.ts';
@@ -244,7 +244,10 @@ class Observer implements Listener {
 function conclude(report: ProfileReport, other: ProfileReport | undefined, dir: string, output: Output): void {
   const { facts, profile, verdict, kernels } = report;
   output.line();
-  if (profile) output.line(profileTable(profile.settled, verdict?.limits));
+  if (profile) {
+    output.line(profileTable(profile.settled, verdict?.limits));
+    output.line(color.dim(profileDetails(profile.settled)));
+  }
   if (kernels && kernels.length > 0) {
     output.line();
     output.line(kernelTable(kernels, glance, output.live ? output.columns : 160));

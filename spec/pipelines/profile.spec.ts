@@ -26,7 +26,13 @@ describe('millrace profile', () => {
     const out = folder.path('first');
     const { status, stdout, stderr } = await millrace('profile', '--data', data, ...small, '--steps', '30', '--out', out);
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /stage +samples\/s +could do/);
+    assert.match(stdout, /stage +samples\/s +could do .* p50 +p95 +p99 +MB\/s/);
+    assert.match(stdout, /decode: a task waits [\d.]+ ms \(p99 [\d.]+ ms\), runs .*; workers busy 1: [\d.]+ %/);
+    assert.match(
+      stdout,
+      /device: busy .* idle between steps [\d.]+ ms .*\ncopies: upload .* read back .*\ndevice memory: weights .* activations/,
+    );
+    assert.match(stdout, /samples inside: \d+ at most, room for \d+ at the end; pixels in \d+ cells/);
     assert.match(stdout, /limits: [\d,.]+ images\/s/);
     assert.deepEqual(readdirSync(out).sort(), ['profile.json', 'report.html', 'trace.json']);
     const report = json<ProfileReport>(out, 'profile.json');

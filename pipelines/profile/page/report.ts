@@ -112,7 +112,7 @@ if (profile) {
   if (device) {
     fill(
       'device',
-      ['', '', ''],
+      ['', 'in the median', 'of the time, p99, bytes'],
       [
         ['busy', share(device.busyShare), ''],
         ...device.parts.map(({ part, took, busyMs }) => [part, ms(took.p50Ms), share(busyMs / Math.max(1e-9, device.elapsedMs))]),
