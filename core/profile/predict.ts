@@ -1,7 +1,7 @@
 import { largest } from './limit.ts';
 import { fixedMsPerStep, type Resource, resource, resourcesOf, stepMs, stepRest } from './resources.ts';
 import type { PipelineSnapshot } from './snapshot.ts';
-import { savedBy, swingsOf } from './swings.ts';
+import { savedBy, swingsOf, uncertainShare } from './swings.ts';
 import type { Change, Prediction } from './verdict.ts';
 import { changeInWords, perSecond } from './words.ts';
 
@@ -24,6 +24,8 @@ const fixedEnough = 0.5;
 export function predict(snapshot: PipelineSnapshot, change: Change, options: PredictOptions = {}): Prediction {
   const now = resourcesOf(snapshot);
   if (now.length === 0) return unknown(change, 'nothing has gone through the pipeline yet');
+  if (change.kind !== 'prefetch' && (swingsOf(snapshot)?.starved ?? 0) > uncertainShare)
+    return unknown(change, 'speeds vary, and it depends on when it helps; keep more batches ahead (prefetch) first');
   const changed = apply(now, snapshot, change, options);
   if (typeof changed === 'string') return unknown(change, changed);
   const bound = least(now);

@@ -1,7 +1,12 @@
+import { resourcesOf } from './resources.ts';
 import type { PipelineSnapshot } from './snapshot.ts';
 
 /** Below these shares of the time, waits are what any pipeline has. */
 const leastShare = 0.03;
+/** What comes as close to its bound has nothing to gain from a queue. */
+const closeToBound = 0.95;
+/** With more of the time lost to swings, what anything but a queue would gain is not known. */
+export const uncertainShare = 0.1;
 
 /**
  * A pipeline whose speeds vary: now the device waits for batches, now the workers wait for room. A longer queue keeps what the
@@ -19,13 +24,15 @@ export interface Swings {
   readonly itemsPerSwing: number;
 }
 
-export function swingsOf({ stages, places, elapsedMs, batch }: PipelineSnapshot): Swings | undefined {
+export function swingsOf(snapshot: PipelineSnapshot): Swings | undefined {
+  const { stages, places, elapsedMs, batch, itemsPerSecond } = snapshot;
   const forward = stages.find(({ name }) => name === 'forward');
   const maker = stages.find(({ workers, runs }) => workers && runs === 'workers');
   if (!forward || !maker || batch === 0) return undefined;
   const starved = forward.waitUpstreamMs / elapsedMs;
   const blocked = maker.waitDownstreamMs / elapsedMs / maker.parallel;
   if (starved < leastShare || blocked < leastShare) return undefined;
+  if (resourcesOf(snapshot).some(({ perSecond }) => itemsPerSecond > closeToBound * perSecond)) return undefined;
   const queue = stages.find(({ name }) => name === 'prefetch') ?? forward;
   const count = fills(queue.depthOverTime.means, queue.peakDepth);
   const declared = Object.entries(places.declared).find(([name]) => name.startsWith('prefetch'))?.[1] ?? 0;

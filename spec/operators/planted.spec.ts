@@ -139,6 +139,18 @@ const cases: Record<string, Case> = {
   },
 };
 
+/** What of the planted costs each stage's time is. */
+const costs: Readonly<Record<string, keyof Planted>> = { filters: 'main', lookup: 'waiting', optimize: 'update' };
+
+/** The change, made. */
+function changed(planted: Planted, change: Change): Partial<Planted> {
+  if (change.kind === 'workers') return { workers: change.workers };
+  if (change.kind === 'batch') return { batch: change.batch };
+  if (change.kind === 'prefetch') return { prefetch: change.batches };
+  const cost = costs[change.stage] ?? (change.stage as keyof Planted);
+  return { [cost]: (planted[cost] as number) / change.times };
+}
+
 /**
  * In virtual time: what is measured is what was planted and what the stages make of it, however busy this machine is. The same in
  * real time, with real threads, disks and kernels, is spec/bench/planted.ts.
@@ -167,6 +179,22 @@ describe('verdict on planted bottlenecks', () => {
       if (useless) assert.match(sentence, /would not help: all \d cores are busy/);
       else assert.ok(measured > least * before.itemsPerSecond, `${measured} after ${before.itemsPerSecond}`);
       assert.ok(Math.abs(itemsPerSecond! / measured - 1) < 0.15, `${sentence}; it was ${measured}`);
+    });
+  }
+
+  for (const [what, { planted, cores }] of Object.entries(cases)) {
+    it(`should suggest for ${what} what then gives what was said`, async () => {
+      const before = await run(planted, cores);
+      const { changes, text } = verdict(before);
+      let tried = 0;
+      for (const { change, known, itemsPerSecond, sentence } of changes) {
+        if (!known) continue;
+        tried++;
+        const { itemsPerSecond: measured } = await run({ ...planted, ...changed(planted, change) }, cores);
+        if (process.env.SHOW) console.log(sentence, '--', itemsPerSecond! / measured);
+        assert.ok(Math.abs(itemsPerSecond! / measured - 1) < 0.15, `${sentence}; it was ${measured}`);
+      }
+      assert.ok(tried > 0, text);
     });
   }
 
