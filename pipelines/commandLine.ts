@@ -63,7 +63,7 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
   );
   for (const flag of flagsOf(pipeline.options)) training.addOption(flag);
   training.addOption(port('--dashboard [PORT]', `a page in the browser to watch and steer the run (default port: ${defaultPort})`));
-  training.option('--tensorboard', 'writes an event file for TensorBoard into the run folder');
+  training.option('--tensorboard', 'writes an event file for TensorBoard into the run folder; --resume goes on with it by itself');
   training.action(async (_file: string | undefined, options: Record<string, unknown>) => {
     const { json: _, verbose: __, quiet: ___, dashboard: page, tensorboard, ...given } = options;
     const shown = page !== undefined && { dashboard: page as number | true };

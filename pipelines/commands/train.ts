@@ -16,7 +16,7 @@ import { LiveDashboard } from './liveDashboard.ts';
 export interface TrainOptions {
   /** Serves the dashboard while the run goes: from this port on, or true for the usual one. */
   readonly dashboard?: number | true;
-  /** Writes an event file for TensorBoard into the run folder. */
+  /** Writes an event file for TensorBoard into the run folder. A run that has one already goes on with it, asked or not. */
   readonly tensorBoard?: boolean;
 }
 
@@ -29,7 +29,8 @@ export async function train(
 ): Promise<number> {
   const interrupt = onInterrupt(output, 'Finishing this step and writing a checkpoint; Ctrl-C again stops at once.');
   const teller = new Teller(output);
-  const events = options.tensorBoard ? new TensorBoard() : undefined;
+  const goesOn = typeof given.resume === 'string' && TensorBoard.isIn(given.resume);
+  const events = options.tensorBoard || goesOn ? new TensorBoard() : undefined;
   let dashboard: LiveDashboard | undefined;
   try {
     if (options.dashboard !== undefined) dashboard = await LiveDashboard.open(options.dashboard, output);

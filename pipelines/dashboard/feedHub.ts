@@ -1,5 +1,5 @@
 import { interval, NEVER, type Subscription, startWith, switchMap } from 'rxjs';
-import { type MeterSet, type PipelineReading, type Step, verdict } from '../../core/index.ts';
+import { type MeterSet, type PipelineReading, type Step, type Verdict, verdict } from '../../core/index.ts';
 import type { EpochEvaluation } from '../definePipeline.ts';
 import type { Controls } from '../run/controls.ts';
 import type { Prepared } from '../run/prepare.ts';
@@ -12,6 +12,8 @@ import type { End, Memory, RunFacts } from './protocol.ts';
 /** Steps go to the pages together. */
 const stepsEveryMs = 250;
 const lookEveryMs = 1000;
+/** What limits changes slowly. */
+const looksAVerdict = 4;
 
 /** Tells a hub everything about a run that goes on in this process. */
 export class HubFeed implements Listener {
@@ -22,6 +24,8 @@ export class HubFeed implements Listener {
   #timer: NodeJS.Timeout | undefined;
   #step = 0;
   #before: PipelineReading | undefined;
+  #verdict: Verdict | undefined;
+  #looks = 0;
   readonly #subscriptions: Subscription[] = [];
 
   constructor(private readonly hub: Hub) {}
@@ -49,6 +53,7 @@ export class HubFeed implements Listener {
           startWith(this.hub.pages > 0),
           switchMap(watched => {
             this.#before = undefined;
+            this.#looks = 0;
             return watched ? interval(lookEveryMs) : NEVER;
           }),
         )
@@ -81,8 +86,11 @@ export class HubFeed implements Listener {
   /** At what was done since the look before; at the first one and at the last, at the whole run. */
   #look(meters: MeterSet): void {
     const recent = meters.snapshot(this.#before ?? meters.warm);
+    // while a run is paused or evaluated no time passes for its stages: what was last seen stays
+    if (recent.elapsedMs < lookEveryMs / 10 && this.hub.last('look')) return;
     this.#before = meters.read();
-    this.hub.tell('look', lookAt(recent, verdict(meters.snapshot(meters.warm)), this.#memory()));
+    if (this.#looks++ % looksAVerdict === 0 || this.#verdict?.limits === undefined) this.#verdict = verdict(meters.snapshot(meters.warm));
+    this.hub.tell('look', lookAt(recent, this.#verdict, this.#memory()));
   }
 
   #memory(): Memory {
@@ -97,6 +105,7 @@ export class HubFeed implements Listener {
       const totals = this.hub.totals!();
       this.hub.totals = () => totals;
       this.#before = undefined;
+      this.#verdict = undefined;
       this.#look(this.#prepared.context.meters);
     }
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();

@@ -15,16 +15,15 @@ export interface Picture {
 }
 
 /**
- * Pictures of one size side by side, each in a square of `tile` pixels: large ones are thinned, small ones enlarged by a whole
- * factor so that their pixels can be seen. Copies what it needs at once; only the compression happens later.
+ * Pictures of one size side by side, each in a square of at most `tile` pixels: large ones are thinned, small ones stay as they are,
+ * since the page enlarges them for nothing. Copies what it needs at once; only the compression happens later.
  */
 export function pictureSheet(
   pictures: readonly Picture[],
   { columns, tile: most }: { columns: number; tile: number },
 ): () => Promise<Sheet> {
   const side = Math.max(1, ...pictures.map(({ height, width }) => Math.max(height, width)));
-  const factor = Math.max(1, Math.floor(most / side));
-  const tile = side > most ? most : side * factor;
+  const tile = Math.min(side, most);
   const rows = Math.max(1, Math.ceil(pictures.length / columns));
   const [width, height] = [columns * tile, rows * tile];
   const pixels = new Uint8Array(width * height * 3);

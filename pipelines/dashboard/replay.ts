@@ -178,7 +178,7 @@ async function runConfig(dir: string): Promise<RunConfig> {
   });
   const config = parsed(text) as RunConfig | undefined;
   if (config?.format !== 'millrace-run/1' || !config.data || !config.device || !config.options) {
-    const got = config?.format === 'millrace-run/1' ? 'some of them only' : (config?.format ?? 'something else');
+    const got = config?.format === 'millrace-run/1' ? 'some of them only' : (config?.format ?? (config ? 'something else' : 'no JSON'));
     throw fail('data', path, 'the settings of a run (millrace-run/1)', got, fix);
   }
   return config;

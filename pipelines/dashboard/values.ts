@@ -72,7 +72,7 @@ async function filterSheet(name: string, shape: readonly number[], data: Float32
   // a dark line between neighbours: one pixel more on each side
   const sheet = await pictureSheet(
     pictures.map(picture => framed(picture)),
-    { columns, tile: Math.max(36, 4 * (Math.max(height, width) + 2)) },
+    { columns, tile: Math.max(height, width) + 2 },
   )();
   return { name, ...sheet, count };
 }

@@ -17,6 +17,16 @@ const flushMs = 2000;
  * earlier ones say of later steps than the checkpoint's is taken back, as in the metrics.
  */
 export class TensorBoard implements Listener {
+  /** Whether a run has been written for TensorBoard: one that is resumed goes on with it. */
+  static isIn(folder: string): boolean {
+    try {
+      return eventFiles(folder).length > 0;
+    } catch {
+      // that there is no such folder is told where it is resumed
+      return false;
+    }
+  }
+
   #path = '';
   #file: number | undefined;
   #waiting: Buffer[] = [];
@@ -99,10 +109,14 @@ export class TensorBoard implements Listener {
   }
 }
 
+const eventFiles = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter(name => name.startsWith(prefix))
+    .map(name => join(folder, name));
+
 /** Cuts the event files of a run where they go beyond a checkpoint, or where a crash cut a record off. */
 function takeBack(folder: string, { step, consumed }: Position): void {
-  for (const name of readdirSync(folder).filter(each => each.startsWith(prefix))) {
-    const path = join(folder, name);
+  for (const path of eventFiles(folder)) {
     const file = readFileSync(path);
     let length = 0;
     for (const { data, end } of records(file)) {

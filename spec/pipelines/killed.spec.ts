@@ -10,14 +10,11 @@ import { uniforms } from '../../core/random.ts';
 import { train } from '../../pipelines/index.ts';
 import { type Listener, runPipeline } from '../../pipelines/run/runPipeline.ts';
 import { root } from '../sourceFiles.ts';
-import { millrace, small, temporaryFolder, toyData } from './toy.ts';
+import { metricsOf, millrace, small, temporaryFolder, toyData } from './toy.ts';
 
 /** Every line of a kind, without what the clock says. */
 function told(folder: string, kind: string): unknown[] {
-  return readFileSync(join(folder, 'metrics.jsonl'), 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map(line => JSON.parse(line) as Record<string, unknown>)
+  return metricsOf<Record<string, unknown>>(folder)
     .filter(({ event }) => event === kind)
     .map(({ seconds: _, imagesPerSecond: __, ...rest }) => rest);
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +56,12 @@ export async function millrace(...args: readonly string[]): Promise<Ran> {
   const lines = args.includes('--json') ? written.stdout.split('\n').filter(Boolean) : [];
   const events = lines.map(line => JSON.parse(line) as Record<string, unknown>);
   return { status, ...written, events, summary: (events.at(-1) ?? {}) as Summary };
+}
+
+/** The records of a run's metrics; a line that is being written is left out. */
+export function metricsOf<Line = Record<string, number | string>>(run: string): Line[] {
+  const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').split('\n').slice(0, -1);
+  return lines.map(line => JSON.parse(line) as Line);
 }
 
 /** What makes a training run short. */

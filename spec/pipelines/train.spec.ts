@@ -7,19 +7,14 @@ import { concat, take, throwError } from 'rxjs';
 import { type Checkpoint, fail, graph, graphToJson, readCheckpoint } from '../../core/index.ts';
 import { runPipeline } from '../../pipelines/run/runPipeline.ts';
 import recipe from '../../pipelines/train.ts';
-import { millrace, small, temporaryFolder, toyData } from './toy.ts';
+import { metricsOf, millrace, small, temporaryFolder, toyData } from './toy.ts';
 
 describe('millrace train', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let data: string;
   let runs = 0;
   const out = () => join(folder.path, `run-${++runs}`);
-  const lines = (run: string) =>
-    readFileSync(join(run, 'metrics.jsonl'), 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .map(line => JSON.parse(line) as Record<string, number | string>);
-  const losses = (run: string) => lines(run).flatMap(line => (line.event === 'step' ? [line.loss] : []));
+  const losses = (run: string) => metricsOf(run).flatMap(line => (line.event === 'step' ? [line.loss] : []));
 
   before(async () => {
     folder = await temporaryFolder();
@@ -115,10 +110,10 @@ describe('millrace train', () => {
         assert.ok(readFileSync(join(whole, file)).equals(readFileSync(join(parts, file))), file);
       }
       assert.deepEqual(losses(parts), losses(whole));
-      const told = lines(parts).filter(({ event }) => event === 'epoch');
+      const told = metricsOf(parts).filter(({ event }) => event === 'epoch');
       assert.deepEqual(
         told.map(({ epoch, loss }) => [epoch, loss]),
-        lines(whole)
+        metricsOf(whole)
           .filter(({ event }) => event === 'epoch')
           .map(({ epoch, loss }) => [epoch, loss]),
       );

@@ -3,7 +3,7 @@ import { AriaComponent, GridComponent, LegendComponent, MarkLineComponent, Toolt
 import { type EChartsType, init, use } from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
 import type { EChartsOption } from 'echarts/types/dist/shared';
-import { byId } from './dom.ts';
+import { byId, escaped } from './dom.ts';
 
 use([
   BarChart,
@@ -37,9 +37,15 @@ export function draw(id: string, option: EChartsOption): void {
     charts.set(id, known);
   }
   known.option = option;
-  known.chart.setOption({ ...base(), ...option }, { notMerge: true, lazyUpdate: true });
+  // merged, so that a tooltip stays where someone looks at it; of curves, those that are gone go
+  known.chart.setOption({ ...base(), ...option, series: named(option.series) }, { replaceMerge: ['series'], lazyUpdate: true });
   // the canvas alone says nothing to a screen reader: the chart writes its own description into aria-label
   place.setAttribute('role', 'img');
+}
+
+/** A curve is known again by its name. */
+function named(series: EChartsOption['series']): EChartsOption['series'] {
+  return [series ?? []].flat().map((each, i) => ({ ...each, id: String(each.id ?? each.name ?? i) })) as EChartsOption['series'];
 }
 
 darkGround.addEventListener('change', () => {
@@ -81,3 +87,28 @@ export const axis = () => ({
   splitLine: { lineStyle: { color: variable('--line') } },
 });
 export const colorOf = variable;
+
+/** What a tooltip says of one place of a chart: a head, and a line for each curve that has a value there. */
+export function tip(head: (point: Point) => string, value: (value: number) => string): EChartsOption['tooltip'] {
+  return {
+    trigger: 'axis',
+    confine: true,
+    formatter: given => {
+      const points = [given].flat() as unknown as Point[];
+      const lines = points.flatMap(({ marker, seriesName, value: raw }) => {
+        const of = Array.isArray(raw) ? raw[1] : raw;
+        return typeof of === 'number' && Number.isFinite(of) ? [`${marker}${escaped(seriesName ?? '')} <b>${escaped(value(of))}</b>`] : [];
+      });
+      const [first] = points;
+      return first ? [escaped(head(first)), ...lines].join('<br>') : '';
+    },
+  };
+}
+export interface Point {
+  /** A dot of the curve's colour, as HTML. */
+  readonly marker: string;
+  readonly seriesName?: string;
+  readonly dataIndex: number;
+  readonly axisValue: number | string;
+  readonly value: unknown;
+}

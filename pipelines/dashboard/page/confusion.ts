@@ -1,6 +1,7 @@
 import type { Events } from '../protocol.ts';
 import { axis, colorOf, draw } from './charts.ts';
 import { byId, escaped, setText } from './dom.ts';
+import { share } from './format.ts';
 
 /** Rows are labels, columns guesses; colour by share of the row, so that rare classes show as well. */
 export function drawConfusion({ epoch, classes, counts, images, left_out }: Events['confusion']): void {
@@ -25,7 +26,10 @@ export function drawConfusion({ epoch, classes, counts, images, left_out }: Even
       confine: true,
       formatter: params => {
         const [guess, label, , count] = (params as unknown as { data: [number, number, number, number] }).data;
-        return `${escaped(names[label]!)} taken for ${escaped(names[guess]!)}: ${count}`;
+        const of = `${count} of ${totals[label]} (${share(count / totals[label]!)})`;
+        return label === guess
+          ? `${escaped(names[label]!)} taken for what it is: ${of}`
+          : `${escaped(names[label]!)} taken for ${escaped(names[guess]!)}: ${of}`;
       },
     },
     grid: { left: 8, right: 16, top: 8, bottom: 8, containLabel: true },

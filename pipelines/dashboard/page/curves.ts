@@ -1,6 +1,6 @@
 import type { Events } from '../protocol.ts';
 import type { StepColumns } from '../stepHistory.ts';
-import { axis, draw } from './charts.ts';
+import { axis, draw, type Point, tip } from './charts.ts';
 import { figure, share } from './format.ts';
 
 /** Weight of the newest row in the smoothed curve. */
@@ -30,6 +30,8 @@ export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][
     max: 'dataMax',
     splitLine: { show: false },
   } as const;
+  // of a long run each point stands for several steps
+  const where = ({ axisValue }: Point) => stepsAt(steps, Number(axisValue));
   const smoothLoss = smoothed(steps.loss);
   const smoothTop1 = smoothed(steps.top1);
   const last = epochs.at(-1);
@@ -40,13 +42,14 @@ export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][
     ),
     xAxis: x,
     yAxis: { ...axis(), type: 'value', scale: true },
-    tooltip: { trigger: 'axis', confine: true, valueFormatter: value => figure(value as number) },
+    tooltip: tip(where, figure),
     grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
     series: [
       {
         ...many,
         type: 'line',
-        name: 'each step',
+        id: 'loss',
+        name: steps.steps[0]! > 1 ? `mean of ${steps.steps[0]} steps` : 'each step',
         data: at(steps.loss),
         lineStyle: { width: 1, opacity: 0.35 },
         itemStyle: { opacity: 0.35 },
@@ -67,7 +70,7 @@ export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][
       max: 1,
       axisLabel: { ...axis().axisLabel, formatter: (value: number) => `${100 * value} %` },
     },
-    tooltip: { trigger: 'axis', confine: true, valueFormatter: value => share(value as number) },
+    tooltip: tip(where, share),
     grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
     series: [
       { ...many, type: 'line', name: 'top-1 in training', data: at(smoothTop1), lineStyle: { width: 2 } },
@@ -79,10 +82,16 @@ export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][
     aria: described(`Learning rate ${upTo}: from ${figure(steps.lr[0])} to ${figure(steps.lr.at(-1))}.`),
     xAxis: x,
     yAxis: { ...axis(), type: 'value', min: 0, axisLabel: { ...axis().axisLabel, formatter: (value: number) => figure(value) } },
-    tooltip: { trigger: 'axis', confine: true, valueFormatter: value => figure(value as number) },
+    tooltip: tip(where, figure),
     grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
     series: [{ ...many, type: 'line', name: 'learning rate', data: at(steps.lr), step: 'end', lineStyle: { width: 2 } }],
   });
+}
+
+function stepsAt({ step, steps }: StepColumns, at: number): string {
+  const covers = steps[step.indexOf(at)] ?? 1;
+  const last = at.toLocaleString('en-US');
+  return covers > 1 ? `steps ${(at - covers + 1).toLocaleString('en-US')} to ${last}` : `step ${last}`;
 }
 
 const finite = (value: number | undefined): number | null => (value !== undefined && Number.isFinite(value) ? value : null);

@@ -29,7 +29,7 @@ export function showMemory({ look, memory }: Events['look']): void {
         row('process (resident)', bytes(memory.rss)),
         row('cores at work', `${figure(machine.busyCores)} of ${machine.cores}`, machine.busyCores / machine.cores),
         row('main thread', `busy ${share(machine.mainThreadShare)}`, machine.mainThreadShare),
-        row('samples inside', `${places.inside} of ${places.bound}`, places.inside / Math.max(1, places.bound)),
+        row('samples in the pipeline', `${places.inside} of ${places.bound}`, places.inside / Math.max(1, places.bound)),
         ...(slots ? [row('pixels in shared memory', bytes(slots.bytes), slots.inUse / Math.max(1, slots.cells))] : []),
       ),
     ),

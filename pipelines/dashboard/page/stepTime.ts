@@ -1,5 +1,5 @@
 import type { Events } from '../protocol.ts';
-import { axis, draw } from './charts.ts';
+import { axis, draw, tip } from './charts.ts';
 import { figure } from './format.ts';
 
 /** Snapshots on the plot. */
@@ -35,7 +35,14 @@ export function drawStepTime({ look }: Events['look'], step: number): void {
       nameGap: 24,
     },
     yAxis: { ...axis(), type: 'value' },
-    tooltip: { trigger: 'axis', confine: true, valueFormatter: value => `${figure(value as number)} ms` },
+    tooltip: tip(
+      ({ dataIndex }) => {
+        const { step: last, parts } = samples[dataIndex]!;
+        const whole = [...parts.values()].reduce((a, b) => a + b, 0);
+        return `mean step up to step ${last.toLocaleString('en-US')}: ${figure(whole)} ms`;
+      },
+      value => `${figure(value)} ms`,
+    ),
     grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true },
     series: names.map(name => ({
       type: 'line' as const,

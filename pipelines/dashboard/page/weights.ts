@@ -1,5 +1,5 @@
 import type { Events, Histogram } from '../protocol.ts';
-import { axis, draw } from './charts.ts';
+import { axis, draw, tip } from './charts.ts';
 import { byId, element, setText } from './dom.ts';
 import { figure } from './format.ts';
 
@@ -11,7 +11,14 @@ export function showWeights(weights: Events['weights']): void {
   const { filters, layers, step } = weights;
   if (filters) {
     const alt = `${filters.count} filters of ${filters.name} after step ${step}`;
-    byId('filters').replaceChildren(element('img', { src: filters.sheet, alt }), element('p', { class: 'quiet' }, alt));
+    byId('filters').replaceChildren(
+      element('img', {
+        src: filters.sheet,
+        alt,
+        width: String(filters.columns * filters.tile * Math.max(4, Math.floor(36 / filters.tile))),
+      }),
+      element('p', { class: 'quiet' }, alt),
+    );
   }
   const select = byId<HTMLSelectElement>('layer');
   if (select.options.length !== layers.length) {
@@ -36,7 +43,10 @@ function drawLayer(): void {
   setText(byId('weights-about'), `After step ${last?.step}. Left ${about.join('; right ')}.`);
   draw('weights', {
     aria: { enabled: true, label: { description: `Histograms of ${chosen} after step ${last?.step}: ${about.join('; ')}.` } },
-    tooltip: { trigger: 'axis', confine: true },
+    tooltip: tip(
+      ({ dataIndex, seriesName }) => rangeOf(both.find(([name]) => name === seriesName)![1], dataIndex),
+      value => `${value.toLocaleString('en-US')} ${value === 1 ? 'value' : 'values'}`,
+    ),
     legend: { show: false },
     grid: both.map((_, i) => ({
       left: i === 0 ? '1%' : '53%',
@@ -58,5 +68,9 @@ function drawLayer(): void {
   });
 }
 
+const rangeOf = ({ low, high, counts }: Histogram, i: number): string => {
+  const edge = (at: number) => figure(low + (at * (high - low)) / counts.length);
+  return `${edge(i)} to ${edge(i + 1)}`;
+};
 const middles = ({ low, high, counts }: Histogram): string[] =>
   counts.map((_, i) => figure(low + ((i + 0.5) * (high - low)) / counts.length));

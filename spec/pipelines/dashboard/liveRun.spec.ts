@@ -8,7 +8,7 @@ import { Hub } from '../../../pipelines/dashboard/hub.ts';
 import { Replay } from '../../../pipelines/dashboard/replay.ts';
 import { type Dashboard, serveDashboard } from '../../../pipelines/dashboard/server.ts';
 import { until } from '../../dataFixtures.ts';
-import { small, temporaryFolder, toyData } from '../toy.ts';
+import { metricsOf, small, temporaryFolder, toyData } from '../toy.ts';
 import { curves, drawn, figuresOn, fits, noBrowser, says, useBrowser } from './browser.ts';
 
 const stagesWhere = (limit: string) => `[...document.querySelectorAll('.stage${limit}')].map(box => box.getAttribute('data-stage'))`;
@@ -21,12 +21,7 @@ describe(`train --dashboard in a browser${noBrowser}`, () => {
   let url = '';
   let ended: Promise<number>;
   let served: Dashboard | undefined;
-  const lines = (event: string): Line[] =>
-    readFileSync(join(out, 'metrics.jsonl'), 'utf8')
-      .split('\n')
-      .filter(line => line.endsWith('}'))
-      .map(line => JSON.parse(line) as Line)
-      .filter(line => line.event === event);
+  const lines = (event: string): Line[] => metricsOf<Line>(out).filter(line => line.event === event);
 
   before(async () => {
     folder = await temporaryFolder();

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Subject } from 'rxjs';
@@ -8,7 +7,10 @@ import { Lock } from '../../../core/training/lock.ts';
 import { type ControlAction, Controls } from '../../../pipelines/run/controls.ts';
 import { type Listener, runPipeline } from '../../../pipelines/run/runPipeline.ts';
 import recipe from '../../../pipelines/train.ts';
-import { temporaryFolder, toyData } from '../toy.ts';
+import { metricsOf, temporaryFolder, toyData } from '../toy.ts';
+
+/** The fields of metrics that are looked at here. */
+type Logged = Record<'step' | 'control' | 'lr' | 'loss' | 'seconds', number> & { readonly event: string; readonly total?: unknown };
 
 describe('Controls', () => {
   const rig = () => {
@@ -101,8 +103,7 @@ describe('a run that is steered', () => {
       },
     };
     const result = await runPipeline({ pipeline: recipe, given, signal: new AbortController().signal, listener });
-    const lines = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n');
-    return { result, records: lines.map(line => JSON.parse(line)) };
+    return { result, records: metricsOf<Logged>(out) };
   };
   const steps = (records: { event: string }[]) => records.filter(({ event }) => event === 'step') as unknown as Record<string, number>[];
 

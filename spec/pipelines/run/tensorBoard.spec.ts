@@ -5,7 +5,7 @@ import type { Step } from '../../../core/index.ts';
 import type { Prepared } from '../../../pipelines/run/prepare.ts';
 import { TensorBoard } from '../../../pipelines/run/tensorBoard.ts';
 import { crc32c, eventBytes, maskedCrc, record, records } from '../../../pipelines/run/tfRecord.ts';
-import { millrace, small, temporaryFolder, toyData } from '../toy.ts';
+import { metricsOf, millrace, small, temporaryFolder, toyData } from '../toy.ts';
 
 /** CRC-32C bit by bit, as a division of polynomials: shares nothing with what is tested. */
 function slowCrc(bytes: Uint8Array): number {
@@ -124,19 +124,16 @@ describe('train --tensorboard', () => {
       .filter(name => name.startsWith('events.out.tfevents.'))
       .sort()
       .map(name => join(run, name));
-  const metrics = (run: string) =>
-    readFileSync(join(run, 'metrics.jsonl'), 'utf8')
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line) as Record<string, number> & { event: string });
   const agrees = (run: string, decoded: Decoded[]) => {
     type Scalars = { step: number; values: Record<string, number> }[];
-    const wanted = metrics(run).flatMap(({ event, step, loss, top1, top5, lr, imagesPerSecond }): Scalars => {
-      if (event === 'step') {
-        return [{ step, values: { 'train/loss': loss, 'train/top1': top1, 'train/lr': lr, 'train/images_per_s': imagesPerSecond } }];
-      }
-      return event === 'epoch' ? [{ step, values: { 'held_out/loss': loss, 'held_out/top1': top1, 'held_out/top5': top5 } }] : [];
-    });
+    const wanted = metricsOf<Record<string, number> & { event: string }>(run).flatMap(
+      ({ event, step, loss, top1, top5, lr, imagesPerSecond }): Scalars => {
+        if (event === 'step') {
+          return [{ step, values: { 'train/loss': loss, 'train/top1': top1, 'train/lr': lr, 'train/images_per_s': imagesPerSecond } }];
+        }
+        return event === 'epoch' ? [{ step, values: { 'held_out/loss': loss, 'held_out/top1': top1, 'held_out/top5': top5 } }] : [];
+      },
+    );
     const rounded = wanted.map(({ step, values }) => ({
       step,
       values: Object.fromEntries(Object.entries(values).map(([tag, value]) => [tag, Math.fround(value)])),
@@ -161,7 +158,7 @@ describe('train --tensorboard', () => {
     // a process that was killed behind its checkpoint: a step too many, and half of another one
     const extra = record(eventBytes(Date.now() / 1000, { step: 14, values: { 'train/loss': 9 } }));
     writeFileSync(path!, Buffer.concat([readFileSync(path!), extra, extra.subarray(0, 20)]));
-    const second = await millrace('train', '--resume', run, '--steps', '20', '--tensorboard', '--quiet');
+    const second = await millrace('train', '--resume', run, '--steps', '20', '--quiet');
     assert.equal(second.status, 0, second.stderr);
     const files = eventFiles(run);
     assert.equal(files.length, 2);
