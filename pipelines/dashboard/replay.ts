@@ -135,7 +135,7 @@ export class Replay {
     if (ended) this.#end(ended.outcome === 'done' ? 'done' : 'interrupted', `step ${ended.step}`);
     this.#offset = whole;
     if (this.#bad > bad) {
-      const text = `${files.metrics}: ${this.#bad} line${this.#bad === 1 ? '' : 's'} that are not JSON left out (cut off by a crash, or changed)`;
+      const text = `${files.metrics}: ${this.#bad === 1 ? '1 line that is' : `${this.#bad} lines that are`} not JSON left out (cut off by a crash, or changed)`;
       this.hub.tell('warning', { text });
     }
   }

@@ -66,7 +66,7 @@ const ofDashboard =
 const session = new Session();
 session.connect();
 await session.post('Profiler.enable');
-await session.post('Profiler.setSamplingInterval', { interval: 250 });
+await session.post('Profiler.setSamplingInterval', { interval: 500 });
 /** Milliseconds of the main thread in the dashboard's stacks, and by the function that took them; and in any stack. */
 let callsMs = 0;
 let activeMs = 0;
@@ -142,6 +142,7 @@ const clock = {
     image = introduction.image;
     began = performance.now() + warmUpMs;
     endMs = began + 1000 * Number(seconds);
+    profiled = session.post('Profiler.start');
     // only the dashboard asks for gradients, right after the weights
     let asked = 0;
     const [state, gradients] = [model.state.bind(model), model.gradients.bind(model)];
@@ -170,8 +171,10 @@ const clock = {
     if (open) {
       openMs += then.wall - at.wall;
       openMainMs += mainMs() - mainAt;
-      profiled = session.post('Profiler.stop').then(({ profile }) => attribute(profile));
     }
+    // it runs in every turn, since it takes its time itself
+    const was = open;
+    profiled = session.post('Profiler.stop').then(({ profile }) => was && attribute(profile));
     if (performance.now() > endMs) {
       stop.abort();
       began = Number.POSITIVE_INFINITY;
@@ -179,7 +182,7 @@ const clock = {
     }
     open = !open;
     page.stdin.write(open ? 'open\n' : 'close\n');
-    if (open) profiled = session.post('Profiler.start');
+    profiled = session.post('Profiler.start');
     mainAt = mainMs();
     began = performance.now();
     at = now();

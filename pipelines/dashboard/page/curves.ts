@@ -19,7 +19,8 @@ export function drawCurves(steps: StepColumns, epochs: readonly Events['epoch'][
       return step === undefined ? [] : [[step, finite(value(epoch))]];
     });
   const few = { symbol: 'circle', symbolSize: 7, showSymbol: true } as const;
-  const many = { showSymbol: false, sampling: 'lttb' } as const;
+  // none is thinned: there are at most 2,000, and a curve without a point at the pointer's step would be missing from the tooltip
+  const many = { showSymbol: false } as const;
   const x = {
     ...axis(),
     type: 'value',

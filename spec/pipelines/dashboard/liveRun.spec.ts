@@ -169,7 +169,7 @@ describe(`train --dashboard in a browser${noBrowser}`, () => {
     const kept = whole.slice(0, 30);
     writeFileSync(metrics, `${kept.join('\n')}\n{"event":"st\n{"event":"step","ste`);
     const cut = await show();
-    await says(cut.page, 'log', /metrics\.jsonl: 1 line that are not JSON left out/);
+    await says(cut.page, 'log', /metrics\.jsonl: 1 line that is not JSON left out/);
     await curves(cut.page);
     assert.equal(await shownStep(cut.page), kept.filter(line => line.includes('"event":"step"')).length);
   });

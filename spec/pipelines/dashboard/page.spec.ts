@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
 import { Subject } from 'rxjs';
 import { Lock } from '../../../core/training/lock.ts';
 import { Hub } from '../../../pipelines/dashboard/hub.ts';
@@ -143,6 +144,56 @@ describe(`the dashboard's page${noBrowser}`, () => {
       const ground = await page.evaluate('getComputedStyle(document.body).backgroundColor');
       assert.equal(ground, dark ? 'rgb(17, 22, 27)' : 'rgb(246, 247, 249)');
     }
+  });
+
+  it('should say what is under the pointer, and go on saying it while the run goes on', async () => {
+    const point = async (page: Page, id: string, [x, y]: readonly [number, number]) => {
+      await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+      const box = (await page.locator(`#${id}`).boundingBox())!;
+      for (const off of [4, 0]) await page.mouse.move(box.x + box.width * x + off, box.y + box.height * y);
+    };
+    hub.tell(
+      'steps',
+      Array.from({ length: 99 }, (_, i) => stepOf(i + 1)),
+    );
+    hub.tell('epoch', epochOf(0));
+    hub.tell('confusion', {
+      ...{ epoch: 0, classes: ['<i>a</i>', 'b'], places: [0, 1], images: 10, left_out: 0 },
+      counts: [
+        [3, 1],
+        [0, 6],
+      ],
+    });
+    const weights = new Map([['conv.weight', { shape: [2, 1, 2, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) }]]);
+    hub.tell('weights', await describeWeights(2, weights, undefined));
+    const { page, complaints } = await look(served.url);
+    await curves(page);
+    await point(page, 'weights', [0.5, 0.5]);
+    await says(page, 'weights', /^4\.\d+ to 4\.\d+weights [01] values?$/);
+    await point(page, 'confusion', [0.75, 0.25]);
+    await says(page, 'confusion', /^<i>a<\/i> taken for b: 1 of 4 \(25\.0.%\)$/);
+    await point(page, 'loss', [0.5, 0.5]);
+    const said = await says(page, 'loss', /^step \d+each step 0\.\d+smoothed 0\.\d+$/);
+    // the charts are drawn anew, the text stays
+    for (let i = 0; i < 3; i++) {
+      hub.tell('steps', [stepOf(100 + i)]);
+      await says(page, 'figures', new RegExp(`^step${100 + i} of`));
+      assert.match((await page.locator('#loss').textContent())!, /^step \d+each step/, `after ${said}`);
+      assert.ok(
+        await page
+          .locator('#loss')
+          .getByText(/^step \d+/)
+          .isVisible(),
+      );
+    }
+    hub.tell(
+      'steps',
+      Array.from({ length: 4000 }, (_, i) => stepOf(103 + i)),
+    );
+    await says(page, 'figures', /^step4,102 of/);
+    await point(page, 'loss', [0.6, 0.5]);
+    await says(page, 'loss', /^steps [\d,]+ to [\d,]+mean of \d+ steps 0\.\d+smoothed/);
+    assert.deepEqual(complaints, []);
   });
 
   it('should stay quick with 10,000 steps behind it', async () => {

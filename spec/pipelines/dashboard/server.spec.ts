@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Subject } from 'rxjs';
+import type { PipelineSnapshot } from '../../../core/index.ts';
 import { Lock } from '../../../core/training/lock.ts';
 import { Hub } from '../../../pipelines/dashboard/hub.ts';
 import type { Events } from '../../../pipelines/dashboard/protocol.ts';
@@ -13,6 +14,39 @@ import { Controls } from '../../../pipelines/run/controls.ts';
 
 const step = (n: number) =>
   ({ step: n, epoch: 0, loss: 1 / n, top1: 0.5, top5: 1, lr: 0.1, images: 8, seconds: 0.01 }) as unknown as Events['steps'][number];
+
+/** Reads what OpenMetrics 1.0 allows of text and refuses everything else: families stand together, metadata first, each once. */
+function openMetricsFamilies(text: string): Map<string, { type: string; unit?: string; values: number[] }> {
+  const families = new Map<string, { type: string; unit?: string; values: number[] }>();
+  const seen = new Set<string>();
+  let name = '';
+  const lines = text.split('\n');
+  assert.deepEqual(lines.splice(-2), ['# EOF', '']);
+  for (const line of lines) {
+    const [, kind, of, rest] = /^# (TYPE|UNIT|HELP) ([a-z][a-z0-9_]*) (.+)$/.exec(line) ?? [];
+    if (kind === 'TYPE') {
+      assert.ok(!families.has(of!), `${of} twice`);
+      name = of!;
+      families.set(name, { type: rest!, values: [] });
+      continue;
+    }
+    const family = families.get(name)!;
+    if (kind) {
+      assert.ok(of === name && family.values.length === 0, line);
+      if (kind === 'UNIT') family.unit = rest!;
+      if (kind === 'UNIT') assert.ok(name.endsWith(`_${rest}`), line);
+      continue;
+    }
+    const [, sample, labels = '', number] =
+      /^([a-z][a-z0-9_]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN|[+-]Inf)$/.exec(line) ??
+      assert.fail(line);
+    assert.equal(sample, name + ({ counter: '_total', info: '_info', gauge: '' }[family.type] ?? '?'));
+    assert.ok(!labels.endsWith(',') && !seen.has(`${sample}{${labels}}`), line);
+    seen.add(`${sample}{${labels}}`);
+    family.values.push(Number(number!.replace('Inf', 'Infinity')));
+  }
+  return families;
+}
 
 describe('serveDashboard', () => {
   const open: Dashboard[] = [];
@@ -193,6 +227,13 @@ describe('serveDashboard', () => {
     assert.ok(lines.includes('millrace_run_info{model="a \\"b\\"\\\\c\\nd",device="wasm",pipeline="train"} 1'));
     assert.ok(lines.includes('# TYPE millrace_steps counter') && lines.includes('millrace_steps_total 7'));
     assert.deepEqual(lines.slice(-2), ['# EOF', '']);
-    for (const line of lines.slice(0, -1)) assert.match(line, /^(# (TYPE|HELP|UNIT|EOF).*|[a-z0-9_]+(\{.*\})? (-?[\d.e+-]+|NaN|[+-]Inf))$/);
+    const stage = (name: string, itemsOut: number) => ({ name, itemsOut, dropped: 0, busyMs: 1500, depth: 2 });
+    const total = { stages: [stage('decode', 5), stage('a "b"', 4)] } as unknown as PipelineSnapshot;
+    hub.totals = () => ({ total, memory: { rss: 1e9, device: Number.NaN } });
+    const families = openMetricsFamilies(await (await fetch(`${base}/metrics`)).text());
+    assert.deepEqual(families.get('millrace_stage_busy_seconds'), { type: 'counter', unit: 'seconds', values: [1.5, 1.5] });
+    assert.deepEqual(families.get('millrace_stage_items')?.values, [5, 4]);
+    assert.deepEqual(families.get('millrace_device_bytes')?.values, [Number.NaN]);
+    assert.deepEqual(families.get('millrace_train_top1_ratio'), { type: 'gauge', unit: 'ratio', values: [0.5] });
   });
 });
