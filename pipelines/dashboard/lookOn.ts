@@ -9,6 +9,8 @@ const mostPictures = 16;
 const columns = 8;
 const tile = 96;
 const picturesEveryMs = 2000;
+/** Making pictures of a batch takes at most this share of the time: what is left to the device has to be done to each once more. */
+const picturesShare = 0.02;
 const weightsEveryMs = 10_000;
 /** Looking at the weights takes at most this share of the time. */
 const weightsShare = 0.005;
@@ -41,7 +43,6 @@ export class LookOn implements Watcher {
   batch(batch: Batch, mode: 'train' | 'evaluate'): void {
     const now = performance.now();
     if (mode !== 'train' || this.hub.pages === 0 || now < this.#nextPictures) return;
-    this.#nextPictures = now + picturesEveryMs;
     const { height, width, channels } = batch;
     const pictures = Array.from({ length: Math.min(batch.count, mostPictures) }, (_, i) => shownPixels(batch, i));
     const sheet = pictureSheet(
@@ -49,6 +50,7 @@ export class LookOn implements Watcher {
       { columns, tile },
     );
     this.#pictures = { sheet, labels: [...batch.labels.subarray(0, pictures.length)] };
+    this.#nextPictures = now + Math.max(picturesEveryMs, (performance.now() - now) / picturesShare);
   }
 
   pass(pass: Pass): void {

@@ -69,7 +69,7 @@ try {
       `${`${list} ${where}`.padEnd(42)} ${median(rates[i]!).toFixed(0).padStart(6)} images/s of the data stages   (${rates[i]!.map(Math.round)})`,
     );
   }
-  await stepsWith(batches);
+  if (steps! > 0) await stepsWith(batches);
 
   async function rate(list: keyof typeof lists, then: OperatorFunction<Sample, Sample>): Promise<number> {
     let [images, began] = [0, Number.NaN];
