@@ -11,6 +11,7 @@
  * and added in L1; those of B are added when it is packed; those of C are put together before they leave the cache. So one level
  * costs no sweep over memory.
  */
+import { AHEAD, beginAhead, listAhead, listNothing, readAhead } from './ahead';
 import { COLUMNS, ROWS } from './block';
 import { finishRows } from './convolve';
 import { quad } from './convPack';
@@ -69,10 +70,11 @@ export function multiplySeven(
   const ranges = (allPairs + pairs - 1) / pairs;
   const halfFilters = (<usize>O) << 1;
 
-  // scratch: addresses of 12 pixels of x and of y; a row of zeros, one that nobody reads; seven left operands; products
+  // scratch: addresses of 12 pixels of x and of y; what to read ahead; a row of zeros, one that nobody reads; seven left operands; products
   const xRows = scratch;
   const yRows = xRows + 64;
-  const zeros = yRows + 64;
+  const ahead = yRows + 64;
+  const zeros = ahead + AHEAD;
   const nowhere = align(zeros + ((<usize>chunk) << 2) + 64);
   const left = align(nowhere + ((<usize>O) << 2));
   const products = left + 7 * LEFT;
@@ -112,11 +114,19 @@ export function multiplySeven(
           store<u32>(yRows + ((<usize>i) << 2), <u32>nowhere);
         }
         gatherSeven(xRows, (<usize>half) << 2, left);
+        // the next pixels, unless they lie in pieces
+        listNothing(ahead);
+        const next = pixel + PIXELS;
+        if (down === 1 && size === C && next < pastPixel) {
+          listAhead(ahead, x + ((<usize>(next * C)) << 2), (<usize>(min(PIXELS, pastPixel - next) * C)) << 2);
+        }
+        const lines = beginAhead(ahead, 7 * count);
         for (let i: usize = 0; i < 7; i++) {
           let by = right + i * <usize>allPairs * panel;
           let to = products + i * TILE;
           for (let pair = 0; pair < count; pair++) {
             rowsProduct(half, left + i * LEFT, by, to);
+            readAhead(ahead, lines);
             by += panel;
             to += 7 * TILE;
           }

@@ -3,6 +3,7 @@
  * transposed, the right one their gradients; halves of what is summed over are pixels beside other pixels. The seven products are
  * summed up over all pixels, and put together once at the end.
  */
+import { beginAhead, listAhead, listNothing, readAhead } from './ahead';
 import { block, COLUMNS, ROWS } from './block';
 import { align } from './taps';
 
@@ -48,7 +49,8 @@ export function multiplySevenFilters(
   const ranges = (allPanels + panels - 1) / panels;
   const line = (<usize>O) << 1;
 
-  // scratch: addresses of six rows; zeros for a pixel that is not there; a row that nobody reads; left and right operands
+  // scratch: addresses of six rows; zeros for a pixel that is not there; a row that nobody reads; left and right operands;
+  // what to read ahead
   const addresses = scratch;
   const zeros = addresses + 64;
   const nowhere = align(zeros + ((<usize>max(C, O)) << 2) + 64);
@@ -57,6 +59,7 @@ export function multiplySevenFilters(
   const windowsBytes = align(<usize>chunk * apart + 64) + BESIDE;
   const gathered = windows + 7 * windowsBytes;
   const gatheredBytes = align((<usize>(panels * chunk)) << 5) + BESIDE;
+  const ahead = gathered + 7 * gatheredBytes;
   memory.fill(zeros, 0, ((<usize>max(C, O)) << 2) + 64);
 
   for (let unit = start; unit < end; unit++) {
@@ -82,6 +85,15 @@ export function multiplySevenFilters(
         const dy2 = there ? dyPanels + ((<usize>(second * O)) << 2) : zeros;
         gatherRight(dy1, dy2, line, gathered + ((<usize>i) << 5), gatheredBytes, count, (<usize>size) << 5);
       }
+      // what the next pixels are read from, unless it lies in pieces
+      listNothing(ahead);
+      const next = pixel + 2 * chunk;
+      const following = min(pastPixel - next, 2 * chunk);
+      if (following > 0) {
+        if (stride === 1 && rows >= height) listAhead(ahead, x + ((<usize>(next * C)) << 2), (<usize>(following * C)) << 2);
+        if (panels >= allPanels) listAhead(ahead, dy + ((<usize>(next * O)) << 2), (<usize>(following * O)) << 2);
+      }
+      const lines = beginAhead(ahead, 7 * count * ((pastRow - firstRow + ROWS - 1) / ROWS));
       for (let i: usize = 0; i < 7; i++) {
         const target = sums + (<usize>(part * 7) + i) * <usize>height * line;
         const left = windows + i * windowsBytes;
@@ -95,6 +107,7 @@ export function multiplySevenFilters(
           for (let panel = 0; panel < count; panel++) {
             const offset = (<usize>(firstPanel + panel)) << 5;
             block(size, a, apart, right + ((<usize>(panel * size)) << 5), addresses, offset, pixel > firstPixel);
+            readAhead(ahead, lines);
           }
         }
       }

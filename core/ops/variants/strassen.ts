@@ -21,7 +21,7 @@ const CHUNK = 512;
 /** Bytes of packed filters that a unit works on: half of a common L2. */
 const PANEL_BYTES = 512 * 1024;
 /** Twelves of pixels that a unit works on, unless the filters must be read more often to keep all threads busy. */
-const SPANS = 8;
+const SPANS = 16;
 /** Units that keep many threads busy to the end. */
 const UNITS = 128;
 /** Fewer of what is summed over, pixels or columns do not pay for the sums: 64 → 256 filters ran at 0.97 of the plain product. */
@@ -96,7 +96,7 @@ function launches({ name, x, weight, bias, y, down, up, turned, relu }: Product,
 
 /** The layout at the top of `multiplySeven`. */
 const multiplyScratch = (chunk: number, pairs: number, O: number) =>
-  128 + align(chunk * 4 + 128) + align(O * 4 + 64) + 7 * (6 * 2112 + 64) + 7 * pairs * 192 + 256;
+  192 + align(chunk * 4 + 128) + align(O * 4 + 64) + 7 * (6 * 2112 + 64) + 7 * pairs * 192 + 256;
 
 export const strassenForward: Variant<WindowPlace & Fused> = {
   name: 'conv2d/wasm-strassen',
