@@ -2,44 +2,100 @@
  * The loops of batch norm's sums over rows of channels. What they need of a channel stands in one table, side by side for every four
  * channels, so that one pointer follows it; tables stay in the first-level cache.
  *
- * Rows that follow one another in memory go one a sweep: a core reads memory fastest as one long stream, which its prefetcher
- * follows, 30 GB/s here, and at half that as several short ones. Two rows together touch the table once, which pays where the
- * rows are short enough to be one stream all the same, and where they are so long that the table fills the cache.
+ * A store a vector is as much as a core here does in a cycle, so several rows share one look at the table. They are no neighbours but
+ * a part of the rows apart: each part is then read as one long stream. A core's prefetcher follows several of those at full speed,
+ * and at half that and less as many short ones.
  */
 import { loadFirst } from './rows';
 import { madd, storeFirst } from './vector';
 
 /** Bytes of a table's entry for four channels: near, Σ, Σ of squares. */
 export const MOMENTS: usize = 48;
-/** Likewise: shift, offset, factor, base, Σ dy, Σ dy · distance. */
-export const PRODUCTS: usize = 96;
+/** Likewise: shift, Σ dy, Σ dy · distance. */
+export const PRODUCTS: usize = 48;
+/** Likewise: shift, factor, base, Σ dy, Σ dy · distance. */
+export const GATED: usize = 80;
 
 /** Entry `slot` of every four channels = row[c]. Works in whole vectors. */
 export function intoTable(row: usize, bytes: usize, table: usize, slot: usize, pitch: usize): void {
   let to = table + (slot << 4);
   for (let c: usize = 0; c < bytes; c += 16, to += pitch) v128.store(to, v128.load(row + c));
 }
-export function clearTable(bytes: usize, table: usize, slot: usize, pitch: usize): void {
+/** Entries `slot` and the next = 0. */
+export function clearSums(bytes: usize, table: usize, slot: usize, pitch: usize): void {
   let to = table + (slot << 4);
-  for (let c: usize = 0; c < bytes; c += 16, to += pitch) v128.store(to, f32x4.splat(0));
+  for (let c: usize = 0; c < bytes; c += 16, to += pitch) {
+    v128.store(to, f32x4.splat(0));
+    v128.store(to, f32x4.splat(0), 16);
+  }
 }
 /** Where entry `slot` of float c of a row stands. */
-export function inTable(table: usize, c: usize, slot: usize, pitch: usize): usize {
+function inTable(table: usize, c: usize, slot: usize, pitch: usize): usize {
   return table + (c >> 2) * pitch + (slot << 4) + ((c & 3) << 2);
 }
 
-/** y[c] = Σ_i of entry `slot` of floats i · channels + c, i < repeat. */
-export function foldTable(table: usize, slot: usize, pitch: usize, repeat: i32, channels: i32, y: usize): void {
+/**
+ * y = two rows of `channels`, `apart` bytes from each other: Σ_i of the entries `slot` and the next of floats i · channels + c, i < repeat;
+ * from the second the first's product with `offset` is taken away.
+ *
+ * @param offset address, 0 for none
+ */
+export function foldSums(table: usize, slot: usize, pitch: usize, repeat: i32, channels: i32, offset: usize, y: usize, apart: usize): void {
   const C = <usize>channels;
   if (repeat === 1) {
     let from = table + (slot << 4);
-    for (let c: usize = 0; c < C << 2; c += 16, from += pitch) storeFirst(y + c, v128.load(from), (C << 2) - c);
+    for (let c: usize = 0; c < C << 2; c += 16, from += pitch) {
+      const sum = v128.load(from);
+      let product = v128.load(from, 16);
+      if (offset) product = f32x4.sub(product, f32x4.mul(v128.load(offset + c), sum));
+      storeFirst(y + c, sum, (C << 2) - c);
+      storeFirst(y + apart + c, product, (C << 2) - c);
+    }
     return;
   }
   for (let c: usize = 0; c < C; c++) {
     let sum: f32 = 0;
-    for (let at = c, past = C * <usize>repeat; at < past; at += C) sum += load<f32>(inTable(table, at, slot, pitch));
+    let product: f32 = 0;
+    for (let at = c, past = C * <usize>repeat; at < past; at += C) {
+      sum += load<f32>(inTable(table, at, slot, pitch));
+      product += load<f32>(inTable(table, at, slot + 1, pitch));
+    }
+    if (offset) product -= load<f32>(offset + (c << 2)) * sum;
     store<f32>(y + (c << 2), sum);
+    store<f32>(y + apart + (c << 2), product);
+  }
+}
+
+/**
+ * A table of moments without any yet: `near` is the mean of four of the rows, which lies half a standard deviation from that of all,
+ * on average; one row would do, but it may lie far from all others. Works in whole vectors, as everything here.
+ */
+export function beginMoments(x: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
+  const part = <usize>(rows >> 2) * stride;
+  const quarter = f32x4.splat(0.25);
+  let t = table;
+  for (const past = x + bytes; x < past; x += 16, t += MOMENTS) {
+    const left = f32x4.add(v128.load(x), v128.load(x + part));
+    const right = f32x4.add(v128.load(x + 2 * part), v128.load(x + 3 * part));
+    v128.store(t, f32x4.mul(f32x4.add(left, right), quarter));
+    v128.store(t, f32x4.splat(0), 16);
+    v128.store(t, f32x4.splat(0), 32);
+  }
+}
+
+/**
+ * mean = that of all rows as distance from the row `shift`, squares = Σ of squared distances from the mean.
+ *
+ * @param part 1 / rows: an argument because a loop that is given the rows divides in every round
+ */
+export function endMoments(table: usize, part: f32, bytes: usize, shift: usize, mean: usize, squares: usize): void {
+  let t = table;
+  for (let c: usize = 0; c < bytes; c += 16, t += MOMENTS) {
+    const sum = v128.load(t, 16);
+    const apart = f32x4.mul(sum, f32x4.splat(part));
+    storeFirst(mean + c, f32x4.add(f32x4.sub(v128.load(t), v128.load(shift + c)), apart), bytes - c);
+    const rest = f32x4.sub(v128.load(t, 32), f32x4.mul(sum, apart));
+    storeFirst(squares + c, f32x4.max(rest, f32x4.splat(0)), bytes - c);
   }
 }
 
@@ -47,45 +103,42 @@ export function foldTable(table: usize, slot: usize, pitch: usize, repeat: i32, 
  * Σ += x - near, Σ of squares += (x - near)² over `rows` rows of `bytes`, `stride` apart. Works in whole vectors: reads up to 12 bytes
  * past a row, and what the table says of those is unspecified.
  */
-export function addMoments(x: usize, rows: i32, stride: usize, bytes: usize, table: usize, together: i32): void {
-  if (together > 1) {
-    for (; rows >= 4; rows -= 4, x += stride << 2) {
-      const x2 = x + (stride << 1);
-      let t = table;
-      for (let c: usize = 0; c < bytes; c += 16, t += MOMENTS) {
-        const near = v128.load(t);
-        const a = f32x4.sub(v128.load(x + c), near);
-        const b = f32x4.sub(v128.load(x + stride + c), near);
-        const d = f32x4.sub(v128.load(x2 + c), near);
-        const e = f32x4.sub(v128.load(x2 + stride + c), near);
-        v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(f32x4.add(a, b), f32x4.add(d, e))), 16);
-        v128.store(t, madd(e, e, madd(d, d, madd(b, b, madd(a, a, v128.load(t, 32))))), 32);
-      }
-    }
+export function addMoments(x: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
+  const part = <usize>(rows >> 2) * stride;
+  const pairs = bytes & ~31;
+  for (let at: usize = 0; at < part; at += stride) moments4(x + at, part, pairs, table);
+  // of the rows that were swept the last vector, and the last rows
+  if (pairs < bytes) for (let at: usize = 0; at < part << 2; at += stride) moments1(x + at + pairs, bytes - pairs, table + 3 * pairs);
+  for (let at = part << 2; at < <usize>rows * stride; at += stride) moments1(x + at, bytes, table);
+}
+
+/** Of four rows, `part` bytes apart. `bytes` is a multiple of 32. */
+export function moments4(x: usize, part: usize, bytes: usize, t: usize): void {
+  for (const past = x + bytes; x < past; x += 32, t += 2 * MOMENTS) {
+    const left = v128.load(t);
+    const right = v128.load(t, MOMENTS);
+    const x1 = x + part;
+    const x2 = x1 + part;
+    const x3 = x2 + part;
+    const a0 = f32x4.sub(v128.load(x), left);
+    const b0 = f32x4.sub(v128.load(x, 16), right);
+    const a1 = f32x4.sub(v128.load(x1), left);
+    const b1 = f32x4.sub(v128.load(x1, 16), right);
+    const a2 = f32x4.sub(v128.load(x2), left);
+    const b2 = f32x4.sub(v128.load(x2, 16), right);
+    const a3 = f32x4.sub(v128.load(x3), left);
+    const b3 = f32x4.sub(v128.load(x3, 16), right);
+    v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3))), 16);
+    v128.store(t, madd(a3, a3, madd(a2, a2, madd(a1, a1, madd(a0, a0, v128.load(t, 32))))), 32);
+    v128.store(t, f32x4.add(v128.load(t, 64), f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3))), 64);
+    v128.store(t, madd(b3, b3, madd(b2, b2, madd(b1, b1, madd(b0, b0, v128.load(t, 80))))), 80);
   }
-  for (; rows > 0; rows--, x += stride) {
-    let t = table;
-    let c: usize = 0;
-    for (; c + 64 <= bytes; c += 64, t += 4 * MOMENTS) {
-      const p = x + c;
-      const a = f32x4.sub(v128.load(p), v128.load(t));
-      const b = f32x4.sub(v128.load(p, 16), v128.load(t, 48));
-      const d = f32x4.sub(v128.load(p, 32), v128.load(t, 96));
-      const e = f32x4.sub(v128.load(p, 48), v128.load(t, 144));
-      v128.store(t, f32x4.add(v128.load(t, 16), a), 16);
-      v128.store(t, madd(a, a, v128.load(t, 32)), 32);
-      v128.store(t, f32x4.add(v128.load(t, 64), b), 64);
-      v128.store(t, madd(b, b, v128.load(t, 80)), 80);
-      v128.store(t, f32x4.add(v128.load(t, 112), d), 112);
-      v128.store(t, madd(d, d, v128.load(t, 128)), 128);
-      v128.store(t, f32x4.add(v128.load(t, 160), e), 160);
-      v128.store(t, madd(e, e, v128.load(t, 176)), 176);
-    }
-    for (; c < bytes; c += 16, t += MOMENTS) {
-      const a = f32x4.sub(v128.load(x + c), v128.load(t));
-      v128.store(t, f32x4.add(v128.load(t, 16), a), 16);
-      v128.store(t, madd(a, a, v128.load(t, 32)), 32);
-    }
+}
+function moments1(x: usize, bytes: usize, t: usize): void {
+  for (const past = x + bytes; x < past; x += 16, t += MOMENTS) {
+    const a = f32x4.sub(v128.load(x), v128.load(t));
+    v128.store(t, f32x4.add(v128.load(t, 16), a), 16);
+    v128.store(t, madd(a, a, v128.load(t, 32)), 32);
   }
 }
 
@@ -94,112 +147,127 @@ export function gated(dy: v128, distance: v128, factor: v128, base: v128): v128 
   return v128.and(dy, f32x4.gt(madd(distance, factor, base), f32x4.splat(0)));
 }
 
-/** Σ dy, Σ dy · distance of one vector. */
-function addPlain(x: v128, dy: v128, t: usize): void {
-  const distance = f32x4.sub(f32x4.sub(x, v128.load(t)), v128.load(t, 16));
-  v128.store(t, f32x4.add(v128.load(t, 64), dy), 64);
-  v128.store(t, madd(dy, distance, v128.load(t, 80)), 80);
-}
-function addGated(x: v128, dy: v128, t: usize): void {
-  const distance = f32x4.sub(x, v128.load(t));
-  const g = gated(dy, distance, v128.load(t, 32), v128.load(t, 48));
-  v128.store(t, f32x4.add(v128.load(t, 64), g), 64);
-  v128.store(t, madd(g, f32x4.sub(distance, v128.load(t, 16)), v128.load(t, 80)), 80);
+/** Σ dy, Σ dy · (x - shift) over rows, as `addMoments`; a single row may end inside a vector. */
+export function addProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
+  const part = <usize>(rows >> 2) * stride;
+  for (let at: usize = 0; at < part; at += stride) products4(x + at, dy + at, part, bytes, table);
+  for (let at = part << 2; at < <usize>rows * stride; at += stride) products1(x + at, dy + at, bytes, table);
 }
 
-/** Σ dy, Σ dy · (x - shift - offset) over rows, as `addMoments`; a single row may end inside a vector. */
-export function addProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize, table: usize, together: i32): void {
-  if (together > 1) {
-    for (; rows >= 2; rows -= 2, x += stride << 1, dy += stride << 1) {
-      let t = table;
-      for (let c: usize = 0; c < bytes; c += 16, t += PRODUCTS) {
-        const shift = v128.load(t);
-        const offset = v128.load(t, 16);
-        const a = v128.load(dy + c);
-        const b = v128.load(dy + stride + c);
-        const left = f32x4.sub(f32x4.sub(v128.load(x + c), shift), offset);
-        const right = f32x4.sub(f32x4.sub(v128.load(x + stride + c), shift), offset);
-        v128.store(t, f32x4.add(v128.load(t, 64), f32x4.add(a, b)), 64);
-        v128.store(t, madd(b, right, madd(a, left, v128.load(t, 80))), 80);
-      }
-    }
+/** Of four rows, `part` bytes apart. */
+export function products4(x: usize, dy: usize, part: usize, bytes: usize, t: usize): void {
+  for (let i: usize = 0; i < bytes; i += 16, t += PRODUCTS) {
+    const shift = v128.load(t);
+    let p = x + i;
+    let q = dy + i;
+    const d0 = f32x4.sub(v128.load(p), shift);
+    const a = v128.load(q);
+    p += part;
+    q += part;
+    const d1 = f32x4.sub(v128.load(p), shift);
+    const b = v128.load(q);
+    p += part;
+    q += part;
+    const d2 = f32x4.sub(v128.load(p), shift);
+    const c = v128.load(q);
+    p += part;
+    q += part;
+    const d3 = f32x4.sub(v128.load(p), shift);
+    const d = v128.load(q);
+    v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(f32x4.add(a, b), f32x4.add(c, d))), 16);
+    v128.store(t, madd(d, d3, madd(c, d2, madd(b, d1, madd(a, d0, v128.load(t, 32))))), 32);
   }
-  for (; rows > 0; rows--, x += stride, dy += stride) {
-    let t = table;
-    let c: usize = 0;
-    for (; c + 32 <= bytes; c += 32, t += 2 * PRODUCTS) {
-      const a = v128.load(dy + c);
-      const b = v128.load(dy + c, 16);
-      const left = f32x4.sub(f32x4.sub(v128.load(x + c), v128.load(t)), v128.load(t, 16));
-      const right = f32x4.sub(f32x4.sub(v128.load(x + c, 16), v128.load(t, 96)), v128.load(t, 112));
-      v128.store(t, f32x4.add(v128.load(t, 64), a), 64);
-      v128.store(t, madd(a, left, v128.load(t, 80)), 80);
-      v128.store(t, f32x4.add(v128.load(t, 160), b), 160);
-      v128.store(t, madd(b, right, v128.load(t, 176)), 176);
-    }
-    for (; c < bytes; c += 16, t += PRODUCTS) addPlain(loadFirst(x + c, bytes - c), loadFirst(dy + c, bytes - c), t);
-  }
+}
+function products1(x: usize, dy: usize, bytes: usize, t: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16, t += PRODUCTS) addPlain(loadFirst(x + c, bytes - c), loadFirst(dy + c, bytes - c), t);
+}
+/** Of one vector. */
+function addPlain(x: v128, dy: v128, t: usize): void {
+  v128.store(t, f32x4.add(v128.load(t, 16), dy), 16);
+  v128.store(t, madd(dy, f32x4.sub(x, v128.load(t)), v128.load(t, 32)), 32);
 }
 
 /** As `addProducts`, of dy where the forward pass's result is above 0. */
-export function addGatedProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize, table: usize, together: i32): void {
-  if (together > 1) {
-    for (; rows >= 2; rows -= 2, x += stride << 1, dy += stride << 1) {
-      let t = table;
-      for (let c: usize = 0; c < bytes; c += 16, t += PRODUCTS) {
-        const shift = v128.load(t);
-        const offset = v128.load(t, 16);
-        const factor = v128.load(t, 32);
-        const base = v128.load(t, 48);
-        const left = f32x4.sub(v128.load(x + c), shift);
-        const right = f32x4.sub(v128.load(x + stride + c), shift);
-        const a = gated(v128.load(dy + c), left, factor, base);
-        const b = gated(v128.load(dy + stride + c), right, factor, base);
-        v128.store(t, f32x4.add(v128.load(t, 64), f32x4.add(a, b)), 64);
-        v128.store(t, madd(b, f32x4.sub(right, offset), madd(a, f32x4.sub(left, offset), v128.load(t, 80))), 80);
-      }
-    }
+export function addGatedProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
+  const part = <usize>(rows >> 2) * stride;
+  for (let at: usize = 0; at < part; at += stride) gatedProducts4(x + at, dy + at, part, bytes, table);
+  for (let at = part << 2; at < <usize>rows * stride; at += stride) gatedProducts1(x + at, dy + at, bytes, table);
+}
+
+export function gatedProducts4(x: usize, dy: usize, part: usize, bytes: usize, t: usize): void {
+  for (let i: usize = 0; i < bytes; i += 16, t += GATED) {
+    const shift = v128.load(t);
+    const factor = v128.load(t, 16);
+    const base = v128.load(t, 32);
+    let p = x + i;
+    let q = dy + i;
+    const d0 = f32x4.sub(v128.load(p), shift);
+    const a = gated(v128.load(q), d0, factor, base);
+    p += part;
+    q += part;
+    const d1 = f32x4.sub(v128.load(p), shift);
+    const b = gated(v128.load(q), d1, factor, base);
+    p += part;
+    q += part;
+    const d2 = f32x4.sub(v128.load(p), shift);
+    const c = gated(v128.load(q), d2, factor, base);
+    p += part;
+    q += part;
+    const d3 = f32x4.sub(v128.load(p), shift);
+    const d = gated(v128.load(q), d3, factor, base);
+    v128.store(t, f32x4.add(v128.load(t, 48), f32x4.add(f32x4.add(a, b), f32x4.add(c, d))), 48);
+    v128.store(t, madd(d, d3, madd(c, d2, madd(b, d1, madd(a, d0, v128.load(t, 64))))), 64);
   }
-  for (; rows > 0; rows--, x += stride, dy += stride) {
-    let t = table;
-    let c: usize = 0;
-    for (; c + 32 <= bytes; c += 32, t += 2 * PRODUCTS) {
-      const left = f32x4.sub(v128.load(x + c), v128.load(t));
-      const right = f32x4.sub(v128.load(x + c, 16), v128.load(t, 96));
-      const a = gated(v128.load(dy + c), left, v128.load(t, 32), v128.load(t, 48));
-      const b = gated(v128.load(dy + c, 16), right, v128.load(t, 128), v128.load(t, 144));
-      v128.store(t, f32x4.add(v128.load(t, 64), a), 64);
-      v128.store(t, madd(a, f32x4.sub(left, v128.load(t, 16)), v128.load(t, 80)), 80);
-      v128.store(t, f32x4.add(v128.load(t, 160), b), 160);
-      v128.store(t, madd(b, f32x4.sub(right, v128.load(t, 112)), v128.load(t, 176)), 176);
-    }
-    for (; c < bytes; c += 16, t += PRODUCTS) addGated(loadFirst(x + c, bytes - c), loadFirst(dy + c, bytes - c), t);
+}
+function gatedProducts1(x: usize, dy: usize, bytes: usize, t: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16, t += GATED) {
+    const distance = f32x4.sub(loadFirst(x + c, bytes - c), v128.load(t));
+    const g = gated(loadFirst(dy + c, bytes - c), distance, v128.load(t, 16), v128.load(t, 32));
+    v128.store(t, f32x4.add(v128.load(t, 48), g), 48);
+    v128.store(t, madd(g, distance, v128.load(t, 64)), 64);
   }
 }
 
-/** As `addProducts`, one row a sweep, after dy = 0 where y is not above 0, in place. */
+/** As `addProducts`, after dy = 0 where y is not above 0, in place. */
 export function addMaskedProducts(x: usize, dy: usize, y: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
+  const part = <usize>(rows >> 1) * stride;
+  const pairs = bytes & ~31;
+  for (let at: usize = 0; at < part; at += stride) maskedProducts2(x + at, dy + at, y + at, part, pairs, table);
+  for (let at: usize = pairs < bytes ? 0 : part << 1; at < <usize>rows * stride; at += stride) {
+    const c: usize = at < part << 1 ? pairs : 0;
+    maskedProducts1(x + at + c, dy + at + c, y + at + c, bytes - c, table + 3 * c);
+  }
+}
+
+/** Of two rows, `part` bytes apart. `bytes` is a multiple of 32. */
+export function maskedProducts2(x: usize, dy: usize, y: usize, part: usize, bytes: usize, t: usize): void {
   const zero = f32x4.splat(0);
-  for (; rows > 0; rows--, x += stride, dy += stride, y += stride) {
-    let t = table;
-    let c: usize = 0;
-    for (; c + 32 <= bytes; c += 32, t += 2 * PRODUCTS) {
-      const q = dy + c;
-      const a = v128.and(v128.load(q), f32x4.gt(v128.load(y + c), zero));
-      const b = v128.and(v128.load(q, 16), f32x4.gt(v128.load(y + c, 16), zero));
-      v128.store(q, a);
-      v128.store(q, b, 16);
-      const left = f32x4.sub(f32x4.sub(v128.load(x + c), v128.load(t)), v128.load(t, 16));
-      const right = f32x4.sub(f32x4.sub(v128.load(x + c, 16), v128.load(t, 96)), v128.load(t, 112));
-      v128.store(t, f32x4.add(v128.load(t, 64), a), 64);
-      v128.store(t, madd(a, left, v128.load(t, 80)), 80);
-      v128.store(t, f32x4.add(v128.load(t, 160), b), 160);
-      v128.store(t, madd(b, right, v128.load(t, 176)), 176);
-    }
-    for (; c < bytes; c += 16, t += PRODUCTS) {
-      const a = v128.and(loadFirst(dy + c, bytes - c), f32x4.gt(v128.load(y + c), zero));
-      storeFirst(dy + c, a, bytes - c);
-      addPlain(loadFirst(x + c, bytes - c), a, t);
-    }
+  for (const past = x + bytes; x < past; x += 32, dy += 32, y += 32, t += 2 * PRODUCTS) {
+    const x1 = x + part;
+    const dy1 = dy + part;
+    const y1 = y + part;
+    const a = v128.and(v128.load(dy), f32x4.gt(v128.load(y), zero));
+    const b = v128.and(v128.load(dy, 16), f32x4.gt(v128.load(y, 16), zero));
+    const c = v128.and(v128.load(dy1), f32x4.gt(v128.load(y1), zero));
+    const d = v128.and(v128.load(dy1, 16), f32x4.gt(v128.load(y1, 16), zero));
+    v128.store(dy, a);
+    v128.store(dy, b, 16);
+    v128.store(dy1, c);
+    v128.store(dy1, d, 16);
+    const left = v128.load(t);
+    const right = v128.load(t, PRODUCTS);
+    v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(a, c)), 16);
+    v128.store(t, f32x4.add(v128.load(t, 64), f32x4.add(b, d)), 64);
+    const first = madd(a, f32x4.sub(v128.load(x), left), v128.load(t, 32));
+    v128.store(t, madd(c, f32x4.sub(v128.load(x1), left), first), 32);
+    const second = madd(b, f32x4.sub(v128.load(x, 16), right), v128.load(t, 80));
+    v128.store(t, madd(d, f32x4.sub(v128.load(x1, 16), right), second), 80);
+  }
+}
+function maskedProducts1(x: usize, dy: usize, y: usize, bytes: usize, t: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16, t += PRODUCTS) {
+    const a = v128.and(loadFirst(dy + c, bytes - c), f32x4.gt(v128.load(y + c), f32x4.splat(0)));
+    storeFirst(dy + c, a, bytes - c);
+    addPlain(loadFirst(x + c, bytes - c), a, t);
   }
 }

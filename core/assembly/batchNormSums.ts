@@ -4,11 +4,12 @@ import {
   addMaskedProducts,
   addMoments,
   addProducts,
-  clearTable,
-  foldTable,
-  inTable,
+  beginMoments,
+  clearSums,
+  endMoments,
+  foldSums,
+  GATED,
   intoTable,
-  MOMENTS,
   PRODUCTS,
 } from './batchNormRows';
 import { addRows, BLOCK, clear, repeatRow } from './rows';
@@ -19,16 +20,11 @@ const FEW: i32 = 16;
 /** Bytes of a row of as many channels as a unit has. */
 const ROW: usize = (<usize>BLOCK) << 2;
 
-/** Rows whose mean a chunk's values are measured from: of four it lies half a standard deviation from the chunk's, on average. */
-const FIRST: i32 = 4;
-
 /**
  * partial[chunk] = two rows of C: the mean of x - shift over the chunk's pixels, and Σ of its squared distances from that mean;
  * the shift is the channel's first value. One look at each value, and yet no digits are lost to cancellation: inside a chunk
- * values are measured from the mean of its first four rows, and chunks are merged as Chan, Golub and LeVeque (1979) do.
- * Units, `length` and `repeat` as in `channelSums`. Scratch: four rows of a unit's channels.
- *
- * @param together more than 1 for several rows a sweep
+ * values are measured from the mean of four of its rows, and chunks are merged as Chan, Golub and LeVeque (1979) do.
+ * Units, `length` and `repeat` as in `channelSums`. Scratch: six rows of a unit's channels.
  */
 export function chunkStatistics(
   start: i32,
@@ -40,12 +36,13 @@ export function chunkStatistics(
   C: i32,
   length: i32,
   repeat: i32,
-  together: i32,
 ): void {
   const blocks = (C + BLOCK - 1) / BLOCK;
   const pixel = (<usize>C) << 2;
   const stride = pixel * <usize>repeat;
-  const table = scratch + ROW;
+  const shift = scratch + 3 * ROW;
+  const mean = shift + ROW;
+  const squares = mean + ROW;
   for (let unit = start; unit < end; unit++) {
     const chunk = unit / blocks;
     const channel = (unit - chunk * blocks) * BLOCK;
@@ -53,41 +50,37 @@ export function chunkStatistics(
     const bytes = (<usize>(channels * repeat)) << 2;
     const count = min(length, pixels - chunk * length);
     const rows = count / repeat;
-    const from = x + <usize>(chunk * length) * pixel + ((<usize>channel) << 2);
-    // the scratch's first row is the shift
-    memory.copy(scratch, x + ((<usize>channel) << 2), (<usize>channels) << 2);
-    repeatRow(scratch, repeat, channels);
-    intoTable(scratch, bytes, table, 0, MOMENTS);
-    clearTable(bytes, table, 1, MOMENTS);
-    clearTable(bytes, table, 2, MOMENTS);
-    const some = min(rows, FIRST);
-    // some of them the shift itself would do for, but it may lie far from all others
-    addMoments(from, some, stride, bytes, table, together);
-    const part = f32x4.splat(1 / <f32>max(some, 1));
-    let t = table;
-    for (let c: usize = 0; c < bytes; c += 16, t += MOMENTS) v128.store(t, f32x4.add(v128.load(t), f32x4.mul(v128.load(t, 16), part)));
-    clearTable(bytes, table, 1, MOMENTS);
-    clearTable(bytes, table, 2, MOMENTS);
-    addMoments(from, rows, stride, bytes, table, together);
-    const whole = f32x4.splat(1 / <f32>max(rows, 1));
-    t = table;
-    for (let c: usize = 0; c < bytes; c += 16, t += MOMENTS) {
-      const sum = v128.load(t, 16);
-      const mean = f32x4.mul(sum, whole);
-      v128.store(t, f32x4.add(f32x4.sub(v128.load(t), v128.load(scratch + c)), mean), 16);
-      v128.store(t, f32x4.max(f32x4.sub(v128.load(t, 32), f32x4.mul(sum, mean)), f32x4.splat(0)), 32);
-    }
-    const rest = <usize>(count - rows * repeat) * pixel;
+    const first = x + ((<usize>channel) << 2);
+    const from = first + <usize>(chunk * length) * pixel;
     const to = partial + <usize>(2 * chunk) * pixel + ((<usize>channel) << 2);
+    if (rows > 0) {
+      beginMoments(from, rows, stride, bytes, scratch);
+      addMoments(from, rows, stride, bytes, scratch);
+    }
     if (repeat === 1) {
-      foldTable(table, 1, MOMENTS, 1, channels, to);
-      foldTable(table, 2, MOMENTS, 1, channels, to + pixel);
-    } else foldStatistics(table, rows, repeat, channels, from + <usize>rows * stride, rest, scratch, to);
+      endMoments(scratch, 1 / <f32>rows, bytes, first, to, to + pixel);
+      continue;
+    }
+    memory.copy(shift, first, (<usize>channels) << 2);
+    repeatRow(shift, repeat, channels);
+    if (rows > 0) endMoments(scratch, 1 / <f32>rows, bytes, shift, mean, squares);
+    const rest = <usize>(count - rows * repeat) * pixel;
+    foldStatistics(mean, squares, rows, repeat, channels, from + <usize>rows * stride, rest, shift, to);
   }
 }
 
 /** The statistics of `repeat` pixels side by side, and of the last pixels that make no whole row, into those of a channel. */
-function foldStatistics(table: usize, rows: i32, repeat: i32, channels: i32, last: usize, rest: usize, shift: usize, to: usize): void {
+function foldStatistics(
+  means: usize,
+  others: usize,
+  rows: i32,
+  repeat: i32,
+  channels: i32,
+  last: usize,
+  rest: usize,
+  shift: usize,
+  to: usize,
+): void {
   const C = <usize>channels;
   const bytes = C << 2;
   for (let channel: usize = 0; channel < C; channel++) {
@@ -96,10 +89,10 @@ function foldStatistics(table: usize, rows: i32, repeat: i32, channels: i32, las
     let mean: f32 = 0;
     let squares: f32 = 0;
     if (rows > 0) {
-      for (let at = channel, past = C * <usize>repeat; at < past; at += C) {
+      for (let at = c, past = bytes * <usize>repeat; at < past; at += bytes) {
         const k = <f32>rows;
-        const delta = load<f32>(inTable(table, at, 1, MOMENTS)) - mean;
-        squares += load<f32>(inTable(table, at, 2, MOMENTS)) + (delta * delta * n * k) / (n + k);
+        const delta = load<f32>(means + at) - mean;
+        squares += load<f32>(others + at) + (delta * delta * n * k) / (n + k);
         mean += (delta * k) / (n + k);
         n += k;
       }
@@ -117,12 +110,12 @@ function foldStatistics(table: usize, rows: i32, repeat: i32, channels: i32, las
 
 /**
  * statistics = three rows of C: shift, mean of x - shift, biased variance, from the chunks' means and squares.
- * Units are blocks of 16 channels.
+ * Units are blocks of 16 channels. Scratch: 192 bytes.
  */
 export function combineStatistics(
   start: i32,
   end: i32,
-  _scratch: usize,
+  scratch: usize,
   partial: usize,
   x: usize,
   statistics: usize,
@@ -132,39 +125,72 @@ export function combineStatistics(
   length: i32,
 ): void {
   const row = (<usize>C) << 2;
-  const whole = f32x4.splat(<f32>length);
-  const last = f32x4.splat(<f32>(pixels - (chunks - 1) * length));
-  const n = f32x4.splat(<f32>pixels);
-  for (let at = (<usize>(start * FEW)) << 2, past = (<usize>min(end * FEW, C)) << 2; at < past; at += 16) {
-    const bytes = row - at;
-    let sum = f32x4.splat(0);
-    let from = partial + at;
-    for (let chunk = 1; chunk < chunks; chunk++, from += row << 1) sum = f32x4.add(sum, v128.load(from));
-    const mean = f32x4.div(madd(sum, whole, f32x4.mul(v128.load(from), last)), n);
-    let squares = f32x4.splat(0);
-    let between = f32x4.splat(0);
-    from = partial + at;
-    for (let chunk = 1; chunk < chunks; chunk++, from += row << 1) {
-      const delta = f32x4.sub(v128.load(from), mean);
-      between = madd(delta, delta, between);
-      squares = f32x4.add(squares, v128.load(from + row));
+  const whole = <f32>length;
+  const last = <f32>(pixels - (chunks - 1) * length);
+  const others = chunks - 1;
+  const past = min(end * FEW, C);
+  for (let channel = start * FEW; channel < past; channel += FEW) {
+    const at = (<usize>channel) << 2;
+    const from = partial + at;
+    // a cache line of each row at once: rows of a power of two would drive each other out of the cache before the next vector
+    let a = f32x4.splat(0);
+    let b = a;
+    let c = a;
+    let d = a;
+    let p = from;
+    for (let chunk = 0; chunk < others; chunk++, p += row << 1) {
+      a = f32x4.add(a, v128.load(p));
+      b = f32x4.add(b, v128.load(p, 16));
+      c = f32x4.add(c, v128.load(p, 32));
+      d = f32x4.add(d, v128.load(p, 48));
     }
-    const delta = f32x4.sub(v128.load(from), mean);
-    squares = madd(f32x4.mul(delta, delta), last, f32x4.add(squares, v128.load(from + row)));
-    storeFirst(statistics + at, v128.load(x + at), bytes);
-    storeFirst(statistics + row + at, mean, bytes);
-    storeFirst(statistics + (row << 1) + at, f32x4.div(madd(between, whole, squares), n), bytes);
+    v128.store(scratch, meanOf(a, v128.load(p), whole, last, <f32>pixels));
+    v128.store(scratch, meanOf(b, v128.load(p, 16), whole, last, <f32>pixels), 16);
+    v128.store(scratch, meanOf(c, v128.load(p, 32), whole, last, <f32>pixels), 32);
+    v128.store(scratch, meanOf(d, v128.load(p, 48), whole, last, <f32>pixels), 48);
+    clear(scratch + 64, 128);
+    addDistances(from, others, row, scratch);
+    for (let i: usize = 0; i < 64 && at + i < row; i += 16) {
+      const bytes = row - at - i;
+      const t = scratch + i;
+      const delta = f32x4.sub(v128.load(p + i), v128.load(t));
+      let squares = f32x4.add(v128.load(t, 128), v128.load(p + row + i));
+      squares = madd(f32x4.mul(delta, delta), f32x4.splat(last), squares);
+      squares = madd(v128.load(t, 64), f32x4.splat(whole), squares);
+      const to = statistics + at + i;
+      storeFirst(to, v128.load(x + at + i), bytes);
+      storeFirst(to + row, v128.load(t), bytes);
+      storeFirst(to + (row << 1), f32x4.div(squares, f32x4.splat(<f32>pixels)), bytes);
+    }
+  }
+}
+
+/** The mean of all pixels from the sum of the means of whole chunks, and that of the last chunk. */
+function meanOf(sum: v128, other: v128, whole: f32, last: f32, pixels: f32): v128 {
+  return f32x4.div(madd(sum, f32x4.splat(whole), f32x4.mul(other, f32x4.splat(last))), f32x4.splat(pixels));
+}
+
+/** Of 16 channels: Σ (mean of a chunk - mean)² and Σ of the chunks' squares, into 64 bytes each behind the means. */
+function addDistances(p: usize, chunks: i32, row: usize, means: usize): void {
+  for (; chunks > 0; chunks--, p += row << 1) {
+    const q = p + row;
+    for (let i: usize = 0; i < 64; i += 16) {
+      const t = means + i;
+      const delta = f32x4.sub(v128.load(p + i), v128.load(t));
+      v128.store(t, madd(delta, delta, v128.load(t, 64)), 64);
+      v128.store(t, f32x4.add(v128.load(t, 128), v128.load(q + i)), 128);
+    }
   }
 }
 
 /**
  * partial[chunk] = two rows of C over the chunk's pixels: Σ dy and Σ dy · (x - mean). With a y, dy = 0 where y is not above 0, in place,
- * comes first; with a factor dy counts where the forward pass's result, (x - shift) · factor + base, is above 0. Units, `length` and
- * `repeat` as in `channelSums`, `together` as in `chunkStatistics`. Scratch: seven rows of a unit's channels.
+ * comes first; with a factor dy counts where the forward pass's result, (x - shift) · factor + base, is above 0. Inside a chunk x is
+ * measured from the shift. Units, `length` and `repeat` as in `channelSums`. Scratch: six rows of a unit's channels.
  *
- * @param shift address of C floats, as the next three; the mean is shift + offset
+ * @param shift address of C floats, as the next; the mean is shift + offset
  * @param offset 0 for none
- * @param factor 0 for none
+ * @param factor address of repeat · C floats, as the next, and then the shift too; 0 for none
  */
 export function chunkProducts(
   start: i32,
@@ -182,12 +208,18 @@ export function chunkProducts(
   C: i32,
   length: i32,
   repeat: i32,
-  together: i32,
 ): void {
   const blocks = (C + BLOCK - 1) / BLOCK;
   const pixel = (<usize>C) << 2;
   const stride = pixel * <usize>repeat;
-  const room = scratch + 6 * ROW;
+  const pitch = factor ? GATED : PRODUCTS;
+  const slot: usize = factor ? 3 : 1;
+  if (repeat > 1 && !factor) {
+    const row = scratch + 5 * ROW;
+    memory.copy(row, shift, pixel);
+    repeatRow(row, repeat, C);
+    shift = row;
+  }
   for (let unit = start; unit < end; unit++) {
     const chunk = unit / blocks;
     const channel = (unit - chunk * blocks) * BLOCK;
@@ -196,42 +228,26 @@ export function chunkProducts(
     const count = min(length, pixels - chunk * length);
     const rows = count / repeat;
     const rest = <usize>(count - rows * repeat) * pixel;
-    const at = <usize>(chunk * length) * pixel + ((<usize>channel) << 2);
-    const last = at + <usize>rows * stride;
     const first = (<usize>channel) << 2;
-    fill(scratch, 0, shift + first, repeat, channels, room);
-    if (offset) fill(scratch, 1, offset + first, repeat, channels, room);
-    else clearTable(bytes, scratch, 1, PRODUCTS);
-    if (factor) {
-      fill(scratch, 2, factor + first, repeat, channels, room);
-      fill(scratch, 3, base + first, repeat, channels, room);
-    }
-    clearTable(bytes, scratch, 4, PRODUCTS);
-    clearTable(bytes, scratch, 5, PRODUCTS);
+    const at = <usize>(chunk * length) * pixel + first;
+    const last = at + <usize>rows * stride;
+    intoTable(shift + first, bytes, scratch, 0, pitch);
+    clearSums(bytes, scratch, slot, pitch);
     if (y) {
       addMaskedProducts(x + at, dy + at, y + at, rows, stride, bytes, scratch);
       if (rest) addMaskedProducts(x + last, dy + last, y + last, 1, stride, rest, scratch);
     } else if (factor) {
-      addGatedProducts(x + at, dy + at, rows, stride, bytes, scratch, together);
-      if (rest) addGatedProducts(x + last, dy + last, 1, stride, rest, scratch, 1);
+      intoTable(factor + first, bytes, scratch, 1, pitch);
+      intoTable(base + first, bytes, scratch, 2, pitch);
+      addGatedProducts(x + at, dy + at, rows, stride, bytes, scratch);
+      if (rest) addGatedProducts(x + last, dy + last, 1, stride, rest, scratch);
     } else {
-      addProducts(x + at, dy + at, rows, stride, bytes, scratch, together);
-      if (rest) addProducts(x + last, dy + last, 1, stride, rest, scratch, 1);
+      addProducts(x + at, dy + at, rows, stride, bytes, scratch);
+      if (rest) addProducts(x + last, dy + last, 1, stride, rest, scratch);
     }
-    const to = partial + <usize>(2 * chunk) * pixel + ((<usize>channel) << 2);
-    foldTable(scratch, 4, PRODUCTS, repeat, channels, to);
-    foldTable(scratch, 5, PRODUCTS, repeat, channels, to + pixel);
+    const to = partial + <usize>(2 * chunk) * pixel + first;
+    foldSums(scratch, slot, pitch, repeat, channels, offset ? offset + first : 0, to, pixel);
   }
-}
-
-/** Entry `slot` of the table = row[c], `repeat` times over; `room` is for the row that this makes. */
-function fill(table: usize, slot: usize, row: usize, repeat: i32, channels: i32, room: usize): void {
-  if (repeat > 1) {
-    memory.copy(room, row, (<usize>channels) << 2);
-    repeatRow(room, repeat, channels);
-    row = room;
-  }
-  intoTable(row, (<usize>(channels * repeat)) << 2, table, slot, PRODUCTS);
 }
 
 /** sums = two rows of C: Σ dy, and Σ dy · (x - mean) / √(variance + eps). Units are blocks of 16 channels. */

@@ -24,7 +24,7 @@ export {
   scaleChannels,
 } from './batchNorm';
 // exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
-export { addGatedProducts, addMaskedProducts, addMoments, addProducts } from './batchNormRows';
+export { gatedProducts4, maskedProducts2, moments4, products4 } from './batchNormRows';
 export { chunkProducts, chunkStatistics, combineProducts, combineStatistics } from './batchNormSums';
 export { channelSums, combineSums } from './channelSums';
 export { blockFilters, blockImages, unblockFilters } from './convBlocks';
@@ -53,6 +53,8 @@ export { adam, adamVectors, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
 export { copyChannels, padChannels, padChannelsGradient, transpose } from './rearrange';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
+// as above
+export { addMaskedRows2, addRows4 } from './rows';
 export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradient } from './softmax';
 // rowsProduct is exported for the same reason as tileProduct below
 export { multiplySeven, packSeven, rowsProduct } from './strassen';

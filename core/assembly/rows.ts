@@ -21,58 +21,73 @@ export function clear(x: usize, bytes: usize): void {
 }
 
 /**
- * sums[c] += Σ x over `rows` rows, in order. Rows that follow one another go one a sweep: a core reads memory fastest as one
- * long stream, which its prefetcher follows, and at half that as four short ones side by side; the sums stay in the first-level
- * cache. Pieces of wider rows are short streams anyway: four a sweep, and the sums are touched once in four. Works in whole
- * vectors: reads up to 12 bytes past the last row's end, and of four pieces or more up to three sums past `bytes` become
- * something unspecified.
+ * sums[c] += Σ x over `rows` rows, four a sweep, which are no neighbours but a quarter of the rows apart: each is then read as one
+ * long stream, which a core's prefetcher follows, and the sums are stored once for four; a core here stores no more than a vector a
+ * cycle. Works in whole vectors: reads up to 12 bytes past a row's end.
  *
  * @param stride bytes from a row to the next
  * @param bytes of a row that count
  */
 export function addRows(x: usize, rows: i32, stride: usize, bytes: usize, sums: usize): void {
-  for (; rows >= 4 && bytes < stride; rows -= 4, x += stride << 2) {
-    const x1 = x + stride;
-    const x2 = x1 + stride;
-    const x3 = x2 + stride;
-    for (let c: usize = 0; c < bytes; c += 16) {
-      const left = f32x4.add(v128.load(x + c), v128.load(x1 + c));
-      const right = f32x4.add(v128.load(x2 + c), v128.load(x3 + c));
-      v128.store(sums + c, f32x4.add(v128.load(sums + c), f32x4.add(left, right)));
+  const part = <usize>(rows >> 2) * stride;
+  const pairs = bytes & ~31;
+  for (let at: usize = 0; at < part; at += stride) addRows4(x + at, part, pairs, sums);
+  // of the rows that were swept the last vector, and the last rows
+  for (let at: usize = pairs < bytes ? 0 : part << 2; at < <usize>rows * stride; at += stride) {
+    for (let c = at < part << 2 ? pairs : 0; c < bytes; c += 16) {
+      v128.store(sums + c, f32x4.add(v128.load(sums + c), loadFirst(x + at + c, bytes - c)));
     }
-  }
-  for (; rows > 0; rows--, x += stride) {
-    let c: usize = 0;
-    for (; c + 64 <= bytes; c += 64) {
-      const p = x + c;
-      const s = sums + c;
-      v128.store(s, f32x4.add(v128.load(s), v128.load(p)));
-      v128.store(s, f32x4.add(v128.load(s, 16), v128.load(p, 16)), 16);
-      v128.store(s, f32x4.add(v128.load(s, 32), v128.load(p, 32)), 32);
-      v128.store(s, f32x4.add(v128.load(s, 48), v128.load(p, 48)), 48);
-    }
-    for (; c < bytes; c += 16) v128.store(sums + c, f32x4.add(v128.load(sums + c), loadFirst(x + c, bytes - c)));
   }
 }
 
-/** As `addRows`, after dy = 0 where y is not above 0, in place, over rows that lie alike in both. */
+/** Of four rows, `part` bytes apart. `bytes` is a multiple of 32. */
+export function addRows4(x: usize, part: usize, bytes: usize, sums: usize): void {
+  for (let c: usize = 0; c < bytes; c += 32) {
+    const p = x + c;
+    const p1 = p + part;
+    const p2 = p1 + part;
+    const p3 = p2 + part;
+    const s = sums + c;
+    const left = f32x4.add(f32x4.add(v128.load(p), v128.load(p1)), f32x4.add(v128.load(p2), v128.load(p3)));
+    const right = f32x4.add(f32x4.add(v128.load(p, 16), v128.load(p1, 16)), f32x4.add(v128.load(p2, 16), v128.load(p3, 16)));
+    v128.store(s, f32x4.add(v128.load(s), left));
+    v128.store(s, f32x4.add(v128.load(s, 16), right), 16);
+  }
+}
+
+/** As `addRows`, after dy = 0 where y is not above 0, in place, over rows that lie alike in both; two rows a sweep. */
 export function addMaskedRows(dy: usize, y: usize, rows: i32, stride: usize, bytes: usize, sums: usize): void {
   const zero = f32x4.splat(0);
-  for (; rows > 0; rows--, dy += stride, y += stride) {
-    let c: usize = 0;
-    for (; c + 32 <= bytes; c += 32) {
-      const a = v128.and(v128.load(dy + c), f32x4.gt(v128.load(y + c), zero));
-      const b = v128.and(v128.load(dy + c, 16), f32x4.gt(v128.load(y + c, 16), zero));
-      v128.store(dy + c, a);
-      v128.store(dy + c, b, 16);
-      v128.store(sums + c, f32x4.add(v128.load(sums + c), a));
-      v128.store(sums + c, f32x4.add(v128.load(sums + c, 16), b), 16);
-    }
-    for (; c < bytes; c += 16) {
-      const a = v128.and(loadFirst(dy + c, bytes - c), f32x4.gt(v128.load(y + c), zero));
-      storeFirst(dy + c, a, bytes - c);
+  const part = <usize>(rows >> 1) * stride;
+  const pairs = bytes & ~31;
+  for (let at: usize = 0; at < part; at += stride) addMaskedRows2(dy + at, y + at, part, pairs, sums);
+  for (let at: usize = pairs < bytes ? 0 : part << 1; at < <usize>rows * stride; at += stride) {
+    for (let c = at < part << 1 ? pairs : 0; c < bytes; c += 16) {
+      const a = v128.and(loadFirst(dy + at + c, bytes - c), f32x4.gt(v128.load(y + at + c), zero));
+      storeFirst(dy + at + c, a, bytes - c);
       v128.store(sums + c, f32x4.add(v128.load(sums + c), a));
     }
+  }
+}
+
+/** Of two rows, `part` bytes apart. `bytes` is a multiple of 32. */
+export function addMaskedRows2(dy: usize, y: usize, part: usize, bytes: usize, sums: usize): void {
+  const zero = f32x4.splat(0);
+  for (let i: usize = 0; i < bytes; i += 32) {
+    const p = dy + i;
+    const p1 = p + part;
+    const q = y + i;
+    const q1 = q + part;
+    const a = v128.and(v128.load(p), f32x4.gt(v128.load(q), zero));
+    const b = v128.and(v128.load(p, 16), f32x4.gt(v128.load(q, 16), zero));
+    const c = v128.and(v128.load(p1), f32x4.gt(v128.load(q1), zero));
+    const d = v128.and(v128.load(p1, 16), f32x4.gt(v128.load(q1, 16), zero));
+    v128.store(p, a);
+    v128.store(p, b, 16);
+    v128.store(p1, c);
+    v128.store(p1, d, 16);
+    v128.store(sums + i, f32x4.add(v128.load(sums + i), f32x4.add(a, c)));
+    v128.store(sums + i, f32x4.add(v128.load(sums + i, 16), f32x4.add(b, d)), 16);
   }
 }
 

@@ -11,9 +11,6 @@ const BLOCK = 2048;
 const SHORT = 64;
 /** Floats of an element-wise unit, about. */
 const PIECE = 4096;
-/** Rows longer than this go several a sweep, and so do those of tensors with no more bytes than CACHED. */
-const LONG = 1024;
-const CACHED = 2 ** 21;
 
 /**
  * Pixels of a chunk, where a chunk's beginning and end, which cost as much as a dozen pixels, would weigh: so many that there are UNITS
@@ -35,8 +32,6 @@ export interface Rows {
   readonly chunks: number;
   /** Units of a sum over chunks of pixels. */
   readonly units: number;
-  /** Rows of a sweep, where there is a choice: see `core/assembly/batchNormRows.ts`. */
-  readonly together: 1 | 2;
   /** Pixels of an element-wise unit. */
   readonly some: number;
 }
@@ -48,8 +43,7 @@ export function rowsOf(shape: Shape): Rows {
   const length = repeat * Math.ceil(least / repeat);
   const chunks = Math.ceil(pixels / length);
   const some = repeat * Math.max(1, Math.floor(PIECE / (repeat * C)));
-  const together = C > LONG || 4 * C * pixels <= CACHED ? 2 : 1;
-  return { C, pixels, repeat, width: repeat * C, length, chunks, units: chunks * Math.ceil(C / BLOCK), together, some };
+  return { C, pixels, repeat, width: repeat * C, length, chunks, units: chunks * Math.ceil(C / BLOCK), some };
 }
 
 /** Bytes of `rows` rows of a unit's channels; a vector more each, since a table's entries are whole vectors. */
