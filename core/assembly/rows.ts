@@ -6,6 +6,8 @@ import { storeFirst } from './vector';
 
 /** Channels of one unit of work of a sum over pixels, at most: whole rows for all nets, since pieces of rows are no long streams. */
 export const BLOCK: i32 = 2048;
+/** So many rows and more are swept four at a time. */
+const MANY: i32 = 16;
 
 /** The lanes of x that lie within `bytes`; the others are 0. */
 export function loadFirst(x: usize, bytes: usize): v128 {
@@ -23,18 +25,27 @@ export function clear(x: usize, bytes: usize): void {
 /**
  * sums[c] += Σ x over `rows` rows, four a sweep, which are no neighbours but a quarter of the rows apart: each is then read as one
  * long stream, which a core's prefetcher follows, and the sums are stored once for four; a core here stores no more than a vector a
- * cycle. Works in whole vectors: reads up to 12 bytes past a row's end.
+ * cycle. Few whole rows make no four long streams, and go one by one. Works in whole vectors: reads up to 12 bytes past a row's end.
  *
  * @param stride bytes from a row to the next
  * @param bytes of a row that count
  */
 export function addRows(x: usize, rows: i32, stride: usize, bytes: usize, sums: usize): void {
-  const part = <usize>(rows >> 2) * stride;
+  const part = bytes < stride || rows >= MANY ? <usize>(rows >> 2) * stride : 0;
   const pairs = bytes & ~31;
   for (let at: usize = 0; at < part; at += stride) addRows4(x + at, part, pairs, sums);
   // of the rows that were swept the last vector, and the last rows
   for (let at: usize = pairs < bytes ? 0 : part << 2; at < <usize>rows * stride; at += stride) {
-    for (let c = at < part << 2 ? pairs : 0; c < bytes; c += 16) {
+    let c = at < part << 2 ? pairs : 0;
+    for (; c + 64 <= bytes; c += 64) {
+      const p = x + at + c;
+      const s = sums + c;
+      v128.store(s, f32x4.add(v128.load(s), v128.load(p)));
+      v128.store(s, f32x4.add(v128.load(s, 16), v128.load(p, 16)), 16);
+      v128.store(s, f32x4.add(v128.load(s, 32), v128.load(p, 32)), 32);
+      v128.store(s, f32x4.add(v128.load(s, 48), v128.load(p, 48)), 48);
+    }
+    for (; c < bytes; c += 16) {
       v128.store(sums + c, f32x4.add(v128.load(sums + c), loadFirst(x + at + c, bytes - c)));
     }
   }
