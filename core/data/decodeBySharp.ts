@@ -27,7 +27,10 @@ export interface SharpOptions extends PlanLimits {
 export async function decodeBySharp(file: Uint8Array, options: SharpOptions): Promise<Planned> {
   const found = imageFormat(file);
   if (!found) throw new Error('it is not an image in a format that sharp reads');
-  if ('refused' in found) throw new Error(`it is ${found.refused}, which is not read: convert it to JPEG or PNG`);
+  if ('refused' in found)
+    throw new Error(
+      `it is ${found.refused}, which is not read: ${found.picture ? 'convert it to JPEG or PNG' : 'get the picture itself, or remove the file'}`,
+    );
   // of libpng's warnings most are about profiles and other things that are not looked at
   const jpeg = found.read === 'jpeg';
   const strictest = jpeg ? 'warning' : 'error';

@@ -1,7 +1,11 @@
 /** What a file's first bytes say that it is: its name says nothing. */
 export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif';
 
-type Format = { readonly read: ImageFormat } | { readonly refused: string };
+/** What is not read may still be a `picture`, which a converter would read. */
+type Format = { readonly read: ImageFormat } | { readonly refused: string; readonly picture: boolean };
+
+const picture = (refused: string): Format => ({ refused, picture: true });
+const other = (refused: string): Format => ({ refused, picture: false });
 
 /**
  * The format of a picture, or what it is instead, as far as people would like to know that: what comes through a browser is often
@@ -16,13 +20,13 @@ export function imageFormat(bytes: Uint8Array): Format | undefined {
   if (head === 'RIFF' && text(8, 12) === 'WEBP') return { read: 'webp' };
   if (head === 'II*\0' || head === 'MM\0*' || head === 'II+\0' || head === 'MM\0+') return { read: 'tiff' };
   if (text(4, 8) === 'ftyp') return boxed(text(8, 12), text(16, 48));
-  if (head.startsWith('BM')) return { refused: 'a BMP picture' };
-  if (head === '\0\0\x01\0') return { refused: 'an icon (ICO)' };
-  if (head === '8BPS') return { refused: 'a Photoshop document' };
-  if (head === '%PDF') return { refused: 'a PDF document' };
-  if (head === '\0\0\0\x0c' || head === '\xff\x4f\xff\x51') return { refused: 'a JPEG 2000 or JPEG XL picture' };
-  if (head.startsWith('\x1f\x8b')) return { refused: 'compressed with gzip' };
-  if (head.startsWith('PK')) return { refused: 'a ZIP archive' };
+  if (head.startsWith('BM')) return picture('a BMP picture');
+  if (head === '\0\0\x01\0') return picture('an icon (ICO)');
+  if (head === '8BPS') return picture('a Photoshop document');
+  if (head === '%PDF') return picture('a PDF document');
+  if (head === '\0\0\0\x0c' || head === '\xff\x4f\xff\x51') return picture('a JPEG 2000 or JPEG XL picture');
+  if (head.startsWith('\x1f\x8b')) return other('compressed with gzip');
+  if (head.startsWith('PK')) return other('a ZIP archive');
   return written(text(0, 1024).trimStart().toLowerCase());
 }
 
@@ -30,13 +34,13 @@ export function imageFormat(bytes: Uint8Array): Format | undefined {
 function boxed(brand: string, others: string): Format {
   const brands = `${brand}${others}`;
   if (/avi[fs]/.test(brands)) return { read: 'avif' };
-  return { refused: /hei[cxms]|hev[cx]|mif1|msf1/.test(brands) ? 'a HEIC picture' : 'a film' };
+  return /hei[cxms]|hev[cx]|mif1|msf1/.test(brands) ? picture('a HEIC picture') : other('a film');
 }
 
 /** `start`: lower case, without white space before it. */
 function written(start: string): Format | undefined {
   const markup = start.replace(/^\xef\xbb\xbf/, '');
-  if (/^<(!doctype html|html|head|body)/.test(markup)) return { refused: 'an HTML page' };
-  if (/^<svg|^<(\?xml|!doctype svg|!--)[\s\S]*<svg/.test(markup)) return { refused: 'an SVG drawing' };
-  return markup.startsWith('<?xml') ? { refused: 'an XML document' } : undefined;
+  if (/^<(!doctype html|html|head|body)/.test(markup)) return other('an HTML page');
+  if (/^<svg|^<(\?xml|!doctype svg|!--)[\s\S]*<svg/.test(markup)) return picture('an SVG drawing');
+  return markup.startsWith('<?xml') ? other('an XML document') : undefined;
 }

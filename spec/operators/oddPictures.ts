@@ -339,7 +339,11 @@ export const oddPictures: readonly OddPicture[] = [
     refused: 'it is not an image in a format that sharp reads',
   },
   { name: 'zeros', bytes: () => new Uint8Array(999), refused: 'it is not an image in a format that sharp reads' },
-  { name: 'html', bytes: () => Buffer.from(html), refused: refusedAs('an HTML page') },
+  {
+    name: 'html',
+    bytes: () => Buffer.from(html),
+    refused: 'it is an HTML page, which is not read: get the picture itself, or remove the file',
+  },
   { name: 'svg', bytes: () => Buffer.from(svg), refused: refusedAs('an SVG drawing') },
   {
     name: 'svg-with-head',

@@ -57,13 +57,31 @@ describe('millrace data DIR preview', () => {
     }
   });
 
+  it('should show what recipes do behind crops and flips', async () => {
+    await write();
+    const { status, stdout, stderr } = await run('--augment', 'none,colorJitter,randomErasing,trivialAugmentWide');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /untouched, colorJitter\(.*\), randomErasing\(.*\), trivialAugmentWide\(31 bins, nearest\): .*sheet\.png\n$/);
+    const jittered = await run('--augment', 'none,colorJitter', '--json');
+    assert.equal(jittered.summary.augment, 'none,colorJitter');
+    // the same place as in the test before: white, and now another colour
+    const { at } = await sheet();
+    assert.notDeepEqual(
+      [20, 252].map(left => at(left + 10, 20 + 10)),
+      [
+        [20, 20, 20],
+        [20, 20, 20],
+      ],
+    );
+  });
+
   it('should show what training and evaluation see, as many as asked for', async () => {
     await write();
     const training = await run('--count', '1', '--json');
     assert.deepEqual([training.summary.images, training.summary.augment, training.summary.split], [1, 'train', 'train']);
     const test = await run('--augment', 'test', '--json');
     assert.deepEqual([test.summary.images, test.summary.boxes, test.summary.split], [2, 0, 'test']);
-    assert.match((await run()).stdout, /boxes of 2 images\n2 images with 2 boxes, augmented as for training: .*sheet\.png\n$/);
+    assert.match((await run()).stdout, /boxes of 2 images\n2 images with 2 boxes, cropped and flipped as for training: .*sheet\.png\n$/);
   });
 
   it('should say what is wrong', async () => {
@@ -71,7 +89,12 @@ describe('millrace data DIR preview', () => {
     const refused = async (...args: string[]) => (await run(...args)).stderr;
     assert.match(await refused('--count', '0'), /--count <N>.* is invalid. It must be a whole number from 1 to 400\./);
     assert.match(await refused('--out', 'a.jpg'), /--out <FILE>.* is invalid. It must be a name that ends in \.png\./);
-    assert.match(await refused('--augment', 'much'), /--augment <WAY>.* is invalid. Allowed choices are train, test, none\./);
+    assert.match(
+      await refused('--augment', 'much'),
+      /--augment <WAY>.* is invalid\. "much" is none of train, test, none, colorJitter, grayscale, /,
+    );
+    assert.match(await refused('--augment', 'randaugment'), /Did you mean "randAugment"\?/);
+    assert.match(await refused('--augment', 'randAugment,test'), /"test" comes first, and only one of train, test, none\./);
     const lost = await run('--out', folder.path('gone', 'sheet.png'));
     assert.equal(lost.status, 1);
     assert.match(lost.stderr, /sheet\.png: expected /);

@@ -2,19 +2,17 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { concatMap, lastValueFrom, take, toArray } from 'rxjs';
 import { type DataSet, fail, writeAtomically } from '../../../core/index.ts';
-import { type Augmentation, augment, decode, horizontalFlip, pixels } from '../../../operators/index.ts';
-import { cropTo } from '../../cropTo.ts';
-import { fitTo } from '../../fitTo.ts';
+import { augment, decode, pixels } from '../../../operators/index.ts';
 import { chooseSize, lookAt } from '../../run/chooseImages.ts';
 import { openChosen } from '../openTold.ts';
 import type { ChosenOptions, DataAction, DataActionContext } from './action.ts';
 import { contactSheet, type Tile } from './contactSheet.ts';
+import { augmentationsOf, inWords, type PreviewWay, previewWay, previewWays } from './previewWays.ts';
 
-const ways = ['train', 'test', 'none'] as const;
 interface PreviewOptions extends ChosenOptions {
   readonly out: string;
   readonly count: number;
-  readonly augment: (typeof ways)[number];
+  readonly augment: PreviewWay;
 }
 
 /** A contact sheet, so that a person can look at what the model will see. */
@@ -30,9 +28,12 @@ export const preview: DataAction = {
       if (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= mostTiles) return Number(text);
       throw new InvalidArgumentError(`It must be a whole number from 1 to ${mostTiles}.`);
     }),
-    new Option('--augment <WAY>', 'preview: as `train` crops and flips them, as it brings held-out ones to their size, or untouched')
-      .choices(ways)
-      .default('train'),
+    new Option(
+      '--augment <WAY>',
+      `preview: as \`train\` crops and flips them, as it brings held-out ones to their size, or untouched: ${previewWays}`,
+    )
+      .default(previewWay('train'), 'train')
+      .argParser(previewWay),
   ],
   run: writePreview,
 };
@@ -41,14 +42,9 @@ const mostTiles = 400;
 
 async function writePreview({ dir, options, output }: DataActionContext): Promise<number> {
   const { out, count, augment: way, layout, classes, labelsAt, wordnet } = options as unknown as PreviewOptions;
-  const split = way === 'test' ? 'test' : 'train';
+  const split = way.size === 'test' ? 'test' : 'train';
   const data = await openChosen(resolve(dir), { split, layout, classes, labelsAt, wordnet }, output);
   const images = chooseSize(await lookAt(data), undefined, undefined);
-  const lists: Readonly<Record<PreviewOptions['augment'], readonly Augmentation[]>> = {
-    train: [...cropTo(images), horizontalFlip()],
-    test: fitTo(images),
-    none: [],
-  };
   let skipped = 0;
   const tiles = await lastValueFrom(
     data.samples({ order: 'random' }).pipe(
@@ -60,7 +56,7 @@ async function writePreview({ dir, options, output }: DataActionContext): Promis
           output.warn(`${warning ? 'damaged' : 'left out'} ${key}: ${reason}`);
         },
       }),
-      augment(lists[way]),
+      augment(augmentationsOf(way, images)),
       pixels(),
       // drawn at once: the pixels are valid as long as the sample's place is held
       concatMap(({ label, pixels: { data: values, boxes = [], ...size } }) => [
@@ -89,16 +85,19 @@ async function writePreview({ dir, options, output }: DataActionContext): Promis
   await writeAtomically([[path, sheet.png]]);
   const boxes = tiles.reduce((sum, tile) => sum + tile.boxes.length, 0);
   output.line(data.description);
-  output.line(`${tiles.length} images${boxes > 0 ? ` with ${boxes} box${boxes === 1 ? '' : 'es'}` : ''}, ${told[way]}: ${path}`);
-  output.summary({ out: path, images: tiles.length, boxes, skipped, split, augment: way, height: sheet.height, width: sheet.width });
+  output.line(`${tiles.length} images${boxes > 0 ? ` with ${boxes} box${boxes === 1 ? '' : 'es'}` : ''}, ${inWords(way)}: ${path}`);
+  output.summary({
+    out: path,
+    images: tiles.length,
+    boxes,
+    skipped,
+    split,
+    augment: [way.size, ...way.more].join(','),
+    height: sheet.height,
+    width: sheet.width,
+  });
   return 0;
 }
-
-const told: Readonly<Record<PreviewOptions['augment'], string>> = {
-  train: 'augmented as for training',
-  test: 'of the held-out part, brought to their size',
-  none: 'untouched',
-};
 
 /** The first of a class's names: `tench` of `tench, Tinca tinca`. */
 const nameOf = ({ classes, names }: DataSet, label: number): string => (names?.[label] ?? classes[label] ?? String(label)).split(',')[0];
