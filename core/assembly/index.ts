@@ -46,8 +46,8 @@ export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
 // the last two as above
 export { gradientFive, normThree, responseNorm, responseNormGradient, responseScale } from './localResponseNorm';
-// maximum9 and winner9 as above
-export { maximum9, maxPool, maxPoolGradient, maxPoolGradient3, maxPoolIndices, winner9 } from './maxPool';
+// winner9 as above
+export { maxPool, maxPoolGradient, maxPoolGradient3, maxPoolIndices, winner9 } from './maxPool';
 // adamVectors as above
 export { adam, adamVectors, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';

@@ -40,10 +40,6 @@ export function maxPool(
     const top = (row - n * P) * stride - padding;
     const first = max(top, 0);
     const past = min(top + kernel, H);
-    if (past - first === 3) {
-      wholeWindows(x + <usize>(n * H + first) * line, line, pixel, W, Q, stride, padding, kernel, y + <usize>(row * Q) * pixel);
-      continue;
-    }
     for (let h = first; h < past; h++) {
       const from = x + <usize>(n * H + h) * line;
       let to = y + <usize>(row * Q) * pixel;
@@ -58,37 +54,6 @@ export function maxPool(
       }
     }
   }
-}
-
-/** A row of windows that are three rows high; x is the first of the three. */
-function wholeWindows(x: usize, line: usize, pixel: usize, W: i32, Q: i32, stride: i32, padding: i32, kernel: i32, y: usize): void {
-  for (let q = 0; q < Q; q++, y += pixel) {
-    const left = q * stride - padding;
-    const column = max(left, 0);
-    const columns = min(left + kernel, W) - column;
-    const at = x + <usize>column * pixel;
-    if (columns === 3) maximum9(at, at + line, at + 2 * line, pixel, y);
-    else {
-      maximum(at, columns, pixel, true, y);
-      maximum(at + line, columns, pixel, false, y);
-      maximum(at + 2 * line, columns, pixel, false, y);
-    }
-  }
-}
-
-/** y = max of three pixels of each of three rows. */
-export function maximum9(x: usize, x1: usize, x2: usize, pixel: usize, y: usize): void {
-  const low = f32x4.splat(LOWEST);
-  const whole = pixel & ~15;
-  let c: usize = 0;
-  for (; c < whole; c += 16) v128.store(y + c, largest9(x + c, x1 + c, x2 + c, pixel, low));
-  if (c < pixel) storeFirst(y + c, largest9(x + c, x1 + c, x2 + c, pixel, low), pixel - c);
-}
-function largest9(x: usize, x1: usize, x2: usize, pixel: usize, low: v128): v128 {
-  const third = pixel << 1;
-  const a = larger(larger(larger(low, v128.load(x)), v128.load(x + pixel)), v128.load(x + third));
-  const b = larger(larger(larger(low, v128.load(x1)), v128.load(x1 + pixel)), v128.load(x1 + third));
-  return larger(larger(a, b), larger(larger(larger(low, v128.load(x2)), v128.load(x2 + pixel)), v128.load(x2 + third)));
 }
 
 /** y = max of y, or of what never wins at first, and of pixels side by side. */
