@@ -209,10 +209,13 @@ export function batchNormGradient(
   const past = <usize>min(end * some, pixels) * pixel;
   let at = <usize>(start * some) * pixel;
   const whole = !(row & 15);
-  for (; whole && at + (row << 1) <= past; at += row << 1) {
-    if (gate) gradientThroughGate2(x + at, dy + at, dx + at, row, factors);
-    else gradient2(x + at, dy + at, dx + at, row, factors);
+  // half of the rows apart, so that both are read as long streams
+  const part = whole ? (((past - at) / row) >> 1) * row : 0;
+  for (const end = at + part; at < end; at += row) {
+    if (gate) gradientThroughGate2(x + at, dy + at, dx + at, row, part, factors);
+    else gradient2(x + at, dy + at, dx + at, row, part, factors);
   }
+  at += part;
   for (; at < past; at += row) {
     const bytes = min(row, past - at);
     if (gate) gradientThroughGate(x + at, dy + at, dx + at, bytes, factors, row);
@@ -220,8 +223,8 @@ export function batchNormGradient(
   }
 }
 
-/** Two rows of whole vectors side by side: coefficients are loaded once for both. */
-export function gradient2(x: usize, dy: usize, dx: usize, row: usize, factors: usize): void {
+/** Two rows of whole vectors, `part` bytes apart: coefficients are loaded once for both. */
+export function gradient2(x: usize, dy: usize, dx: usize, row: usize, part: usize, factors: usize): void {
   const slope = factors + row * 2;
   const level = slope + row;
   for (let c: usize = 0; c < row; c += 16) {
@@ -233,13 +236,14 @@ export function gradient2(x: usize, dy: usize, dx: usize, row: usize, factors: u
     const q = dy + c;
     const to = dx + c;
     const left = madd(v128.load(q), factor, madd(f32x4.sub(v128.load(p), shift), s, l));
-    const right = madd(v128.load(q + row), factor, madd(f32x4.sub(v128.load(p + row), shift), s, l));
+    const right = madd(v128.load(q + part), factor, madd(f32x4.sub(v128.load(p + part), shift), s, l));
     v128.store(to, left);
-    v128.store(to + row, right);
+    v128.store(to + part, right);
   }
 }
 
-export function gradientThroughGate2(x: usize, dy: usize, dx: usize, row: usize, factors: usize): void {
+/** As `gradient2`, of dy where the forward pass's result is above 0. */
+export function gradientThroughGate2(x: usize, dy: usize, dx: usize, row: usize, part: usize, factors: usize): void {
   const slope = factors + row * 2;
   const level = slope + row;
   const base = level + row;
@@ -253,11 +257,11 @@ export function gradientThroughGate2(x: usize, dy: usize, dx: usize, row: usize,
     const q = dy + c;
     const to = dx + c;
     const u = f32x4.sub(v128.load(p), shift);
-    const v = f32x4.sub(v128.load(p + row), shift);
+    const v = f32x4.sub(v128.load(p + part), shift);
     const left = madd(gated(v128.load(q), u, factor, b), factor, madd(u, s, l));
-    const right = madd(gated(v128.load(q + row), v, factor, b), factor, madd(v, s, l));
+    const right = madd(gated(v128.load(q + part), v, factor, b), factor, madd(v, s, l));
     v128.store(to, left);
-    v128.store(to + row, right);
+    v128.store(to + part, right);
   }
 }
 
