@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Profile } from '../../core/index.ts';
 import {
   type Limits,
+  MillraceError,
   measureFixedShare,
   type PipelineReading,
   type PipelineSnapshot,
@@ -178,9 +179,14 @@ class Observer implements Listener {
       const segments = await model.stepSegments();
       const nodes = await profileSegments(device, segments, kernelRounds);
       await traceSegments(device, segments, this.trace);
-      this.#fixedShare = await measureFixedShare(model, stepRounds);
       this.#limits = await limitsOf(device, {}, this.output);
       this.#kernels = kernelRows(nodes, this.#limits);
+      // it needs memory for another batch size beside this one
+      this.#fixedShare = await measureFixedShare(model, stepRounds).catch((error: unknown) => {
+        if (!(error instanceof MillraceError)) throw error;
+        this.output.warn(`what a larger batch would give is not known: ${error.message}`);
+        return null;
+      });
     } finally {
       unlock();
       this.output.clear();
