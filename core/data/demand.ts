@@ -161,7 +161,10 @@ export class Lease {
     return this;
   }
   release(): void {
-    if (this.#holders === 0) throw new Error('a lease was released more often than it was held');
+    if (this.#holders === 0)
+      throw new Error(
+        'a lease was released more often than it was held: release it once for each hold(); who made it releases it after `next`',
+      );
     if (--this.#holders > 0) return;
     if (this.#whenFree) for (const action of this.#whenFree) action();
     this.leave();

@@ -17,7 +17,10 @@ export class HeldLeases implements SharedLease {
     return this;
   }
   release(): void {
-    if (this.#holders === 0) throw new Error('a batch was released more often than it was held');
+    if (this.#holders === 0)
+      throw new Error(
+        'a batch was released more often than it was held: release it once for each hold(); who made it releases it after `next`',
+      );
     if (--this.#holders === 0) this.giveBack();
   }
 }
