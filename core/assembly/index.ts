@@ -46,8 +46,10 @@ export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
 // the last two as above
 export { gradientFive, normThree, responseNorm, responseNormGradient, responseScale } from './localResponseNorm';
+export { maxPool } from './maxPool';
+export { maxPoolGradient, maxPoolGradient3 } from './maxPoolGradient';
 // winner9 as above
-export { maxPool, maxPoolGradient, maxPoolGradient3, maxPoolIndices, winner9 } from './maxPool';
+export { maxPoolIndices, winner9 } from './maxPoolIndices';
 // adamVectors as above
 export { adam, adamVectors, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
