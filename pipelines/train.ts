@@ -6,7 +6,7 @@
  *   npm run millrace -- train --model alexnet --size 64     another model, the same file
  *   npm run millrace -- train --data photos --epochs 30     your own images
  *
- * Measured: `npm start` reaches top-1 89.3 % on the 1,000 test images in 41 s (wasm, 2 threads, on two cores of an AMD EPYC).
+ * Measured: `npm start` reaches top-1 89.0 % on the 1,000 test images in 43 s (wasm, 2 threads, on two cores of an AMD EPYC).
  */
 import { concat, take, takeUntil } from 'rxjs';
 import { z } from 'zod';
