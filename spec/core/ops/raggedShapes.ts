@@ -70,8 +70,20 @@ function bySixteens(draw: Draw): Drawn {
   return [{ filters, kernel, stride, padding: (kernel - 1) / 2, bias: draw.one(true, false) }, [x]];
 }
 
+/** What Winograd's method takes: stride 1 and square filters, on images of any size and numbers of channels. */
+function byTiles(draw: Draw): Drawn {
+  const kernel = draw.one(3, 3, 4, 5);
+  const [channels, filters] = [draw.size(3, 90), draw.size(1, 90)];
+  const side = () => draw.from(4, 30);
+  const [H, W] = [side(), side()];
+  const N = Math.max(1, Math.min(draw.size(1, 8), Math.floor(mostMultiplications / (H * W * kernel ** 2 * channels * filters))));
+  const padding = draw.one(0, (kernel - 1) >> 1, (kernel - 1) >> 1, draw.from(0, kernel));
+  return [{ filters, kernel, stride: 1, padding, bias: draw.one(true, false) }, [[N, Math.max(H, kernel), Math.max(W, kernel), channels]]];
+}
+
 function convolution(draw: Draw): Drawn {
-  if (draw.from(0, 5) === 0) return bySixteens(draw);
+  const special = draw.from(0, 5);
+  if (special <= 1) return special === 0 ? bySixteens(draw) : byTiles(draw);
   // 3×3 to 7×7 of common kinds, 1×1, anything
   const kind = draw.from(0, 2);
   const groups = draw.one(1, 1, 1, 2, 3, 8);
@@ -152,7 +164,9 @@ const hyper = (seed: number): Float32Array => {
 
 function ofOp(op: string, draw: Draw, seed: number): RaggedCase {
   const [attributes, shapes] = drawn[op]!(draw);
-  const { program, output, inputGradients, parameterGradients } = opProgram(op, attributes, shapes);
+  // the only op that has other kernels when it evaluates
+  const mode = op === 'batchNorm2d' ? draw.one('train', 'train', 'evaluate') : 'train';
+  const { program, output, inputGradients, parameterGradients } = opProgram(op, attributes, shapes, { mode });
   const values: Record<string, ArrayLike<number>> = {};
   Object.values(program.tensors).forEach(({ name, kind, shape }, i) => {
     if (name === hyperName) values[name] = hyper(seed);
@@ -162,7 +176,7 @@ function ofOp(op: string, draw: Draw, seed: number): RaggedCase {
   });
   const state = Object.values(program.tensors).flatMap(({ name, kind }) => (kind === 'state' ? [name] : []));
   const gradients = [...inputGradients, ...Object.values(parameterGradients)].flatMap(name => name ?? []);
-  const label = `${op} ${JSON.stringify(attributes)} of ${shapes.map(shape => `[${shape}]`).join(' ')}`;
+  const label = `${op} ${JSON.stringify(attributes)}${mode === 'train' ? '' : ', evaluating,'} of ${shapes.map(shape => `[${shape}]`).join(' ')}`;
   return { label, program, values, compared: [output, ...gradients, ...state] };
 }
 
