@@ -23,6 +23,7 @@ import { ModelMemory } from './modelMemory.ts';
 import { ModelPlans } from './modelPlans.ts';
 import { checkMixed } from './precision.ts';
 import type { StepSegment } from './profile.ts';
+import { explainShortage } from './shortage.ts';
 import { type TensorData, torchShape } from './torchLayout.ts';
 import { planUpdate, type UpdatePlan } from './updatePlan.ts';
 import type { Watcher } from './watcher.ts';
@@ -262,7 +263,10 @@ export class CompiledModel {
     this.#update ??= {
       optimizer,
       plan: this.#plan('train').then(async () => {
-        const made = await planUpdate(this.#memory, optimizer, { device: this.device, ...this.#lowering });
+        const planned = planUpdate(this.#memory, optimizer, { device: this.device, ...this.#lowering });
+        const made = await planned.catch(async error => {
+          throw await explainShortage(error, this.graph, this.#options, this.#lowering, optimizer.state);
+        });
         if (this.#optimizerState) this.#writeOptimizerState(made, this.#optimizerState);
         return made;
       }),

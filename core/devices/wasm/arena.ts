@@ -8,6 +8,10 @@ const PAGE = 65536;
 /** 4 GiB: all that 32-bit WebAssembly can address. */
 export const MAXIMUM_PAGES = 65536;
 const ALIGN = 64;
+/** gpu.js's vector loads may read up to 12 bytes past an array's last element. */
+const BEHIND = 256;
+/** Bytes that buffers can have in all. */
+export const MOST_BYTES = (MAXIMUM_PAGES - 1) * PAGE - BEHIND;
 
 /** One growing shared memory that hands out aligned ranges: first fit among freed ones, else at the end. */
 export class Arena {
@@ -47,12 +51,14 @@ export class Arena {
       else merged.push(range);
       return merged;
     }, []);
+    // what the last one gave back can grow in its place
+    const last = this.#free.at(-1);
+    if (last && last.offset + last.bytes === this.#end) this.#end = this.#free.pop()!.offset;
   }
 
   #grow(end: number, label: string): void {
     const have = this.memory.buffer.byteLength / PAGE;
-    // gpu.js's vector loads may read up to 12 bytes past an array's last element
-    const need = Math.ceil((end + 256) / PAGE);
+    const need = Math.ceil((end + BEHIND) / PAGE);
     if (need <= have) return;
     try {
       if (need > MAXIMUM_PAGES) throw new RangeError('beyond 4 GiB');

@@ -7,7 +7,7 @@ import { threadEntry } from '../../thread.ts';
 import { checkSegment, destroyed, LiveBuffers } from '../checks.ts';
 import type { CompiledSegment, Device, DeviceBuffer, LaunchTimeline, PlacedLaunch, SegmentEnded } from '../device.ts';
 import { Ordered } from '../ordered.ts';
-import { Arena, type ArenaBuffer, MAXIMUM_PAGES } from './arena.ts';
+import { Arena, type ArenaBuffer, MAXIMUM_PAGES, MOST_BYTES } from './arena.ts';
 import { action, cell, type DoneMessage, firstClaims, type LoadedLaunch, type LoadMessage, type WorkerSetup } from './protocol.ts';
 
 /**
@@ -34,7 +34,7 @@ class WasmDevice implements Device {
   readonly language = 'wasm';
   readonly description: string;
   readonly features: ReadonlySet<string>;
-  readonly memory = { total: MAXIMUM_PAGES * 65536 };
+  readonly memory = { total: MOST_BYTES };
   readonly lost: Promise<never>;
   readonly ready: Promise<void>;
   readonly #arena = new Arena();
@@ -139,10 +139,18 @@ class WasmDevice implements Device {
   async #reserveScratch(needed: number): Promise<void> {
     const perThread = Math.ceil(needed / 64) * 64;
     if (perThread * this.threads <= this.scratchBytes) return;
-    const old = this.#scratch;
-    this.#scratch = this.#arena.allocate(perThread * this.threads, 'scratch of the compute threads');
+    // nothing runs now, and nothing in it is kept: the old one's place can be part of the new one's
+    const before = this.scratchBytes;
+    const label = 'scratch of the compute threads';
+    if (this.#scratch) this.#arena.free(this.#scratch);
+    try {
+      this.#scratch = this.#arena.allocate(perThread * this.threads, label);
+    } catch (error) {
+      // what was compiled before goes on with what it had
+      if (this.#scratch) this.#scratch = this.#arena.allocate(before, label);
+      throw error;
+    }
     await this.#load({ scratch: this.#scratch.offset, scratchBytes: perThread });
-    if (old) this.#arena.free(old);
   }
 
   #load(message: LoadMessage): Promise<void> {

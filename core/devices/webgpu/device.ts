@@ -53,6 +53,8 @@ class WebgpuDevice implements Device {
   readonly #inFlight: Promise<void>[] = [];
   readonly #allocations = new Set<Promise<void>>();
   #allocatedBytes = 0;
+  /** Bytes that it had given before it could give no more. WebGPU does not tell what there is. */
+  #mostBytes: number | undefined;
   #failure: MillraceError | undefined;
   #destroyed = false;
   #rejectLost!: (error: MillraceError) => void;
@@ -102,8 +104,9 @@ class WebgpuDevice implements Device {
     return this.#access.description;
   }
 
-  get memory(): { buffer: number } {
-    return { buffer: this.#device.limits.maxBufferSize };
+  get memory(): { buffer: number; total?: number } {
+    const total = this.#mostBytes;
+    return { buffer: this.#device.limits.maxBufferSize, ...(total !== undefined && { total }) };
   }
 
   get allocatedBytes(): number {
@@ -129,11 +132,14 @@ class WebgpuDevice implements Device {
     this.#device.pushErrorScope('out-of-memory');
     this.#device.pushErrorScope('validation');
     const buffer = new WebgpuBuffer(bytes, label, this.#device.createBuffer({ label, size, usage: STORAGE }));
+    const before = this.#allocatedBytes;
     const scopes = Promise.all([this.#device.popErrorScope(), this.#device.popErrorScope()]);
-    const allocation = scopes.then(errors => {
-      const error = errors.find(found => found !== null);
-      if (error)
-        this.#fail(`${bytes} bytes for tensor "${label}"`, oneLine(error.message) || 'out of memory', 'Use a smaller batch or image size.');
+    const allocation = scopes.then(([invalid, exhausted]) => {
+      const error = exhausted ?? invalid;
+      if (!error) return;
+      if (exhausted) this.#mostBytes ??= before;
+      const fix = 'Use a smaller batch or image size.';
+      this.#fail(`${bytes} bytes for tensor "${label}"`, oneLine(error.message) || 'out of memory', fix);
     });
     const settled = allocation.catch(() => {}).finally(() => this.#allocations.delete(settled));
     this.#allocations.add(settled);

@@ -230,6 +230,15 @@ describe('Arena', () => {
     assert.equal(arena.memory.buffer.byteLength, byteLength);
   });
 
+  it('should give the end back, so that a larger buffer takes the place of the last one', () => {
+    const arena = new Arena();
+    const first = arena.allocate(640, 'first');
+    const [a, b] = [arena.allocate(64, 'a'), arena.allocate(128, 'b')];
+    arena.free(a);
+    arena.free(b);
+    assert.equal(arena.allocate(1 << 20, 'larger').offset, first.offset + 640);
+  });
+
   it('should grow up to what 32 bits address', () => {
     assert.equal(MAXIMUM_PAGES * 65536, 2 ** 32);
   });
