@@ -26,6 +26,8 @@ export {
 // exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
 export { gatedProducts4, maskedProducts2, moments4, products4 } from './batchNormRows';
 export { chunkProducts, chunkStatistics, combineProducts, combineStatistics } from './batchNormSums';
+// exported so that it stays a function of its own, with registers to itself
+export { block4 } from './block';
 export { channelSums, combineSums } from './channelSums';
 export { blockFilters, blockImages, unblockFilters } from './convBlocks';
 export { convolveFilters, sumFilters } from './convFilters';
@@ -60,7 +62,7 @@ export { addMaskedRows2, addRows4 } from './rows';
 export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradient } from './softmax';
 // rowsProduct is exported for the same reason as tileProduct below
 export { multiplySeven, packSeven, rowsProduct } from './strassen';
-export { joinSevenFilters, multiplySevenFilters } from './strassenFilters';
+export { multiplySevenFilters } from './strassenFilters';
 export { toFloat } from './toFloat';
 export { adjustBefore, adjustMeans, toFloatEdited } from './toFloatEdited';
 // the first three as above

@@ -1,20 +1,22 @@
 /**
  * The gradient of 1 × 1 filters by Strassen's method: see `strassen.ts` for the formula. The left operand are the pixels' channels,
- * transposed, the right one their gradients; halves of what is summed over are pixels beside other pixels. The seven products are
- * summed up over all pixels, and put together once at the end.
+ * transposed, the right one their gradients; halves of what is summed over are pixels beside other pixels. Sums of the seven
+ * products stay in a thread's scratch, and are put together after the last pixels.
  */
-import { beginAhead, listAhead, listNothing, readAhead } from './ahead';
-import { block, COLUMNS, ROWS } from './block';
+import { block, block4, COLUMNS, ROWS } from './block';
 import { align } from './taps';
+import { touch } from './vector';
 
 /** Floats between gathered pixels that nobody uses: else a power of two would map them all to a few sets of the cache. */
 const APART: i32 = 16;
 /** And bytes between operands. */
 const BESIDE: usize = 576;
+/** Bytes of 6 × 8 sums. */
+const TILE: usize = 192;
 
 /**
- * Sums of the seven products [parts][7][C / 2][O / 2], those of one part of the pixels each. Units are (part, range of rows, range
- * of panels).
+ * Gradients [parts][C][O], those of one part of the pixels each; with one part that may be dweight itself. Units are (part, range of
+ * rows, range of panels).
  *
  * @param C, O multiples of 16
  * @param chunk pairs of pixels that are gathered at a time
@@ -28,7 +30,7 @@ export function multiplySevenFilters(
   scratch: usize,
   x: usize,
   dy: usize,
-  sums: usize,
+  gradients: usize,
   N: i32,
   H: i32,
   W: i32,
@@ -47,72 +49,105 @@ export function multiplySevenFilters(
   const allPanels = O / (2 * COLUMNS);
   const spans = (height + rows - 1) / rows;
   const ranges = (allPanels + panels - 1) / panels;
+  const half = (<usize>height) << 2;
   const line = (<usize>O) << 1;
 
-  // scratch: addresses of six rows; zeros for a pixel that is not there; a row that nobody reads; left and right operands;
-  // what to read ahead
-  const addresses = scratch;
-  const zeros = addresses + 64;
-  const nowhere = align(zeros + ((<usize>max(C, O)) << 2) + 64);
-  const windows = align(nowhere + line);
+  // scratch: where the six rows of a tile begin; what was touched; a tile of each quarter of the gradient; zeros for a pixel that is
+  // not there; left and right operands; tiles of the seven products
+  const table = scratch;
+  const touched = scratch + 32;
+  const quarters = scratch + 64;
+  const zeros = quarters + 4 * TILE;
+  const windows = align(zeros + ((<usize>max(C, O)) << 2) + 64);
   const apart = (<usize>(rows + APART)) << 2;
   const windowsBytes = align(<usize>chunk * apart + 64) + BESIDE;
   const gathered = windows + 7 * windowsBytes;
   const gatheredBytes = align((<usize>(panels * chunk)) << 5) + BESIDE;
-  const ahead = gathered + 7 * gatheredBytes;
+  const tiles = gathered + 7 * gatheredBytes;
   memory.fill(zeros, 0, ((<usize>max(C, O)) << 2) + 64);
+  for (let i: usize = 0; i < <usize>ROWS; i++) store<u32>(table + (i << 2), <u32>(i << 5));
 
   for (let unit = start; unit < end; unit++) {
     const firstPanel = (unit % ranges) * panels;
     const count = min(panels, allPanels - firstPanel);
     const firstRow = ((unit / ranges) % spans) * rows;
-    const pastRow = min(height, firstRow + rows);
+    const many = min(rows, height - firstRow);
     const part = unit / (ranges * spans);
     const firstPixel = <i32>((<i64>pixels * part) / parts);
     const pastPixel = <i32>((<i64>pixels * (part + 1)) / parts);
     const xRows = x + ((<usize>firstRow) << 2);
     const dyPanels = dy + ((<usize>firstPanel) << 5);
+    const rowBytes = (<usize>many) << 2;
+    const panelBytes = (<usize>count) << 5;
+    const gradient = gradients + ((<usize>part * <usize>C * <usize>O) << 2) + ((<usize>(firstRow * O)) << 2) + ((<usize>firstPanel) << 5);
+    const product = <usize>(((many + ROWS - 1) / ROWS) * count) * TILE;
 
     for (let pixel = firstPixel; pixel < pastPixel; pixel += 2 * chunk) {
       const size = min(chunk, (pastPixel - pixel + 1) / 2);
+      // at first all of it is only read: while seven streams are written as well, few lines are under way at a time
+      let bits = 0;
+      for (let i = pixel; i < min(pastPixel, pixel + 2 * size); i++) {
+        const xAt = xRows + pixelAt(i, H, W, C, P, Q, stride);
+        bits |= touch(xAt, rowBytes) | touch(xAt + half, rowBytes);
+        const dyAt = dyPanels + ((<usize>(i * O)) << 2);
+        bits |= touch(dyAt, panelBytes) | touch(dyAt + line, panelBytes);
+      }
+      store<i32>(touched, bits);
       for (let i = 0; i < size; i++) {
         const second = pixel + size + i;
         const there = second < pastPixel;
         const x1 = xRows + pixelAt(pixel + i, H, W, C, P, Q, stride);
         const x2 = there ? xRows + pixelAt(second, H, W, C, P, Q, stride) : zeros;
-        gatherLeft(x1, x2, (<usize>height) << 2, windows + <usize>i * apart, windowsBytes, (<usize>(pastRow - firstRow)) << 2);
+        gatherLeft(x1, x2, half, windows + <usize>i * apart, windowsBytes, rowBytes);
         const dy1 = dyPanels + ((<usize>((pixel + i) * O)) << 2);
         const dy2 = there ? dyPanels + ((<usize>(second * O)) << 2) : zeros;
         gatherRight(dy1, dy2, line, gathered + ((<usize>i) << 5), gatheredBytes, count, (<usize>size) << 5);
       }
-      // what the next pixels are read from, unless it lies in pieces
-      listNothing(ahead);
-      const next = pixel + 2 * chunk;
-      const following = min(pastPixel - next, 2 * chunk);
-      if (following > 0) {
-        if (stride === 1 && rows >= height) listAhead(ahead, x + ((<usize>(next * C)) << 2), (<usize>(following * C)) << 2);
-        if (panels >= allPanels) listAhead(ahead, dy + ((<usize>(next * O)) << 2), (<usize>(following * O)) << 2);
-      }
-      const lines = beginAhead(ahead, 7 * count * ((pastRow - firstRow + ROWS - 1) / ROWS));
-      for (let i: usize = 0; i < 7; i++) {
-        const target = sums + (<usize>(part * 7) + i) * <usize>height * line;
-        const left = windows + i * windowsBytes;
-        const right = gathered + i * gatheredBytes;
-        for (let row = firstRow; row < pastRow; row += ROWS) {
-          for (let j = 0; j < ROWS; j++) {
-            const address = row + j < pastRow ? target + <usize>(row + j) * line : nowhere;
-            store<u32>(addresses + ((<usize>j) << 2), <u32>address);
+      const panel = (<usize>size) << 5;
+      const accumulate = pixel > firstPixel;
+      if (pixel + 2 * chunk < pastPixel) {
+        // product by product: the right operand of one stays in L1
+        let tile = tiles;
+        for (let i: usize = 0; i < 7; i++) {
+          for (let row = 0, six = 0; row < many; row += six) {
+            six = rowsAt(row, many);
+            const left = windows + i * windowsBytes + ((<usize>row) << 2);
+            let right = gathered + i * gatheredBytes;
+            for (let j = 0; j < count; j++) {
+              if (six < ROWS) block4(size, left, apart, right, tile, accumulate);
+              else block(size, left, apart, right, table, tile, accumulate);
+              right += panel;
+              tile += TILE;
+            }
           }
-          const a = left + ((<usize>(row - firstRow)) << 2);
-          for (let panel = 0; panel < count; panel++) {
-            const offset = (<usize>(firstPanel + panel)) << 5;
-            block(size, a, apart, right + ((<usize>(panel * size)) << 5), addresses, offset, pixel > firstPixel);
-            readAhead(ahead, lines);
+        }
+      } else {
+        // tile by tile: the seven tiles that make up one of each quarter are in L1
+        let tile = tiles;
+        for (let row = 0, six = 0; row < many; row += six) {
+          six = rowsAt(row, many);
+          const to = gradient + ((<usize>(row * O)) << 2);
+          for (let j: usize = 0; j < <usize>count; j++) {
+            for (let i: usize = 0; i < 7; i++) {
+              const left = windows + i * windowsBytes + ((<usize>row) << 2);
+              const right = gathered + i * gatheredBytes + j * panel;
+              if (six < ROWS) block4(size, left, apart, right, tile + i * product, accumulate);
+              else block(size, left, apart, right, table, tile + i * product, accumulate);
+            }
+            joinTiles(tile, product, quarters);
+            storeQuarters(quarters, to + (j << 5), line << 1, half * <usize>O, line, min(six, many - row));
+            tile += TILE;
           }
         }
       }
     }
   }
+}
+
+/** How many of `many` rows make up the block that begins at `row`: six, except that the last ones are four where that leaves no rest. */
+function rowsAt(row: i32, many: i32): i32 {
+  const left = many - row;
+  return left === 4 || left === 8 ? 4 : ROWS;
 }
 
 /** Where the pixel of x that belongs to a pixel of y begins, in bytes. */
@@ -184,33 +219,41 @@ function gatherRight(dy1: usize, dy2: usize, half: usize, to: usize, place: usiz
   }
 }
 
-/** dweight [C, O] from the sums of the seven products of all parts, in their order. Units are rows of half the channels. */
-export function joinSevenFilters(start: i32, end: i32, _scratch: usize, sums: usize, dweight: usize, C: i32, O: i32, parts: i32): void {
-  const height = C / 2;
-  const line = (<usize>O) << 1;
-  const place = line * height;
-  for (let row = start; row < end; row++) {
-    const top = dweight + ((<usize>(row * O)) << 2);
-    const bottom = top + ((<usize>(height * O)) << 2);
-    for (let column: usize = 0; column < line; column += 16) {
-      const at = sums + <usize>row * line + column;
-      const p1 = sumOfParts(at, place, parts);
-      const p5 = sumOfParts(at + 4 * place, place, parts);
-      const u = f32x4.add(p1, sumOfParts(at + 5 * place, place, parts));
-      const v = f32x4.add(u, sumOfParts(at + 6 * place, place, parts));
-      v128.store(top + column, f32x4.add(p1, sumOfParts(at + place, place, parts)));
-      v128.store(top + column + line, f32x4.add(f32x4.add(u, p5), sumOfParts(at + 2 * place, place, parts)));
-      v128.store(bottom + column, f32x4.sub(v, sumOfParts(at + 3 * place, place, parts)));
-      v128.store(bottom + column + line, f32x4.add(v, p5));
-    }
+/** A tile of each quarter of the gradient from those of the seven products, `place` bytes apart. */
+function joinTiles(tile: usize, place: usize, quarters: usize): void {
+  for (const past = tile + TILE; tile < past; tile += 16) {
+    let at = tile;
+    const p1 = v128.load(at);
+    at += place;
+    const p2 = v128.load(at);
+    at += place;
+    const p3 = v128.load(at);
+    at += place;
+    const p4 = v128.load(at);
+    at += place;
+    const p5 = v128.load(at);
+    at += place;
+    const u = f32x4.add(p1, v128.load(at));
+    at += place;
+    const v = f32x4.add(u, v128.load(at));
+    v128.store(quarters, f32x4.add(p1, p2));
+    v128.store(quarters, f32x4.add(f32x4.add(u, p5), p3), TILE);
+    v128.store(quarters, f32x4.sub(v, p4), 2 * TILE);
+    v128.store(quarters, f32x4.add(v, p5), 3 * TILE);
+    quarters += 16;
   }
 }
 
-function sumOfParts(at: usize, place: usize, parts: i32): v128 {
-  let sum = v128.load(at);
-  for (; parts > 1; parts--) {
-    at += 7 * place;
-    sum = f32x4.add(sum, v128.load(at));
+/** Rows of four tiles into the gradient: `below` and `beside` are the bytes to its lower and to its right half. */
+function storeQuarters(quarters: usize, to: usize, pitch: usize, below: usize, beside: usize, rows: i32): void {
+  for (let quarter: usize = 0; quarter < 4; quarter++) {
+    let from = quarters + quarter * TILE;
+    let at = to + (quarter & 1) * beside + (quarter >> 1) * below;
+    for (let i = 0; i < rows; i++) {
+      v128.store(at, v128.load(from));
+      v128.store(at, v128.load(from, 16), 16);
+      from += 32;
+      at += pitch;
+    }
   }
-  return sum;
 }
