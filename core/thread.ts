@@ -35,3 +35,6 @@ export function threadFlags(flags: readonly string[] = process.execArgv): string
   });
   return kept;
 }
+
+/** Whether threads here can share memory: false only for a Node that was told to do without. */
+export const sharesMemory = (): boolean => typeof SharedArrayBuffer !== 'undefined';

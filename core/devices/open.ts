@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { fail } from '../errors.ts';
+import { sharesMemory } from '../thread.ts';
 import { openCpu } from './cpu.ts';
 import type { Device, DeviceKind } from './device.ts';
 import { openWasm } from './wasm/device.ts';
@@ -57,13 +58,15 @@ export async function openDevice(name: DeviceName, { threads = availableParallel
 
 export async function describeDevices({ threads = availableParallelism() }: OpenOptions = {}): Promise<readonly DeviceReport[]> {
   const { hardware, software } = await describeWebgpu();
+  const reason = 'this JavaScript engine has no SharedArrayBuffer. Run Node without --no-harmony-sharedarraybuffer.';
   return [
     { kind: 'webgpu', ...hardware, chosen: hardware.available },
     {
       kind: 'wasm',
-      available: true,
+      available: sharesMemory(),
       description: `WebAssembly SIMD, ${threads} thread${threads === 1 ? '' : 's'}`,
-      chosen: !hardware.available,
+      ...(!sharesMemory() && { reason }),
+      chosen: !hardware.available && sharesMemory(),
     },
     { kind: 'webgpu:software', ...software, chosen: false },
     { kind: 'cpu', available: true, description: 'plain JavaScript, the reference: slow', chosen: false },

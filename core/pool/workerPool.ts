@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { fail, show } from '../errors.ts';
+import { sharesMemory } from '../thread.ts';
 import { toThisThread } from './monotonic.ts';
 import { type Death, PoolThread } from './poolThread.ts';
 import type { TaskEnd, TaskPool, Ticket } from './taskPool.ts';
@@ -70,6 +71,10 @@ export class WorkerPool implements TaskPool {
     workers = Math.max(1, availableParallelism() - 1),
     tasks = new URL('../tasks/', import.meta.url),
   }: WorkerPoolOptions = {}) {
+    if (!sharesMemory()) {
+      const [expected, got] = ['SharedArrayBuffer, in which threads hand over pixels', 'a JavaScript engine without it'];
+      throw fail('state', 'worker threads', expected, got, 'Run Node without --no-harmony-sharedarraybuffer.');
+    }
     if (workers !== 'auto' && (!Number.isInteger(workers) || workers < 1)) {
       throw fail(
         'usage',

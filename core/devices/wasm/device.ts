@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { fail } from '../../errors.ts';
 import { WasmCompiler } from '../../kernels/gpujsWasm.ts';
 import { wasmLibrary } from '../../kernels/wasmLibrary.ts';
-import { threadEntry } from '../../thread.ts';
+import { sharesMemory, threadEntry } from '../../thread.ts';
 import { checkSegment, destroyed, LiveBuffers } from '../checks.ts';
 import type { CompiledSegment, Device, DeviceBuffer, LaunchTimeline, PlacedLaunch, SegmentEnded } from '../device.ts';
 import { Ordered } from '../ordered.ts';
@@ -15,8 +15,8 @@ import { action, cell, type DoneMessage, firstClaims, type LoadedLaunch, type Lo
  * against the arena, so that a segment runs in place from its first launch to its last without the main thread.
  */
 export async function openWasm({ threads }: { threads: number }): Promise<Device> {
-  if (typeof SharedArrayBuffer === 'undefined') {
-    const fix = 'Run Node without --no-harmony-sharedarraybuffer, or use --device webgpu or cpu.';
+  if (!sharesMemory()) {
+    const fix = 'Run Node without --no-harmony-sharedarraybuffer; without it the threads that decode images do not run either.';
     throw fail('device', 'wasm', 'SharedArrayBuffer, in which its threads share tensors', 'a JavaScript engine without it', fix);
   }
   const device = new WasmDevice(threads);

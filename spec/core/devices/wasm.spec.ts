@@ -5,8 +5,10 @@ import { availableParallelism } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
+import { describeDevices } from '../../../core/devices/open.ts';
 import { Arena, MAXIMUM_PAGES } from '../../../core/devices/wasm/arena.ts';
 import { openWasm } from '../../../core/devices/wasm/device.ts';
+import { WorkerPool } from '../../../core/pool/workerPool.ts';
 import { divide, placed, scale, slow } from './kernels.ts';
 
 describe('openWasm', () => {
@@ -110,6 +112,13 @@ describe('openWasm', () => {
         openWasm({ threads: 1 }),
         /^MillraceError: wasm: expected SharedArrayBuffer, in which its threads share tensors, got a JavaScript engine without it\. Run Node without /,
       );
+      assert.throws(
+        () => new WorkerPool({ workers: 1 }),
+        /^MillraceError: worker threads: expected SharedArrayBuffer, in which threads hand over pixels, got a JavaScript engine without it\. Run Node without /,
+      );
+      const wasm = (await describeDevices()).find(({ kind }) => kind === 'wasm')!;
+      assert.deepEqual([wasm.available, wasm.chosen], [false, false]);
+      assert.match(wasm.reason!, /has no SharedArrayBuffer/);
     } finally {
       globalThis.SharedArrayBuffer = original;
     }
