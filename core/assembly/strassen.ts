@@ -18,7 +18,7 @@ import { quad } from './convPack';
 import { align } from './taps';
 import { madd } from './vector';
 
-/** How many pixels are gathered at a time. */
+/** How many pixels are gathered at a time: six beside six others. */
 const PIXELS: i32 = 2 * ROWS;
 /** Bytes of a row of a left operand, 512 floats and some to keep rows out of one another's place in the cache; of an operand. */
 const PITCH: usize = 2112;
@@ -34,7 +34,7 @@ const TILE: usize = 192;
  * @param packed by `packSeven`
  * @param O a multiple of 16
  * @param height, width of the grid (h, w)
- * @param chunk channels that are summed up before the sum goes to memory, a multiple of 8, at most 1024; as in the packing
+ * @param chunk channels that a call of `rowsProduct` sums up at most, a multiple of 8, at most 1024; as in the packing
  * @param pairs of panels of one unit, at most: a panel of each half of the filters
  * @param spans of 12 pixels of one unit, at most
  * @param finish 1: add the bias; 2: relu
@@ -69,76 +69,158 @@ export function multiplySeven(
   const allPairs = O / (2 * COLUMNS);
   const ranges = (allPairs + pairs - 1) / pairs;
   const halfFilters = (<usize>O) << 1;
+  const panelBytes = (<usize>C) << 4;
 
-  // scratch: addresses of 12 pixels of x and of y; what to read ahead; a row of zeros, one that nobody reads; seven left operands; products
+  // scratch: addresses of 12 pixels of x and of y; offsets of a tile's rows; what to read ahead; tiles, the first one of zeros;
+  // a pixel of zeros, one that nobody reads; seven left operands of each chunk
   const xRows = scratch;
   const yRows = xRows + 64;
-  const ahead = yRows + 64;
-  const zeros = ahead + AHEAD;
-  const nowhere = align(zeros + ((<usize>chunk) << 2) + 64);
+  const tileRows = yRows + 64;
+  const ahead = tileRows + 64;
+  const tiles = ahead + AHEAD;
+  const zeros = tiles + TILE + <usize>pairs * TILES;
+  const nowhere = align(zeros + ((<usize>C) << 2) + 64);
   const left = align(nowhere + ((<usize>O) << 2));
-  const products = left + 7 * LEFT;
-  memory.fill(zeros, 0, ((<usize>chunk) << 2) + 64);
+  for (let i: usize = 0; i < <usize>ROWS; i++) store<u32>(tileRows + (i << 2), <u32>(i << 5));
+  memory.fill(tiles, 0, TILE);
+  memory.fill(zeros, 0, ((<usize>C) << 2) + 64);
 
   for (let unit = start; unit < end; unit++) {
-    const firstPair = (unit % ranges) * pairs;
+    const range = unit % ranges;
+    const firstPair = range * pairs;
     const count = min(pairs, allPairs - firstPair);
     const firstPixel = (unit / ranges) * spans * PIXELS;
     const pastPixel = min(pixels, firstPixel + spans * PIXELS);
-    for (let c = 0; c < C; c += chunk) {
-      const size = min(chunk, C - c);
-      const half = size / 2;
-      const panel = (<usize>half) << 5;
-      const right = packed + ((<usize>c * <usize>(7 * allPairs)) << 4) + <usize>firstPair * panel;
-      let w = firstPixel % width;
-      let h = (firstPixel / width) % height;
-      let n = firstPixel / (width * height);
-      for (let pixel = firstPixel; pixel < pastPixel; pixel += PIXELS) {
-        const valid = min(PIXELS, pastPixel - pixel);
-        for (let i = 0; i < valid; i++) {
-          const from = ((n * H + h * down) * W + w * down) * C + c;
-          const to = ((n * P + h * up) * Q + w * up) * O;
-          store<u32>(xRows + ((<usize>i) << 2), <u32>(x + ((<usize>from) << 2)));
-          store<u32>(yRows + ((<usize>i) << 2), <u32>(y + ((<usize>to) << 2)));
-          if (up > 1 && c === 0) clearBeside(y, n, h * up, w * up, up, P, Q, O, firstPair, count);
-          if (++w === width) {
-            w = 0;
-            if (++h === height) {
-              h = 0;
-              n++;
-            }
+    let w = firstPixel % width;
+    let h = (firstPixel / width) % height;
+    let n = firstPixel / (width * height);
+    for (let pixel = firstPixel; pixel < pastPixel; pixel += PIXELS) {
+      const valid = min(PIXELS, pastPixel - pixel);
+      for (let i = 0; i < valid; i++) {
+        const from = ((n * H + h * down) * W + w * down) * C;
+        const to = ((n * P + h * up) * Q + w * up) * O;
+        store<u32>(xRows + ((<usize>i) << 2), <u32>(x + ((<usize>from) << 2)));
+        store<u32>(yRows + ((<usize>i) << 2), <u32>(y + ((<usize>to) << 2)));
+        if (up > 1) clearBeside(y, n, h * up, w * up, up, P, Q, O, firstPair, count);
+        if (++w === width) {
+          w = 0;
+          if (++h === height) {
+            h = 0;
+            n++;
           }
-        }
-        for (let i = valid; i < PIXELS; i++) {
-          store<u32>(xRows + ((<usize>i) << 2), <u32>zeros);
-          store<u32>(yRows + ((<usize>i) << 2), <u32>nowhere);
-        }
-        gatherSeven(xRows, (<usize>half) << 2, left);
-        // the next pixels, unless they lie in pieces
-        listNothing(ahead);
-        const next = pixel + PIXELS;
-        if (down === 1 && size === C && next < pastPixel) {
-          listAhead(ahead, x + ((<usize>(next * C)) << 2), (<usize>(min(PIXELS, pastPixel - next) * C)) << 2);
-        }
-        const lines = beginAhead(ahead, 7 * count);
-        for (let i: usize = 0; i < 7; i++) {
-          let by = right + i * <usize>allPairs * panel;
-          let to = products + i * TILE;
-          for (let pair = 0; pair < count; pair++) {
-            rowsProduct(half, left + i * LEFT, by, to);
-            readAhead(ahead, lines);
-            by += panel;
-            to += 7 * TILE;
-          }
-        }
-        joinSeven(products, yRows, (<usize>firstPair) << 5, count, halfFilters, c > 0);
-        if (finish !== 0 && c + size === C) {
-          const from = firstPair * COLUMNS;
-          const past = from + count * COLUMNS;
-          finishRows(yRows, valid, bias, from, past, finish);
-          finishRows(yRows, valid, bias, from + O / 2, past + O / 2, finish);
         }
       }
+      for (let i = valid; i < PIXELS; i++) {
+        store<u32>(xRows + ((<usize>i) << 2), <u32>zeros);
+        store<u32>(yRows + ((<usize>i) << 2), <u32>nowhere);
+      }
+      let gathered = left;
+      for (let c = 0; c < C; c += chunk) {
+        gatherSeven(xRows, (<usize>c) << 2, (<usize>min(chunk, C - c)) << 1, gathered);
+        gathered += 7 * LEFT;
+      }
+      // the next pixels, unless they lie in pieces: most likely this thread's, of the next unit too
+      listNothing(ahead);
+      const next = pixel + PIXELS;
+      if (down === 1 && next < (range === ranges - 1 ? pixels : pastPixel)) {
+        listAhead(ahead, x + ((<usize>(next * C)) << 2), (<usize>(min(PIXELS, pixels - next) * C)) << 2);
+      }
+      const lines = beginAhead(ahead, 7 * count);
+      for (let i = 0; i < 7; i++) {
+        const operand = left + <usize>i * LEFT;
+        let panel = packed + <usize>(i * allPairs + firstPair) * panelBytes;
+        let tile = tiles + TILE;
+        let column = (<usize>firstPair) << 5;
+        for (let pair = 0; pair < count; pair++) {
+          oneOfSeven(i, C, chunk, operand, panel, tiles, tile, tileRows, yRows, column, halfFilters);
+          readAhead(ahead, lines);
+          panel += panelBytes;
+          tile += TILES;
+          column += 32;
+        }
+      }
+      if (finish !== 0) {
+        const from = firstPair * COLUMNS;
+        const past = from + count * COLUMNS;
+        finishRows(yRows, valid, bias, from, past, finish);
+        finishRows(yRows, valid, bias, from + O / 2, past + O / 2, finish);
+      }
+    }
+  }
+}
+
+/** Which of a pair's tiles holds what: the second takes U + P5 when nobody wants U any longer. */
+const P1: usize = 0;
+const U: usize = TILE;
+const V: usize = 2 * TILE;
+const P5: usize = 3 * TILE;
+const TILES: usize = 4 * TILE;
+
+/**
+ * One of the seven products of 12 pixels and a pair of panels, into its tiles or into y from byte `column` of both halves of the filters on.
+ * Each goes on with the sums of one before wherever the formula adds it:
+ *
+ *   P1   C11 = P1 + P2   U = P1 + P6   V = U + P7   P5   C22 = V + P5   C12 = (U + P5) + P3   C21 = V − P4
+ *
+ * @param nothing a tile of zeros
+ * @param tileRows offsets of a tile's rows
+ */
+function oneOfSeven(
+  i: i32,
+  C: i32,
+  chunk: i32,
+  left: usize,
+  right: usize,
+  nothing: usize,
+  tile: usize,
+  tileRows: usize,
+  yRows: usize,
+  column: usize,
+  halfFilters: usize,
+): void {
+  let former = nothing;
+  let rows = tileRows;
+  let offset = tile;
+  if (i === 0) offset += P1;
+  else if (i === 1) {
+    former = tile + P1;
+    rows = yRows;
+    offset = column;
+  } else if (i === 2) {
+    former = tile + P1;
+    offset += U;
+  } else if (i === 3) {
+    former = tile + U;
+    offset += V;
+  } else if (i === 4) offset += P5;
+  else if (i === 5) {
+    addFifth(tile, yRows + 4 * ROWS, column + halfFilters);
+    former = tile + U;
+    rows = yRows;
+    offset = column + halfFilters;
+  } else {
+    former = tile + V;
+    rows = yRows + 4 * ROWS;
+    offset = column;
+  }
+  for (let c = chunk; c < C; c += chunk) {
+    rowsProduct(chunk / 2, left, right, former, tileRows, tile + P5);
+    former = tile + P5;
+    left += 7 * LEFT;
+    right += (<usize>chunk) << 4;
+  }
+  rowsProduct((((C - 1) % chunk) + 1) / 2, left, right, former, rows, offset);
+}
+
+/** C22 = V + P5, into six rows of y; U + P5, in place of U. */
+function addFifth(tile: usize, rows: usize, offset: usize): void {
+  for (let i: usize = 0; i < <usize>ROWS; i++) {
+    const to = <usize>load<u32>(rows + (i << 2)) + offset;
+    for (let j: usize = 0; j < 32; j += 16) {
+      const p5 = v128.load(tile, P5);
+      v128.store(to + j, f32x4.add(v128.load(tile, V), p5));
+      v128.store(tile, f32x4.add(v128.load(tile, U), p5), U);
+      tile += 16;
     }
   }
 }
@@ -156,14 +238,14 @@ function clearBeside(y: usize, n: i32, h: i32, w: i32, up: i32, P: i32, Q: i32, 
 }
 
 /**
- * The seven left operands of twelve pixels, as six rows `PITCH` bytes apart each.
+ * The seven left operands of twelve pixels, as six rows `PITCH` bytes apart each, in the order in which `oneOfSeven` wants them.
  *
- * @param rows addresses of the pixels' first channels; the second half begins `half` bytes further on
+ * @param rows addresses of the pixels; from byte `offset` on lie a chunk's channels, whose second half begins `half` bytes further on
  */
-function gatherSeven(rows: usize, half: usize, to: usize): void {
+function gatherSeven(rows: usize, offset: usize, half: usize, to: usize): void {
   for (let i: usize = 0; i < <usize>ROWS; i++) {
-    let top = <usize>load<u32>(rows + (i << 2));
-    let bottom = <usize>load<u32>(rows + ((i + <usize>ROWS) << 2));
+    let top = <usize>load<u32>(rows + (i << 2)) + offset;
+    let bottom = <usize>load<u32>(rows + ((i + <usize>ROWS) << 2)) + offset;
     let at = to + i * PITCH;
     for (const past = top + half; top < past; top += 16) {
       const a11 = v128.load(top);
@@ -174,11 +256,11 @@ function gatherSeven(rows: usize, half: usize, to: usize): void {
       const s2 = f32x4.sub(s1, a11);
       v128.store(at, a11);
       v128.store(at, a12, LEFT);
-      v128.store(at, f32x4.sub(a12, s2), 2 * LEFT);
-      v128.store(at, a22, 3 * LEFT);
+      v128.store(at, s2, 2 * LEFT);
+      v128.store(at, f32x4.sub(a11, a21), 3 * LEFT);
       v128.store(at, s1, 4 * LEFT);
-      v128.store(at, s2, 5 * LEFT);
-      v128.store(at, f32x4.sub(a11, a21), 6 * LEFT);
+      v128.store(at, f32x4.sub(a12, s2), 5 * LEFT);
+      v128.store(at, a22, 6 * LEFT);
       bottom += 16;
       at += 16;
     }
@@ -186,22 +268,25 @@ function gatherSeven(rows: usize, half: usize, to: usize): void {
 }
 
 /**
- * sums[i][0..7] = Σ_k left[i][k] · right[k][0..7]   for i in 0..5: `block` for rows that lie `PITCH` bytes apart, which saves
- * turning them.
+ * c[i][0..7] = former[i][0..7] + Σ_k left[i][k] · right[k][0..7]   for i in 0..5: `block` for rows that lie `PITCH` bytes apart, which
+ * saves turning them.
+ *
+ * @param former 6 × 8 floats
+ * @param rows six addresses (u32): row i of c begins at `rows[i] + offset` bytes
  */
-export function rowsProduct(depth: i32, left: usize, right: usize, sums: usize): void {
-  let l0 = f32x4.splat(0);
-  let r0 = f32x4.splat(0);
-  let l1 = f32x4.splat(0);
-  let r1 = f32x4.splat(0);
-  let l2 = f32x4.splat(0);
-  let r2 = f32x4.splat(0);
-  let l3 = f32x4.splat(0);
-  let r3 = f32x4.splat(0);
-  let l4 = f32x4.splat(0);
-  let r4 = f32x4.splat(0);
-  let l5 = f32x4.splat(0);
-  let r5 = f32x4.splat(0);
+export function rowsProduct(depth: i32, left: usize, right: usize, former: usize, rows: usize, offset: usize): void {
+  let l0 = v128.load(former, 0);
+  let r0 = v128.load(former, 16);
+  let l1 = v128.load(former, 32);
+  let r1 = v128.load(former, 48);
+  let l2 = v128.load(former, 64);
+  let r2 = v128.load(former, 80);
+  let l3 = v128.load(former, 96);
+  let r3 = v128.load(former, 112);
+  let l4 = v128.load(former, 128);
+  let r4 = v128.load(former, 144);
+  let l5 = v128.load(former, 160);
+  let r5 = v128.load(former, 176);
   while (depth > 0) {
     const bl = v128.load(right);
     const br = v128.load(right, 16);
@@ -227,62 +312,30 @@ export function rowsProduct(depth: i32, left: usize, right: usize, sums: usize):
     right += 32;
     depth--;
   }
-  v128.store(sums, l0, 0);
-  v128.store(sums, r0, 16);
-  v128.store(sums, l1, 32);
-  v128.store(sums, r1, 48);
-  v128.store(sums, l2, 64);
-  v128.store(sums, r2, 80);
-  v128.store(sums, l3, 96);
-  v128.store(sums, r3, 112);
-  v128.store(sums, l4, 128);
-  v128.store(sums, r4, 144);
-  v128.store(sums, l5, 160);
-  v128.store(sums, r5, 176);
+  const y0 = <usize>load<u32>(rows, 0) + offset;
+  v128.store(y0, l0);
+  v128.store(y0, r0, 16);
+  const y1 = <usize>load<u32>(rows, 4) + offset;
+  v128.store(y1, l1);
+  v128.store(y1, r1, 16);
+  const y2 = <usize>load<u32>(rows, 8) + offset;
+  v128.store(y2, l2);
+  v128.store(y2, r2, 16);
+  const y3 = <usize>load<u32>(rows, 12) + offset;
+  v128.store(y3, l3);
+  v128.store(y3, r3, 16);
+  const y4 = <usize>load<u32>(rows, 16) + offset;
+  v128.store(y4, l4);
+  v128.store(y4, r4, 16);
+  const y5 = <usize>load<u32>(rows, 20) + offset;
+  v128.store(y5, l5);
+  v128.store(y5, r5, 16);
 }
 
 /**
- * C from products [pairs][7][6][8] into twelve pixels, from byte `column` of each half on.
- *
- * @param half bytes from the first half of a pixel's filters to the second
- */
-function joinSeven(products: usize, rows: usize, column: usize, pairs: i32, half: usize, accumulate: bool): void {
-  for (; pairs > 0; pairs--) {
-    for (let i: usize = 0; i < <usize>ROWS; i++) {
-      let top = <usize>load<u32>(rows + (i << 2)) + column;
-      let bottom = <usize>load<u32>(rows + ((i + <usize>ROWS) << 2)) + column;
-      for (let vector = 0; vector < 2; vector++) {
-        const p1 = v128.load(products);
-        const p5 = v128.load(products, 4 * TILE);
-        const u = f32x4.add(p1, v128.load(products, 5 * TILE));
-        const v = f32x4.add(u, v128.load(products, 6 * TILE));
-        let c11 = f32x4.add(p1, v128.load(products, TILE));
-        let c12 = f32x4.add(f32x4.add(u, p5), v128.load(products, 2 * TILE));
-        let c21 = f32x4.sub(v, v128.load(products, 3 * TILE));
-        let c22 = f32x4.add(v, p5);
-        if (accumulate) {
-          c11 = f32x4.add(c11, v128.load(top));
-          c12 = f32x4.add(c12, v128.load(top + half));
-          c21 = f32x4.add(c21, v128.load(bottom));
-          c22 = f32x4.add(c22, v128.load(bottom + half));
-        }
-        v128.store(top, c11);
-        v128.store(top + half, c12);
-        v128.store(bottom, c21);
-        v128.store(bottom + half, c22);
-        products += 16;
-        top += 16;
-        bottom += 16;
-      }
-    }
-    products += 6 * TILE;
-    column += 32;
-  }
-}
-
-/**
- * The right operands of the seven products, [chunks of k][7][pairs of panels][k of half a chunk][8]: those of weight[k][column],
- * or of weight[column][k] if `turned`. Units are (chunk, pair): writing seven long streams matters more than reading along lines.
+ * The right operands of the seven products, [7][pairs of panels][chunks of k][k of half a chunk][8]: those of weight[k][column],
+ * or of weight[column][k] if `turned`, in the order in which `oneOfSeven` wants them and T4 with its sign changed. Units are
+ * (chunk, pair).
  * Scratch: 512 bytes.
  *
  * @param depth, columns how many k and columns: multiples of 16
@@ -306,10 +359,10 @@ export function packSeven(
     const pair = unit % pairs;
     const begin = (unit / pairs) * chunk;
     const half = min(chunk, depth - begin) / 2;
-    const panel = (<usize>half) << 5;
+    const panel = (<usize>depth) << 4;
     const product = panel * pairs;
     const second = <usize>half * k1;
-    let to = packed + ((<usize>begin * <usize>(7 * pairs)) << 4) + <usize>pair * panel;
+    let to = packed + <usize>pair * panel + ((<usize>begin) << 4);
     let top = weight + <usize>begin * k1 + <usize>(pair * COLUMNS) * column1;
     for (let k = 0; k < half; k += 4) {
       fourRows(top, k1, column1, turned, scratch);
@@ -328,15 +381,15 @@ export function packSeven(
         at += product;
         v128.store(at, b21);
         at += product;
-        v128.store(at, b22);
-        at += product;
-        v128.store(at, f32x4.sub(t2, b21));
-        at += product;
-        v128.store(at, t1);
-        at += product;
         v128.store(at, t2);
         at += product;
         v128.store(at, f32x4.sub(b22, b12));
+        at += product;
+        v128.store(at, t1);
+        at += product;
+        v128.store(at, b22);
+        at += product;
+        v128.store(at, f32x4.sub(b21, t2));
         to += 16;
       }
       top += 4 * k1;

@@ -17,11 +17,7 @@ import { wasmLaunch } from './wasmLaunch.ts';
 /** Pixels gathered at a time. */
 const PIXELS = 12;
 /** Channels summed up at a time: half as many fit into a row of a left operand (`PITCH` in the assembly). */
-const CHUNK = 512;
-/** Bytes of packed filters that a unit works on: half of a common L2. */
-const PANEL_BYTES = 512 * 1024;
-/** Twelves of pixels that a unit works on, unless the filters must be read more often to keep all threads busy. */
-const SPANS = 16;
+const CHUNK = 1024;
 /** Units that keep many threads busy to the end. */
 const UNITS = 128;
 /** Fewer of what is summed over, pixels or columns do not pay for the sums: 64 → 256 filters ran at 0.97 of the plain product. */
@@ -63,12 +59,10 @@ function launches({ name, x, weight, bias, y, down, up, turned, relu }: Product,
   const allPairs = O / (2 * COLUMNS);
   const allSpans = Math.ceil((N * height * width) / PIXELS);
   const chunk = part(C, CHUNK, 8);
-  let pairs = part(allPairs, Math.floor(PANEL_BYTES / (7 * (chunk / 2) * COLUMNS * 4)));
-  let spans = Math.min(allSpans, SPANS);
+  let pairs = allPairs;
+  const spans = 1;
   const units = () => Math.ceil(allSpans / spans) * Math.ceil(allPairs / pairs);
-  while (units() < UNITS && spans > 4) spans = part(allSpans, spans - 1);
   while (units() < UNITS && pairs > 8) pairs = part(allPairs, pairs - 1);
-  while (units() < UNITS && spans > 1) spans = part(allSpans, spans - 1);
   const packed = scratch([7, allPairs, C / 2, COLUMNS]);
   const finish = (bias ? 1 : 0) + (relu ? 2 : 0);
   return [
@@ -83,7 +77,7 @@ function launches({ name, x, weight, bias, y, down, up, turned, relu }: Product,
     wasmLaunch(name, {
       routine: 'multiplySeven',
       units: units(),
-      scratch: multiplyScratch(chunk, pairs, O),
+      scratch: multiplyScratch(C, chunk, pairs, O),
       inputs: [x, packed, ...(bias ? [bias] : [])],
       output: y,
       arguments: ([xAt, packedAt, biasAt = 0], yAt) => [
@@ -95,8 +89,8 @@ function launches({ name, x, weight, bias, y, down, up, turned, relu }: Product,
 }
 
 /** The layout at the top of `multiplySeven`. */
-const multiplyScratch = (chunk: number, pairs: number, O: number) =>
-  192 + align(chunk * 4 + 128) + align(O * 4 + 64) + 7 * (6 * 2112 + 64) + 7 * pairs * 192 + 256;
+const multiplyScratch = (C: number, chunk: number, pairs: number, O: number) =>
+  64 * 4 + 192 + pairs * 768 + align(C * 4 + 128) + align(O * 4 + 64) + 7 * Math.ceil(C / chunk) * (6 * 2112 + 64) + 256;
 
 export const strassenForward: Variant<WindowPlace & Fused> = {
   name: 'conv2d/wasm-strassen',
