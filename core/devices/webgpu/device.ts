@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import { fail, MillraceError, show } from '../../errors.ts';
 import type { VariantLimits } from '../../kernels/variant.ts';
 import { checkSlice } from '../checks.ts';
@@ -53,18 +54,20 @@ class WebgpuDevice implements Device {
   readonly #inFlight: Promise<void>[] = [];
   readonly #allocations = new Set<Promise<void>>();
   #allocatedBytes = 0;
-  /** Bytes that it had given before it could give no more. WebGPU does not tell what there is. */
-  #mostBytes: number | undefined;
+  /** Bytes that it had given before it could give no more: WebGPU does not tell what there is. Of a software adapter, the host's memory. */
+  #mostBytes: number;
   #failure: MillraceError | undefined;
   #destroyed = false;
   #rejectLost!: (error: MillraceError) => void;
 
-  constructor(access: WebgpuAccess, { software, largestBinding = Number.POSITIVE_INFINITY }: WebgpuOptions) {
+  constructor(access: WebgpuAccess, { software, largestBinding = Number.POSITIVE_INFINITY, mostBytes }: WebgpuOptions) {
     const { device } = access;
     this.largestBinding = Math.min(largestBinding, device.limits.maxStorageBufferBindingSize);
     this.features = new Set(device.features);
     this.limits = access.limits;
     this.kind = software ? 'webgpu:software' : 'webgpu';
+    // not all of it: the system ends a process that takes the last
+    this.#mostBytes = mostBytes ?? (software ? Math.floor(freemem() * 0.9) : Number.POSITIVE_INFINITY);
     this.#access = access;
     this.#device = device;
     this.#pipelines = new Pipelines(device, this.largestBinding);
@@ -104,9 +107,8 @@ class WebgpuDevice implements Device {
     return this.#access.description;
   }
 
-  get memory(): { buffer: number; total?: number } {
-    const total = this.#mostBytes;
-    return { buffer: this.#device.limits.maxBufferSize, ...(total !== undefined && { total }) };
+  get memory(): { buffer: number; total: number } {
+    return { buffer: this.#device.limits.maxBufferSize, total: this.#mostBytes };
   }
 
   get allocatedBytes(): number {
@@ -120,14 +122,14 @@ class WebgpuDevice implements Device {
     const most = this.#device.limits.maxBufferSize;
     if (!Number.isInteger(bytes) || bytes < 0)
       throw fail('state', `tensor "${label}"`, 'a size in whole bytes', show(bytes), 'Check its shape.');
+    const fix = 'Use a smaller batch or image size.';
     if (size > most) {
-      throw fail(
-        'device',
-        `tensor "${label}"`,
-        `at most ${most} bytes (maxBufferSize of ${this.description})`,
-        `${bytes}`,
-        'Use a smaller batch or image size.',
-      );
+      const expected = `at most ${most} bytes (maxBufferSize of ${this.description})`;
+      throw fail('device', `tensor "${label}"`, expected, `${bytes}`, fix);
+    }
+    if (this.#allocatedBytes + size > this.#mostBytes) {
+      const left = Math.max(0, this.#mostBytes - this.#allocatedBytes);
+      throw fail('device', `tensor "${label}"`, `at most ${left} bytes (what is left for ${this.description})`, `${bytes}`, fix);
     }
     this.#device.pushErrorScope('out-of-memory');
     this.#device.pushErrorScope('validation');
@@ -137,8 +139,7 @@ class WebgpuDevice implements Device {
     const allocation = scopes.then(([invalid, exhausted]) => {
       const error = exhausted ?? invalid;
       if (!error) return;
-      if (exhausted) this.#mostBytes ??= before;
-      const fix = 'Use a smaller batch or image size.';
+      if (exhausted) this.#mostBytes = Math.min(this.#mostBytes, before);
       this.#fail(`${bytes} bytes for tensor "${label}"`, oneLine(error.message) || 'out of memory', fix);
     });
     const settled = allocation.catch(() => {}).finally(() => this.#allocations.delete(settled));

@@ -11,6 +11,8 @@ export interface WebgpuOptions {
   readonly software: boolean;
   /** Bytes to bind at once at most, where it is less than the adapter's limit: specs see small tensors split like huge ones. */
   readonly largestBinding?: number;
+  /** Bytes in buffers at most; unless given, what the adapter gives, and of a software one nine tenths of the memory that is free. */
+  readonly mostBytes?: number;
 }
 export interface WebgpuAccess {
   readonly device: GPUDevice;

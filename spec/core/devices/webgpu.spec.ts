@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { totalmem } from 'node:os';
 import type { Argument, Device, DeviceBuffer, PlacedLaunch } from '../../../core/devices/device.ts';
 import { describeWebgpu, openWebgpu } from '../../../core/devices/webgpu/index.ts';
 import type { Kernel, KernelThis } from '../../../core/kernels/kernel.ts';
@@ -189,6 +190,18 @@ describe('openWebgpu', () => {
       () => device.allocate(2 ** 50, 'layer1.conv1.weight'),
       /^MillraceError: tensor "layer1\.conv1\.weight": expected at most \d+ bytes \(maxBufferSize of .+\), got 1125899906842624\. Use a smaller batch/,
     );
+  });
+
+  it('should refuse what is more than there is in all, of a software adapter the memory of the machine', async function () {
+    if (device.kind !== 'webgpu:software') this.skip();
+    assert.ok(device.memory!.total! > 0 && device.memory!.total! < totalmem());
+    const small = await openWebgpu({ software: true, mostBytes: 4096 });
+    small.allocate(4000, 'x');
+    assert.throws(
+      () => small.allocate(200, 'layer1.conv1.weight'),
+      /^MillraceError: tensor "layer1\.conv1\.weight": expected at most 96 bytes \(what is left for .+\), got 200\. Use a smaller batch or image size\.$/,
+    );
+    await small.destroy();
   });
 
   it('should take a tensor larger than one binding, up to the largest buffer', async function () {
