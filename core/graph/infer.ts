@@ -69,13 +69,10 @@ export function inferNode(node: CheckedNode, inputShapes: readonly Shape[]): Inf
 function checkSize(where: string, what: string, shape: Shape): void {
   const count = elements(shape);
   if (count >= 1 && count <= mostElements) return;
-  throw fail(
-    'graph',
-    where,
-    `${what} of 1 to ${mostElements} elements`,
-    text(shape),
-    'Change the attributes, the image size or the batch size.',
-  );
+  // of an output the first dimension is the batch
+  const batch = what === 'an output' ? Math.floor((mostElements * shape[0]!) / count) : 0;
+  const fix = batch >= 1 ? `Change the batch size: ${batch} is the largest.` : 'Change the attributes, the image size or the batch size.';
+  throw fail('graph', where, `${what} of 1 to ${mostElements} elements`, text(shape), fix);
 }
 
 /** Nodes and parameters become tensors of one program: `fc.weight` cannot be a node beside a linear layer `fc`. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { graph } from '../../../core/graph/builder.ts';
+import { infer } from '../../../core/graph/infer.ts';
 
 const message = (text: string) => (error: Error) => {
   assert.equal(error.message, text);
@@ -78,6 +79,17 @@ describe('graph', () => {
       () => g.conv2d('wide', conv, { filters: 2 ** 20, kernel: 101, padding: 50 }),
       message(
         'conv2d "wide": expected a "weight" of 1 to 2147483647 elements, got [101,101,4,1048576]. Change the attributes, the image size or the batch size.',
+      ),
+    );
+    const large = graph('large', [1024, 1024, 3]);
+    const small = large.output(
+      large.linear('fc', large.flatten('flatten', large.maxPool2d('pool', large.input, { kernel: 2 })), { features: 2 }),
+    );
+    assert.doesNotThrow(() => infer(small, 2730));
+    assert.throws(
+      () => infer(small, 2731),
+      message(
+        'maxPool2d "pool": expected an output of 1 to 2147483647 elements, got [2731,512,512,3]. Change the batch size: 2730 is the largest.',
       ),
     );
   });
