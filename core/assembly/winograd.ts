@@ -14,6 +14,7 @@ import { transformFilters } from './winogradFilters';
 import { begins, columns, cut, ends, find, image, kindOf, left, rows, takeRanges, top } from './winogradOrder';
 import { runOf, SIX_RUNS, tilesProduct } from './winogradProducts';
 import { clearZeros, ORDER, SQUARE, takeBias, transformInput, transformOutput, WORK } from './winogradTiles';
+import { SWEEP } from './winogradTransforms';
 
 /** Bytes of a place's weights [depths][8], and 64 more: see `planeOf`. */
 function weightsOf(depths: i32): usize {
@@ -62,14 +63,14 @@ export function winogradFilters(
  * sums[p][place][tile][8] (+)= V[place] U[p][place] for `panels` panels of 8 filters, 36 places and the tiles of the block that
  * have the place: their ranges are in the order's table. Sums of other tiles get anything.
  *
- * @param v channels of the first six tiles, `runs` bytes to the next six, `plane` to the next place
+ * @param v channels of the first six tiles, `jump` bytes to the next 16 channels, `plane` to the next place
  * @param u weights of the first panel, `weights` bytes to the next place, 36 of them to the next panel
  * @param sums of tile `first`
  */
 function multiply(
   depth: i32,
   v: usize,
-  runs: usize,
+  jump: usize,
   plane: usize,
   u: usize,
   weights: usize,
@@ -85,7 +86,7 @@ function multiply(
     const begin = begins(work + ORDER, kind);
     const count = ends(work + ORDER, kind) - begin;
     const to = sums + place * sumPlane + ((<usize>(begin - first)) << 5);
-    tilesProduct(depth, v + place * plane, runs, count, u + place * weights, 36 * weights, panels, to, 36 * sumPlane, accumulate);
+    tilesProduct(depth, v + place * plane, jump, count, u + place * weights, 36 * weights, panels, to, 36 * sumPlane, accumulate);
   }
 }
 /** Bytes of the sums of a place for a block of so many tiles, and of what `tilesProduct` may write past them. */
@@ -153,6 +154,7 @@ function begin(
   padding: i32,
   size: i32,
   v: usize,
+  jump: usize,
   plane: usize,
   work: usize,
 ): void {
@@ -167,28 +169,33 @@ function begin(
     depths,
     top(at) - padding,
     left(at) - padding,
-    v + runIn(0, tile, depths, at),
-    long ? v + runIn(1, tile, depths, at) : 0,
-    high ? v + runIn(2, tile, depths, at) : 0,
-    long && high ? v + runIn(3, tile, depths, at) : 0,
+    v + runIn(0, tile, at),
+    long ? v + runIn(1, tile, at) : 0,
+    high ? v + runIn(2, tile, at) : 0,
+    long && high ? v + runIn(3, tile, at) : 0,
     plane,
-    SIX_RUNS,
+    SWEEP,
+    jump,
+    4 * jump,
     work,
   );
 }
 
-/** Where six tiles' runs begin: [tiles / 6][depths / 16][6][16]. */
-function runsOf(depths: i32): usize {
-  return <usize>((depths + 15) >> 4) * SIX_RUNS;
+/**
+ * Bytes from 16 channels to the next 16 in a plane [depths / 16][tiles / 6][6][16]: what the products read between two transforms of
+ * filters is a few streams. 64 bytes more, so that runs do not share the cache's sets.
+ */
+function jumpOf(tiles: i32): usize {
+  return <usize>((tiles + 5) / 6) * SIX_RUNS + 64;
 }
 /** Bytes of a plane: not a multiple of 4096, or all planes of a tile would share the cache's sets. */
 function planeOf(tiles: i32, depths: i32): usize {
-  return <usize>((tiles + 5) / 6) * runsOf(depths) + 64;
+  return <usize>((depths + 15) >> 4) * jumpOf(tiles) + 64;
 }
 /** Where a tile's runs begin, in bytes from the block's first, for the places of a kind. */
-function runIn(kind: i32, tile: i32, depths: i32, order: usize): usize {
+function runIn(kind: i32, tile: i32, order: usize): usize {
   const first = begins(order, kind);
-  return runOf(tile - first, ends(order, kind) - first, runsOf(depths));
+  return runOf(tile - first, ends(order, kind) - first);
 }
 
 /**
@@ -216,6 +223,7 @@ export function winogradTiles(
   group: i32,
   floor: f32,
 ): void {
+  const jump = jumpOf(block);
   const plane = planeOf(block, depths);
   const sumPlane = sumsOf(block);
   const weights = weightsOf(depths);
@@ -228,18 +236,18 @@ export function winogradTiles(
     const first = unit * block;
     const count = min(block, tiles - first);
     takeRanges(scratch + ORDER, first, count);
-    for (let t = 0; t < count; t++) begin(first + t, x, height, width, depths, padding, size, v, plane, scratch);
+    for (let t = 0; t < count; t++) begin(first + t, x, height, width, depths, padding, size, v, jump, plane, scratch);
     for (let panel = 0; panel < panels; panel += group) {
       const some = min(group, panels - panel);
       const by = u + <usize>(panel * 36) * weights;
-      multiply(depths, v, runsOf(depths), plane, by, weights, some, sums, sumPlane, first, false, scratch);
+      multiply(depths, v, jump, plane, by, weights, some, sums, sumPlane, first, false, scratch);
       finish(sums, sumPlane, first, count, panel * 8, some, bias, y, outHeight, outWidth, filters, size, floor, scratch);
     }
   }
 }
 
 /**
- * The input's transform V [36][tiles / 6][depths / 16][6][16], 64 bytes between planes. Units are tiles; the runs of a place begin
+ * The input's transform V [36][depths / 16][tiles / 6][6][16], 64 bytes between planes and between runs. Units are tiles; the runs of a place begin
  * anew in each block of `block` tiles, a multiple of six.
  */
 export function winogradInput(
@@ -258,13 +266,14 @@ export function winogradInput(
   tiles: i32,
   block: i32,
 ): void {
+  const jump = jumpOf(tiles);
   const plane = planeOf(tiles, depths);
   clearZeros(scratch);
   cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let tile = start; tile < end; tile++) {
     const first = tile - (tile % block);
     takeRanges(scratch + ORDER, first, min(block, tiles - first));
-    begin(tile, x, height, width, depths, padding, size, v + <usize>(first / 6) * runsOf(depths), plane, scratch);
+    begin(tile, x, height, width, depths, padding, size, v + <usize>(first / 6) * SIX_RUNS, jump, plane, scratch);
   }
 }
 
@@ -293,6 +302,7 @@ export function winogradPanels(
   turned: i32,
   floor: f32,
 ): void {
+  const jump = jumpOf(tiles);
   const plane = planeOf(tiles, depths);
   const sumPlane = sumsOf(block);
   const weights = weightsOf(chunk);
@@ -311,8 +321,8 @@ export function winogradPanels(
     for (let depth = 0; depth < depths; depth += chunk) {
       const deep = min(chunk, depths - depth);
       transformFilters(weight, taps, depths, filters, depth, deep, panel * 8, some, u, weights, 36 * weights, scratch + SQUARE, turning);
-      const from = v + <usize>(first / 6) * runsOf(depths) + <usize>(depth >> 4) * SIX_RUNS;
-      multiply(deep, from, runsOf(depths), plane, u, weights, some, sums, sumPlane, first, depth > 0, scratch);
+      const from = v + <usize>(first / 6) * SIX_RUNS + <usize>(depth >> 4) * jump;
+      multiply(deep, from, jump, plane, u, weights, some, sums, sumPlane, first, depth > 0, scratch);
     }
     finish(sums, sumPlane, first, count, panel * 8, some, bias, y, outHeight, outWidth, filters, size, floor, scratch);
   }

@@ -7,26 +7,17 @@
  *  - few tiles: both transforms first; then each block of channels × filters is summed over all tiles, and transformed back while
  *    it is in a core's cache.
  *
- * V is [36][tiles][channels + 16 or more], D is [36][filters / 8][tiles][8], the sums are [filters / 8][36][channels][8] with
+ * V is [36][channels / 48][tiles][48], D is [36][filters / 8][tiles][8], the sums are [filters / 8][36][channels][8] with
  * channels in whole sixes: what lies beyond the last channel or filter is never looked at.
  */
-import { block } from './block';
 import { tapColumn4, tapLine4 } from './winogradFour';
 import { tapColumn3, tapColumn5, tapLine3, tapLine5 } from './winogradGradients';
 import { begins, columns, cut, ends, find, image, kindOf, left, rows, takeRanges, top } from './winogradOrder';
+import { leapOf, planeOf, rowOf, sliceAt, sliceOf, sumsOf, sumsProduct } from './winogradSums';
 import { clearZeros, ORDER, SQUARE, transformGradient, transformInput, WORK } from './winogradTiles';
-import { LINE, PLACE } from './winogradTransforms';
+import { LINE, PLACE, SWEEP } from './winogradTransforms';
 
-/** Bytes of a tile's channels in V: 64 more than whole runs of 16, or tiles would share the cache's sets. */
-function rowOf(channels: i32): usize {
-  return ((<usize>((channels + 15) >> 4)) << 6) + 64;
-}
-/** Bytes of the sums of a place [channels][8], in whole sixes, and 64 more for the same reason. */
-function sumsOf(channels: i32): usize {
-  return <usize>((channels + 5) / 6) * 192 + 64;
-}
-
-/** V of a tile whose row of the first plane is `to`. */
+/** V of a tile whose row of the first plane is `to`, with `leap` bytes to the next slice. */
 function transformRow(
   tile: i32,
   x: usize,
@@ -36,6 +27,8 @@ function transformRow(
   padding: i32,
   size: i32,
   to: usize,
+  slice: i32,
+  leap: usize,
   plane: usize,
   work: usize,
 ): void {
@@ -44,8 +37,25 @@ function transformRow(
   const from = x + <usize>image(at) * ((<usize>(height * width * channels)) << 2);
   const right = columns(at) === size ? to : 0;
   const below = rows(at) === size ? to : 0;
-  const corner = right && below;
-  transformInput(from, height, width, channels, top(at) - padding, left(at) - padding, to, right, below, corner, plane, 64, work);
+  // a slice of more channels than a sweep lies in one row
+  const whole = slice > SWEEP;
+  transformInput(
+    from,
+    height,
+    width,
+    channels,
+    top(at) - padding,
+    left(at) - padding,
+    to,
+    right,
+    below,
+    right && below,
+    plane,
+    whole ? SWEEP : slice,
+    64,
+    whole ? 4 * SWEEP : leap,
+    work,
+  );
 }
 
 /** D of a tile whose first 8 filters of the first plane are at `to`. */
@@ -76,7 +86,8 @@ function transformPanels(
 function multiplySums(
   first: i32,
   v: usize,
-  row: usize,
+  slice: i32,
+  leap: usize,
   plane: usize,
   channels: i32,
   d: usize,
@@ -88,9 +99,7 @@ function multiplySums(
   accumulate: bool,
   work: usize,
 ): void {
-  const table = work + WORK;
-  for (let i: usize = 0; i < 6; i++) store<u32>(table + (i << 2), <u32>(sums + (i << 5)));
-  const sixes = (channels + 5) / 6;
+  const row = rowOf(slice);
   for (let place: usize = 0; place < 36; place++) {
     const kind = kindOf(<i32>place);
     const begin = begins(work + ORDER, kind);
@@ -98,19 +107,10 @@ function multiplySums(
     // nothing to add; where nothing is there yet, no tiles make zeros
     if (tiles === 0 && accumulate) continue;
     const skip = <usize>(begin - first);
-    let from = v + place * plane + skip * row;
-    let offset = place * sumPlane;
-    for (let six = 0; six < sixes; six++) {
-      let by = d + place * gradientPlane + (skip << 5);
-      let to = offset;
-      for (let p = 0; p < panels; p++) {
-        block(tiles, from, row, by, table, to, accumulate);
-        by += panel;
-        to += 36 * sumPlane;
-      }
-      from += 24;
-      offset += 192;
-    }
+    const from = v + place * plane + skip * row;
+    const by = d + place * gradientPlane + (skip << 5);
+    const to = sums + place * sumPlane;
+    sumsProduct(tiles, from, row, leap, slice, channels, by, panel, panels, to, 36 * sumPlane, accumulate);
   }
 }
 
@@ -179,13 +179,16 @@ export function winogradParts(
   part: i32,
   step: i32,
 ): void {
-  const row = rowOf(channels);
-  const plane = row * step + 64;
+  // all channels in a row: what is in a core's cache need not be in streams
+  const slice = (channels + 15) & ~15;
+  const row = rowOf(slice);
+  const leap = leapOf(step, slice);
+  const plane = planeOf(step, channels, slice);
   const panels = (filters + 7) >> 3;
   const panel = (<usize>step) << 5;
   const gradientPlane = panel * panels + 64;
   const sumPlane = sumsOf(channels);
-  const v = scratch + WORK + 64;
+  const v = scratch + WORK;
   const d = v + 36 * plane;
   clearZeros(scratch);
   cut(scratch + ORDER, tiles, outHeight, outWidth, size);
@@ -197,12 +200,12 @@ export function winogradParts(
       const count = min(step, last - tile);
       for (let t = 0; t < count; t++) {
         const at = v + <usize>t * row;
-        transformRow(tile + t, x, height, width, channels, padding, size, at, plane, scratch);
+        transformRow(tile + t, x, height, width, channels, padding, size, at, slice, leap, plane, scratch);
         const by = d + ((<usize>t) << 5);
         transformPanels(tile + t, dy, outHeight, outWidth, filters, size, by, gradientPlane, panel, scratch);
       }
       takeRanges(scratch + ORDER, tile, count);
-      multiplySums(tile, v, row, plane, channels, d, panel, panels, gradientPlane, to, sumPlane, tile > first, scratch);
+      multiplySums(tile, v, slice, leap, plane, channels, d, panel, panels, gradientPlane, to, sumPlane, tile > first, scratch);
     }
   }
 }
@@ -261,12 +264,15 @@ export function winogradRows(
   size: i32,
   tiles: i32,
 ): void {
-  const row = rowOf(channels);
+  const slice = sliceOf(channels);
+  const row = rowOf(slice);
+  const leap = leapOf(tiles, slice);
+  const plane = planeOf(tiles, channels, slice);
   clearZeros(scratch);
   cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let tile = start; tile < end; tile++) {
     const to = v + <usize>tile * row;
-    transformRow(tile, x, height, width, channels, padding, size, to, row * tiles + 64, scratch);
+    transformRow(tile, x, height, width, channels, padding, size, to, slice, leap, plane, scratch);
   }
 }
 
@@ -293,7 +299,7 @@ export function winogradGradients(
 }
 
 /**
- * dw from V and D. Units are groups of `group` panels × slices of `slice` channels, a multiple of 6; `step` tiles are summed up at
+ * dw from V and D. Units are groups of `group` panels × slices of `slice` channels, a multiple of 48; `step` tiles are summed up at
  * a time.
  */
 export function winogradSums(
@@ -314,12 +320,15 @@ export function winogradSums(
   group: i32,
   slice: i32,
 ): void {
-  const row = rowOf(channels);
+  const sliceOfV = sliceOf(channels);
+  const row = rowOf(sliceOfV);
+  const leap = leapOf(tiles, sliceOfV);
+  const plane = planeOf(tiles, channels, sliceOfV);
   const panels = (filters + 7) >> 3;
   const panelBytes = (<usize>tiles) << 5;
   const slices = (channels + slice - 1) / slice;
   const sumPlane = sumsOf(slice);
-  const sums = scratch + WORK + 64;
+  const sums = scratch + WORK;
   cut(scratch + ORDER, tiles, outHeight, outWidth, size);
   for (let unit = start; unit < end; unit++) {
     const panel = (unit / slices) * group;
@@ -330,9 +339,10 @@ export function winogradSums(
       takeRanges(scratch + ORDER, tile, min(step, tiles - tile));
       multiplySums(
         tile,
-        v + <usize>tile * row + ((<usize>channel) << 2),
-        row,
-        row * tiles + 64,
+        v + <usize>tile * row + sliceAt(channel, sliceOfV, leap),
+        sliceOfV,
+        leap,
+        plane,
         deep,
         d + <usize>panel * panelBytes + ((<usize>tile) << 5),
         panelBytes,

@@ -4,19 +4,17 @@
  */
 import { madd } from './vector';
 
-/** Channels that lie side by side within one tile of a group of six; see `tileProduct`. */
-export const RUN: i32 = 16;
-/** Bytes of six tiles' runs. */
+/** Bytes of six tiles' runs of 16 channels each. */
 export const SIX_RUNS: i32 = 384;
 
 /**
  * sums[i][0..7] (+)= Σ_k tiles[i][k] · weights[k][0..7]   for i in 0..5.
  *
  * @param depth how many k
- * @param tiles six tiles' channels, as [k / 16][6][16]
+ * @param tiles six tiles' channels, as [k / 16][6][16], `jump` bytes from one run of 16 to the next
  * @param sums [6][8]
  */
-export function tileProduct(depth: i32, tiles: usize, weights: usize, sums: usize, accumulate: bool): void {
+export function tileProduct(depth: i32, tiles: usize, jump: usize, weights: usize, sums: usize, accumulate: bool): void {
   let l0 = f32x4.splat(0);
   let r0 = f32x4.splat(0);
   let l1 = f32x4.splat(0);
@@ -44,6 +42,7 @@ export function tileProduct(depth: i32, tiles: usize, weights: usize, sums: usiz
     r5 = v128.load(sums, 176);
   }
   const end = weights + ((<usize>depth) << 5);
+  const next = jump - 60;
   while (weights < end) {
     const left = v128.load(weights);
     const right = v128.load(weights, 16);
@@ -67,7 +66,7 @@ export function tileProduct(depth: i32, tiles: usize, weights: usize, sums: usiz
     r5 = madd(a5, right, r5);
     weights += 32;
     // on to the next run after its sixteenth channel
-    tiles += (tiles & 60) === 60 ? 324 : 4;
+    tiles += (tiles & 60) === 60 ? next : 4;
   }
   v128.store(sums, l0, 0);
   v128.store(sums, r0, 16);
@@ -84,7 +83,7 @@ export function tileProduct(depth: i32, tiles: usize, weights: usize, sums: usiz
 }
 
 /** As `tileProduct`, for the first four of six tiles; the other two are left alone. */
-export function tileProduct4(depth: i32, tiles: usize, weights: usize, sums: usize, accumulate: bool): void {
+export function tileProduct4(depth: i32, tiles: usize, jump: usize, weights: usize, sums: usize, accumulate: bool): void {
   let l0 = f32x4.splat(0);
   let r0 = f32x4.splat(0);
   let l1 = f32x4.splat(0);
@@ -104,6 +103,7 @@ export function tileProduct4(depth: i32, tiles: usize, weights: usize, sums: usi
     r3 = v128.load(sums, 112);
   }
   const end = weights + ((<usize>depth) << 5);
+  const next = jump - 60;
   while (weights < end) {
     const left = v128.load(weights);
     const right = v128.load(weights, 16);
@@ -120,7 +120,7 @@ export function tileProduct4(depth: i32, tiles: usize, weights: usize, sums: usi
     l3 = madd(a3, left, l3);
     r3 = madd(a3, right, r3);
     weights += 32;
-    tiles += (tiles & 60) === 60 ? 324 : 4;
+    tiles += (tiles & 60) === 60 ? next : 4;
   }
   v128.store(sums, l0, 0);
   v128.store(sums, r0, 16);
@@ -138,10 +138,10 @@ function byFour(left: i32): bool {
 }
 
 /**
- * Where tile `index` of `count` lies: bytes from the first run to its first one. Tiles fill sixes, `runs` bytes each, except where
- * `tilesProduct` takes four.
+ * Where tile `index` of `count` lies: bytes from the first run to its first one. Tiles fill sixes, except where `tilesProduct` takes
+ * four.
  */
-export function runOf(index: i32, count: i32, runs: usize): usize {
+export function runOf(index: i32, count: i32): usize {
   const fours = count - 8;
   let six = index / 6;
   let place = index % 6;
@@ -149,21 +149,21 @@ export function runOf(index: i32, count: i32, runs: usize): usize {
     six = fours / 6 + ((index - fours) >> 2);
     place = (index - fours) & 3;
   }
-  return <usize>six * runs + ((<usize>place) << 6);
+  return <usize>six * SIX_RUNS + ((<usize>place) << 6);
 }
 
 /**
  * sums[p][tile][8] (+)= Σ_k V[tile][k] · U[p][k][8] for `count` tiles and `panels` panels. Up to five sums past the last tile's get
  * anything.
  *
- * @param tiles channels of the first six tiles, `runs` bytes to the next six
+ * @param tiles channels of the first six tiles, as `tileProduct`; the runs of the next six follow
  * @param weights of the first panel, `panel` bytes to the next one
  * @param sums of the first panel, `sumPanel` bytes to the next one
  */
 export function tilesProduct(
   depth: i32,
   tiles: usize,
-  runs: usize,
+  jump: usize,
   count: i32,
   weights: usize,
   panel: usize,
@@ -177,12 +177,12 @@ export function tilesProduct(
     let by = weights;
     let at = sums;
     for (let p = 0; p < panels; p++) {
-      if (four) tileProduct4(depth, tiles, by, at, accumulate);
-      else tileProduct(depth, tiles, by, at, accumulate);
+      if (four) tileProduct4(depth, tiles, jump, by, at, accumulate);
+      else tileProduct(depth, tiles, jump, by, at, accumulate);
       by += panel;
       at += sumPanel;
     }
-    tiles += runs;
+    tiles += SIX_RUNS;
     sums += four ? 128 : 192;
     count -= four ? 4 : 6;
   }

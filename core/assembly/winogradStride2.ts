@@ -6,6 +6,7 @@
 import { SIX_RUNS, tileProduct } from './winogradProducts';
 import { PLACES, transformFiltersOf, transformKind, twoAcross, twoDown } from './winogradStride2Tiles';
 import { clearZeros, takeBias, transformOutput, WORK } from './winogradTiles';
+import { SWEEP } from './winogradTransforms';
 
 /** Bytes of a place's weights of so many depths, and 64 more, as planes of tiles have: or they would share the cache's sets. */
 function weightsOf(depths: i32): usize {
@@ -80,7 +81,7 @@ function multiply(
       let by = weight;
       let at = to;
       for (let p = 0; p < panels; p++) {
-        tileProduct(high - low, from, by, at, false);
+        tileProduct(high - low, from, SIX_RUNS, by, at, false);
         by += PLACES * weights;
         at += 36 * sumPlane;
       }
@@ -148,7 +149,7 @@ function begin(
     // a single tap is in the middle of three: tap 1 sees the pixel after the window's first
     const above = top - (twoDown(kind) ? 0 : 1);
     const before = left - (twoAcross(kind) ? 0 : 1);
-    transformKind(kind, image, height, width, channels, above, before, 2, to, to, to, to, plane, SIX_RUNS, work);
+    transformKind(kind, image, height, width, channels, above, before, 2, to, to, to, to, plane, SWEEP, SIX_RUNS, 4 * SIX_RUNS, work);
     to += <usize>(channels >> 4) * SIX_RUNS;
   }
 }

@@ -2,28 +2,15 @@
  * The filters' gradient of a 3 × 3 convolution of stride 2 by Winograd's method, as `winogradFilterGradient.ts`: each of the four
  * kinds of pixels of `winogradStride2Tiles.ts` with its own places and taps, so that nothing else is multiplied.
  *
- * V is [4 kinds][25][tiles][channels + 16 or more], D is [36][filters / 8][tiles][8] from `winogradGradients`, of which the places
+ * V is [4 kinds][25][channels / 48][tiles][48], D is [36][filters / 8][tiles][8] from `winogradGradients`, of which the places
  * of ∞ are not used. What lies beyond the last channel or filter is never looked at.
  */
-import { block } from './block';
 import { madd } from './vector';
 import { begins, columns, cut, ends, find, image, left, rows, takeRanges, top } from './winogradOrder';
 import { PLACES, transformKind, twoAcross, twoDown } from './winogradStride2Tiles';
+import { leapOf, planeOf, rowOf, sliceAt, sliceOf, sumsOf, sumsProduct } from './winogradSums';
 import { clearZeros, ORDER, SQUARE, WORK } from './winogradTiles';
 import { A, B, LINE, P, PLACE, Q } from './winogradTransforms';
-
-/** Bytes of a tile's channels in V: 64 more than whole runs of 16, or tiles would share the cache's sets. */
-function rowOf(channels: i32): usize {
-  return ((<usize>((channels + 15) >> 4)) << 6) + 64;
-}
-/** Bytes of a kind in V. */
-function kindOf(tiles: i32, channels: i32): usize {
-  return PLACES * (rowOf(channels) * tiles + 64);
-}
-/** Bytes of the sums of a place [channels][8], in whole sixes, and 64 more for the same reason. */
-function sumsOf(channels: i32): usize {
-  return <usize>((channels + 5) / 6) * 192 + 64;
-}
 
 /** V of all tiles. Units are tiles. */
 export function stride2Rows(
@@ -40,8 +27,10 @@ export function stride2Rows(
   outWidth: i32,
   tiles: i32,
 ): void {
-  const row = rowOf(channels);
-  const plane = row * tiles + 64;
+  const sliceOfV = sliceOf(channels);
+  const row = rowOf(sliceOfV);
+  const leap = leapOf(tiles, sliceOfV);
+  const plane = planeOf(tiles, channels, sliceOfV);
   const at = scratch + ORDER;
   clearZeros(scratch);
   cut(at, tiles, outHeight, outWidth, 4);
@@ -52,10 +41,28 @@ export function stride2Rows(
       // a single tap is in the middle of three: tap 1 sees the pixel after the window's first
       const above = 2 * top(at) - padding - (twoDown(kind) ? 0 : 1);
       const before = 2 * left(at) - padding - (twoAcross(kind) ? 0 : 1);
-      const to = v + <usize>kind * kindOf(tiles, channels) + <usize>tile * row;
+      const to = v + <usize>kind * PLACES * plane + <usize>tile * row;
       const right = columns(at) === 4 ? to : 0;
       const below = rows(at) === 4 ? to : 0;
-      transformKind(kind, from, height, width, channels, above, before, 2, to, right, below, right && below, plane, 64, scratch);
+      transformKind(
+        kind,
+        from,
+        height,
+        width,
+        channels,
+        above,
+        before,
+        2,
+        to,
+        right,
+        below,
+        right && below,
+        plane,
+        sliceOfV,
+        64,
+        leap,
+        scratch,
+      );
     }
   }
 }
@@ -138,7 +145,7 @@ function transformSums(
 }
 
 /**
- * dw from V and D. Units are groups of `group` panels × kinds × slices of `slice` channels, a multiple of 6; `step` tiles are
+ * dw from V and D. Units are groups of `group` panels × kinds × slices of `slice` channels, a multiple of 48; `step` tiles are
  * summed up at a time.
  */
 export function stride2Sums(
@@ -157,16 +164,16 @@ export function stride2Sums(
   group: i32,
   slice: i32,
 ): void {
-  const row = rowOf(channels);
-  const plane = row * tiles + 64;
+  const sliceOfV = sliceOf(channels);
+  const row = rowOf(sliceOfV);
+  const leap = leapOf(tiles, sliceOfV);
+  const plane = planeOf(tiles, channels, sliceOfV);
   const panels = (filters + 7) >> 3;
   const panelBytes = (<usize>tiles) << 5;
   const gradientPlane = panelBytes * panels + 64;
   const slices = (channels + slice - 1) / slice;
   const sumPlane = sumsOf(slice);
-  const sums = scratch + WORK + 64;
-  const table = scratch + WORK;
-  for (let i: usize = 0; i < 6; i++) store<u32>(table + (i << 2), <u32>(sums + (i << 5)));
+  const sums = scratch + WORK;
   cut(scratch + ORDER, tiles, outHeight, outWidth, 4);
   for (let unit = start; unit < end; unit++) {
     const panel = (unit / (4 * slices)) * group;
@@ -176,7 +183,7 @@ export function stride2Sums(
     const deep = min(slice, channels - channel);
     for (let tile = 0; tile < tiles; tile += step) {
       takeRanges(scratch + ORDER, tile, min(step, tiles - tile));
-      const lines = v + <usize>kind * kindOf(tiles, channels) + <usize>tile * row + ((<usize>channel) << 2);
+      const lines = v + <usize>kind * PLACES * plane + <usize>tile * row + sliceAt(channel, sliceOfV, leap);
       const gradients = d + <usize>panel * panelBytes + ((<usize>tile) << 5);
       for (let i: usize = twoDown(kind) ? 0 : 1; i < 5; i++) {
         for (let j: usize = twoAcross(kind) ? 0 : 1; j < 5; j++) {
@@ -187,19 +194,10 @@ export function stride2Sums(
           // nothing to add; where nothing is there yet, no tiles make zeros
           if (count === 0 && tile > 0) continue;
           const skip = <usize>(begin - tile);
-          let from = lines + place * plane + skip * row;
-          let offset = place * sumPlane;
-          for (let six = 0; six < deep; six += 6) {
-            let by = gradients + (i * 6 + j) * gradientPlane + (skip << 5);
-            let to = offset;
-            for (let p = 0; p < some; p++) {
-              block(count, from, row, by, table, to, tile > 0);
-              by += panelBytes;
-              to += PLACES * sumPlane;
-            }
-            from += 24;
-            offset += 192;
-          }
+          const from = lines + place * plane + skip * row;
+          const by = gradients + (i * 6 + j) * gradientPlane + (skip << 5);
+          const to = sums + place * sumPlane;
+          sumsProduct(count, from, row, leap, sliceOfV, deep, by, panelBytes, some, to, PLACES * sumPlane, tile > 0);
         }
       }
     }

@@ -9,6 +9,7 @@
 import { SIX_RUNS, tileProduct } from './winogradProducts';
 import { PLACES, transformFiltersOf, transformKind, twoAcross, twoDown } from './winogradStride2Tiles';
 import { clearZeros, takeBias, transformOutput, WORK } from './winogradTiles';
+import { SWEEP } from './winogradTransforms';
 
 /** Bytes of a place's weights of so many depths, and 64 more, as planes of tiles have: or they would share the cache's sets. */
 function weightsOf(depths: i32): usize {
@@ -81,7 +82,7 @@ function begin(
   // pixel m of a kind with two taps sees outputs from m + ⌈padding / 2⌉ - 1 on, of one tap m + ⌊padding / 2⌋, the middle of three
   const top = 4 * (row % down) + ((padding + (twoDown(kind) ? 1 : 0)) >> 1) - 1;
   const left = 4 * (tile % across) + ((padding + (twoAcross(kind) ? 1 : 0)) >> 1) - 1;
-  transformKind(kind, image, outHeight, outWidth, filters, top, left, 1, to, to, to, to, plane, SIX_RUNS, work);
+  transformKind(kind, image, outHeight, outWidth, filters, top, left, 1, to, to, to, to, plane, SWEEP, SIX_RUNS, 4 * SIX_RUNS, work);
 }
 
 /**
@@ -119,7 +120,7 @@ function multiply(
         let by = u + place * weights;
         let at = to;
         for (let p = 0; p < panels; p++) {
-          tileProduct(depth, from, by, at, false);
+          tileProduct(depth, from, SIX_RUNS, by, at, false);
           by += PLACES * weights;
           at += 36 * sumPlane;
         }

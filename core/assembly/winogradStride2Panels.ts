@@ -7,17 +7,18 @@ import { begins, columns, cut, ends, find, image, left, rows, takeRanges, top } 
 import { runOf, SIX_RUNS, tilesProduct } from './winogradProducts';
 import { PLACES, transformFiltersOf, transformKind, twoAcross, twoDown } from './winogradStride2Tiles';
 import { clearZeros, ORDER, takeBias, transformOutput, WORK } from './winogradTiles';
+import { SWEEP } from './winogradTransforms';
 
 /** Bytes of a place's weights of so many depths, and 64 more, as planes of tiles have: or they would share the cache's sets. */
 function weightsOf(depths: i32): usize {
   return ((<usize>depths) << 5) + 64;
 }
-/** Where six tiles' runs begin: [tiles / 6][depths / 16][6][16]. */
-function runsOf(depths: i32): usize {
-  return <usize>((depths + 15) >> 4) * SIX_RUNS;
+/** Bytes from 16 channels to the next 16 in a plane [depths / 16][tiles / 6][6][16], and of a plane: as in `winograd.ts`. */
+function jumpOf(tiles: i32): usize {
+  return <usize>((tiles + 5) / 6) * SIX_RUNS + 64;
 }
 function planeOf(tiles: i32, depths: i32): usize {
-  return <usize>((tiles + 5) / 6) * runsOf(depths) + 64;
+  return <usize>((depths + 15) >> 4) * jumpOf(tiles) + 64;
 }
 /** Bytes of the sums of a place for a block of so many tiles, and of what `tilesProduct` may write past them. */
 function sumsOf(block: i32): usize {
@@ -28,12 +29,12 @@ function rangeOf(i: i32, j: i32): i32 {
   return (j === 4 ? 1 : 0) + (i === 4 ? 2 : 0);
 }
 /** Where the runs of the tile last found begin for the places of a range, in bytes from its block's first. */
-function runIn(range: i32, tile: i32, depths: i32, order: usize): usize {
+function runIn(range: i32, tile: i32, order: usize): usize {
   const first = begins(order, range);
-  return runOf(tile - first, ends(order, range) - first, runsOf(depths));
+  return runOf(tile - first, ends(order, range) - first);
 }
 
-/** `transformKind` of the tile last found: into its runs of `v`, which are those of `depths` channels. */
+/** `transformKind` of the tile last found: into its runs of `v`, `jump` bytes from 16 channels to the next. */
 function begin(
   kind: i32,
   tile: i32,
@@ -45,23 +46,23 @@ function begin(
   before: i32,
   step: i32,
   v: usize,
-  depths: i32,
+  jump: usize,
   plane: usize,
   work: usize,
 ): void {
   const at = work + ORDER;
-  const right = columns(at) === 4 ? v + runIn(1, tile, depths, at) : 0;
-  const below = rows(at) === 4 ? v + runIn(2, tile, depths, at) : 0;
-  const corner = right && below ? v + runIn(3, tile, depths, at) : 0;
-  const to = v + runIn(0, tile, depths, at);
-  transformKind(kind, from, height, width, channels, above, before, step, to, right, below, corner, plane, SIX_RUNS, work);
+  const right = columns(at) === 4 ? v + runIn(1, tile, at) : 0;
+  const below = rows(at) === 4 ? v + runIn(2, tile, at) : 0;
+  const corner = right && below ? v + runIn(3, tile, at) : 0;
+  const to = v + runIn(0, tile, at);
+  transformKind(kind, from, height, width, channels, above, before, step, to, right, below, corner, plane, SWEEP, jump, 4 * jump, work);
 }
 
 /**
  * sums[p][place][tile][8] (+)= V[place] U[p][place] for `panels` panels of 8 filters, the places that a kind has a part in and
  * the tiles of the block that have the place. Places of sums are in lines of six.
  *
- * @param v channels of the first six tiles, `runs` bytes to the next six, `plane` to the next place
+ * @param v channels of the first six tiles, `jump` bytes to the next 16 channels, `plane` to the next place
  * @param u weights of the first panel, `weights` bytes to the next place, 25 of them to the next panel
  * @param sums of tile `first`
  */
@@ -69,7 +70,7 @@ function multiply(
   kind: i32,
   depth: i32,
   v: usize,
-  runs: usize,
+  jump: usize,
   plane: usize,
   u: usize,
   weights: usize,
@@ -88,7 +89,7 @@ function multiply(
       const to = sums + <usize>(6 * i + j) * sumPlane + ((<usize>(begin - first)) << 5);
       const from = v + place * plane;
       const by = u + place * weights;
-      tilesProduct(depth, from, runs, ends(order, range) - begin, by, PLACES * weights, panels, to, 36 * sumPlane, accumulate);
+      tilesProduct(depth, from, jump, ends(order, range) - begin, by, PLACES * weights, panels, to, 36 * sumPlane, accumulate);
     }
   }
 }
@@ -111,7 +112,7 @@ function clearOthers(down: i32, across: i32, sums: usize, sumPlane: usize, panel
   }
 }
 
-/** The input's transform V [25][tiles / 6][4 channels / 16][6][16]. Units are tiles; runs begin anew in each block of `block` tiles. */
+/** The input's transform V [25][4 channels / 16][tiles / 6][6][16]. Units are tiles; runs begin anew in each block of `block` tiles. */
 export function stride2Input(
   start: i32,
   end: i32,
@@ -127,6 +128,7 @@ export function stride2Input(
   tiles: i32,
   block: i32,
 ): void {
+  const jump = jumpOf(tiles);
   const plane = planeOf(tiles, 4 * channels);
   const at = scratch + ORDER;
   clearZeros(scratch);
@@ -140,8 +142,8 @@ export function stride2Input(
       // a single tap is in the middle of three: tap 1 sees the pixel after the window's first
       const above = 2 * top(at) - padding - (twoDown(kind) ? 0 : 1);
       const before = 2 * left(at) - padding - (twoAcross(kind) ? 0 : 1);
-      const to = v + <usize>(first / 6) * runsOf(4 * channels) + <usize>kind * runsOf(channels);
-      begin(kind, tile, from, height, width, channels, above, before, 2, to, 4 * channels, plane, scratch);
+      const to = v + <usize>(first / 6) * SIX_RUNS + <usize>(kind * (channels >> 4)) * jump;
+      begin(kind, tile, from, height, width, channels, above, before, 2, to, jump, plane, scratch);
     }
   }
 }
@@ -168,8 +170,8 @@ export function stride2Panels(
   chunk: i32,
   floor: f32,
 ): void {
+  const jump = jumpOf(tiles);
   const plane = planeOf(tiles, 4 * channels);
-  const runs = runsOf(4 * channels);
   const sumPlane = sumsOf(block);
   const weights = weightsOf(chunk);
   const panels = (filters + 7) >> 3;
@@ -195,8 +197,8 @@ export function stride2Panels(
       for (let depth = 0; depth < channels; depth += chunk) {
         const deep = min(chunk, channels - depth);
         transformFiltersOf(kind, weight, channels, filters, depth, deep, panel * 8, some, u, weights, PLACES * weights, scratch, 0);
-        const from = v + <usize>(first / 6) * runs + <usize>kind * runsOf(channels) + runsOf(depth);
-        multiply(kind, deep, from, runs, plane, u, weights, some, sums, sumPlane, first, turn + depth > 0, at);
+        const from = v + <usize>(first / 6) * SIX_RUNS + <usize>((kind * channels + depth) >> 4) * jump;
+        multiply(kind, deep, from, jump, plane, u, weights, some, sums, sumPlane, first, turn + depth > 0, at);
       }
     }
     clearOthers(0, 0, sums, sumPlane, some, first, count, at);
@@ -229,7 +231,7 @@ export function stride2Panels(
   }
 }
 
-/** The transform of dy as each kind sees it: V [4 kinds][25][tiles / 6][filters / 16][6][16]. Units: kinds × tiles. */
+/** The transform of dy as each kind sees it: V [4 kinds][25][filters / 16][tiles / 6][6][16]. Units: kinds × tiles. */
 export function stride2GradientInput(
   start: i32,
   end: i32,
@@ -245,6 +247,7 @@ export function stride2GradientInput(
   tiles: i32,
   block: i32,
 ): void {
+  const jump = jumpOf(tiles);
   const plane = planeOf(tiles, filters);
   const at = scratch + ORDER;
   clearZeros(scratch);
@@ -259,8 +262,8 @@ export function stride2GradientInput(
     // pixel m of a kind with two taps sees outputs from m + ⌈padding / 2⌉ - 1 on, of one tap m + ⌊padding / 2⌋, the middle of three
     const above = top(at) + ((padding + (twoDown(kind) ? 1 : 0)) >> 1) - 1;
     const before = left(at) + ((padding + (twoAcross(kind) ? 1 : 0)) >> 1) - 1;
-    const to = v + <usize>kind * PLACES * plane + <usize>(first / 6) * runsOf(filters);
-    begin(kind, tile, from, outHeight, outWidth, filters, above, before, 1, to, filters, plane, scratch);
+    const to = v + <usize>kind * PLACES * plane + <usize>(first / 6) * SIX_RUNS;
+    begin(kind, tile, from, outHeight, outWidth, filters, above, before, 1, to, jump, plane, scratch);
   }
 }
 
@@ -282,8 +285,8 @@ export function stride2GradientPanels(
   group: i32,
   chunk: i32,
 ): void {
+  const jump = jumpOf(tiles);
   const plane = planeOf(tiles, filters);
-  const runs = runsOf(filters);
   const sumPlane = sumsOf(block);
   const weights = weightsOf(chunk);
   const panels = (channels + 7) >> 3;
@@ -309,8 +312,8 @@ export function stride2GradientPanels(
     for (let depth = 0; depth < filters; depth += chunk) {
       const deep = min(chunk, filters - depth);
       transformFiltersOf(kind, weight, filters, channels, depth, deep, panel * 8, some, u, weights, PLACES * weights, scratch, turned);
-      const from = v + <usize>kind * PLACES * plane + <usize>(first / 6) * runs + runsOf(depth);
-      multiply(kind, deep, from, runs, plane, u, weights, some, sums, sumPlane, first, depth > 0, at);
+      const from = v + <usize>kind * PLACES * plane + <usize>(first / 6) * SIX_RUNS + <usize>(depth >> 4) * jump;
+      multiply(kind, deep, from, jump, plane, u, weights, some, sums, sumPlane, first, depth > 0, at);
     }
     clearOthers(twoDown(kind) ? 0 : 1, twoAcross(kind) ? 0 : 1, sums, sumPlane, some, first, count, at);
     // the kind's first pixel, and how many it has

@@ -12,7 +12,7 @@
 import { madd } from './vector';
 import { turn } from './winogradFilters';
 import { SQUARE, ZEROS } from './winogradTiles';
-import { A, A2, B, B2, LINE, P, PLACE, Q, SWEEP } from './winogradTransforms';
+import { A, A2, B, B2, LINE, P, PLACE, Q } from './winogradTransforms';
 
 /** Places of a tile: five lines of five. */
 export const PLACES: usize = 25;
@@ -157,7 +157,8 @@ function shortLine(from: usize, vectors: i32, to: usize, plane: usize, jump: usi
  * columns where the tile is short. Lines of places that this kind has no part in are left as they are, columns of places get anything.
  *
  * @param image address of pixel (0, 0)
- * @param to where the first plane gets channel 0: its channels lie in runs of 16, `jump` bytes apart
+ * @param to where the first plane gets channel 0: its channels lie in runs of 16, `jump` bytes apart, `sweep` of them (64 or less) in
+ *   a row, and `leap` bytes from these to the next
  * @param right the same for places in the last column, as if the first plane had one; 0 if the tile is short across
  * @param below the same for places in the last line, 0 if the tile is short down
  * @param corner for the place in both, 0 if the tile is short at all
@@ -177,7 +178,9 @@ export function transformKind(
   below: usize,
   corner: usize,
   plane: usize,
+  sweep: i32,
   jump: usize,
+  leap: usize,
   work: usize,
 ): void {
   const zeros = work + ZEROS;
@@ -185,8 +188,9 @@ export function transformKind(
   const pixel = (<usize>channels) << 2;
   const line = pixel * (step * width);
   const one = twoDown(kind) ? 0 : 1;
-  for (let c = 0; c < channels; c += SWEEP) {
-    const vectors = (min(SWEEP, channels - c) + 3) >> 2;
+  let done: usize = 0;
+  for (let c = 0; c < channels; c += sweep) {
+    const vectors = (min(sweep, channels - c) + 3) >> 2;
     const places = right !== 0 ? 5 : 4;
     for (let j = 0; j < places; j++) {
       const column = left + step * j;
@@ -206,7 +210,6 @@ export function transformKind(
       if (below !== 0) inputColumn(x0, x1, x2, x3, x4, vectors, into);
       else shortColumn(x0, x1, x2, x3, vectors, into);
     }
-    const done = <usize>(c >> 4) * jump;
     for (let i: usize = one; i < 5; i++) {
       const first = i < 4 ? to : below;
       const last = i < 4 ? right : corner;
@@ -215,6 +218,7 @@ export function transformKind(
       if (last !== 0) inputLine(square + i * LINE, vectors, first + start, last + start + 4 * plane, plane, jump);
       else shortLine(square + i * LINE, vectors, first + start, plane, jump);
     }
+    done += leap;
   }
 }
 

@@ -24,7 +24,8 @@ export function clearZeros(work: usize): void {
  * Bᵀ d B of the 6 × 6 pixels whose first is (top, left), zero beside the image, for all channels.
  *
  * @param image address of pixel (0, 0)
- * @param to where the first plane gets channel 0: its channels lie in runs of 16, `jump` bytes apart
+ * @param to where the first plane gets channel 0: its channels lie in runs of 16, `jump` bytes apart, `sweep` of them (64 or less) in
+ *   a row, and `leap` bytes from these to the next
  * @param right the same for places in the last column, as if the first plane had one; 0 if the tile is short across
  * @param below the same for places in the last line, 0 if the tile is short down
  * @param corner for the place in both, 0 if the tile is short at all
@@ -42,15 +43,18 @@ export function transformInput(
   below: usize,
   corner: usize,
   plane: usize,
+  sweep: i32,
   jump: usize,
+  leap: usize,
   work: usize,
 ): void {
   const zeros = work + ZEROS;
   const square = work + SQUARE;
   const pixel = (<usize>channels) << 2;
   const line = pixel * width;
-  for (let c = 0; c < channels; c += SWEEP) {
-    const vectors = (min(SWEEP, channels - c) + 3) >> 2;
+  let done: usize = 0;
+  for (let c = 0; c < channels; c += sweep) {
+    const vectors = (min(sweep, channels - c) + 3) >> 2;
     for (let j = 0; j < 6; j++) {
       const inside = <u32>(left + j) < <u32>width;
       // may lie before the image: used only where the line is inside
@@ -68,7 +72,6 @@ export function transformInput(
       const x5 = inside && <u32>(top + 5) < <u32>height ? at : zeros;
       inputColumn(x0, x1, x2, x3, x4, x5, vectors, square + <usize>(j * PLACE));
     }
-    const done = <usize>(c >> 4) * jump;
     for (let i: usize = 0; i < 6; i++) {
       const line = i < 5 ? to : below;
       const last = i < 5 ? right : corner;
@@ -76,6 +79,7 @@ export function transformInput(
       const start = i * 6 * plane + done;
       inputLine(square + i * LINE, vectors, line + start, last !== 0 ? last + start + 5 * plane : 0, plane, jump);
     }
+    done += leap;
   }
 }
 

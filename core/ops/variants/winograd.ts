@@ -46,7 +46,7 @@ function sizes({ x, weight, y }: Correlation) {
   return { height, width, depths, P, Q, filters, panels: Math.ceil(filters / 8), kernel, size, tiles };
 }
 /** Bytes of a plane of the transforms of so many tiles: `planeOf`. */
-const planeBytes = (tiles: number, depths: number) => Math.ceil(tiles / 6) * Math.ceil(depths / 16) * 384 + 64;
+const planeBytes = (tiles: number, depths: number) => (Math.ceil(tiles / 6) * 384 + 64) * Math.ceil(depths / 16) + 64;
 const least = (relu: boolean) => (relu ? 0 : Number.NEGATIVE_INFINITY);
 
 /** Many tiles: the filters first, then tiles in blocks that stay in a core's cache from pixels to pixels. */

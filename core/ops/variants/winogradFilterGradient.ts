@@ -22,16 +22,20 @@ function sizes({ x, dy, dweight }: Operands) {
   const tiles = N * Math.ceil(P / size) * Math.ceil(Q / size);
   return { height, width, channels, P, Q, filters, panels: Math.ceil(filters / 8), taps: kernel ** 2, size, tiles };
 }
-/** Bytes of a tile's channels in V, of a plane of D and of the sums of a place: `rowOf` and `sumsOf`. */
-const rowBytes = (channels: number) => Math.ceil(channels / 16) * 64 + 64;
+/** Bytes of a plane of V, with all channels in a row or in slices, of a plane of D and of the sums of a place: see `winogradSums.ts`. */
+const rowsBytes = (tiles: number, channels: number) => tiles * (Math.ceil(channels / 16) * 64 + 64) + 128;
+export function planeBytes(tiles: number, channels: number): number {
+  return channels > 64 ? Math.ceil(channels / 48) * (tiles * 192 + 64) + 64 : rowsBytes(tiles, channels);
+}
 const gradientBytes = (tiles: number, panels: number) => tiles * panels * 32 + 64;
-const sumBytes = (channels: number) => Math.ceil(channels / 6) * 192 + 64;
+export const sumBytes = (channels: number) => Math.ceil(channels / 6) * 192 + 64;
 
 /** Many tiles: parts of them with sums of their own, which are joined at the end. */
 function throughParts(all: Operands, scratch: Scratch): VariantLaunch[] {
   const { x, dy, dweight, padding } = all;
   const { height, width, channels, P, Q, filters, panels, taps, size, tiles } = sizes(all);
-  const part = Math.ceil(tiles / 8);
+  // the sums of eight parts of 128 × 128 filters are 19 MB to write and to read: four parts took 0.90 of the time at 8 × 28 × 28
+  const part = Math.ceil(tiles / (8 * 36 * panels * sumBytes(channels) > 2 ** 23 ? 4 : 8));
   const parts = Math.ceil(tiles / part);
   // longer steps read and write the sums more seldom; the transforms of 49 tiles of 64 channels and filters are 1 MB
   const step = Math.ceil(part / Math.ceil(part / 64));
@@ -46,7 +50,7 @@ function throughParts(all: Operands, scratch: Scratch): VariantLaunch[] {
         language: 'wasm',
         routine: 'winogradParts',
         units: parts,
-        scratch: WORK + 64 + 36 * (rowBytes(channels) * step + 64 + gradientBytes(step, panels)),
+        scratch: WORK + 36 * (rowsBytes(step, channels) + gradientBytes(step, panels)),
         arguments: ({ inputs, output }) => [...inputs, output, height, width, channels, padding, P, Q, filters, size, tiles, part, step],
       },
     },
@@ -73,8 +77,8 @@ function throughBlocks(all: Operands, scratch: Scratch): VariantLaunch[] {
   const slice = 48;
   // the sums of 48 channels × 64 filters are 440 KB; a wide group reads V more seldom, if it leaves units enough
   const group = Math.ceil(panels / 8) * Math.ceil(channels / slice) < 16 ? 4 : 8;
-  const v = scratch([(36 * (rowBytes(channels) * tiles + 64)) / 4]);
-  const d = scratch([(36 * gradientBytes(tiles, panels)) / 4]);
+  const v = scratch([9 * planeBytes(tiles, channels)]);
+  const d = scratch([9 * gradientBytes(tiles, panels)]);
   return [
     {
       kernel: { name: `${name}.input` },
@@ -108,7 +112,7 @@ function throughBlocks(all: Operands, scratch: Scratch): VariantLaunch[] {
         language: 'wasm',
         routine: 'winogradSums',
         units: Math.ceil(panels / group) * Math.ceil(channels / slice),
-        scratch: WORK + 64 + 36 * group * sumBytes(slice),
+        scratch: WORK + 36 * group * sumBytes(slice),
         arguments: ({ inputs, output }) => [...inputs, output, taps, channels, P, Q, filters, size, tiles, step, group, slice],
       },
     },

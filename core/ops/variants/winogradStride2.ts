@@ -31,7 +31,7 @@ function sizes({ x, y }: Operands) {
   return { height, width, channels, P, Q, filters, panels: Math.ceil(filters / 8), tiles };
 }
 /** Bytes of a plane of so many tiles: `planeOf`. */
-export const planeBytes = (tiles: number, depths: number) => Math.ceil(tiles / 6) * Math.ceil(depths / 16) * 384 + 64;
+export const planeBytes = (tiles: number, depths: number) => (Math.ceil(tiles / 6) * 384 + 64) * Math.ceil(depths / 16) + 64;
 const least = (relu: boolean) => (relu ? 0 : Number.NEGATIVE_INFINITY);
 
 /** Few tiles: the tiles first, then the filters in groups, whose transform never leaves a core's cache. */

@@ -6,12 +6,10 @@ import type { Variant } from '../../kernels/variant.ts';
 import { four, type WindowPlace } from '../conv2d/geometry.ts';
 import { part } from './convWasm.ts';
 import { WORK } from './winograd.ts';
+import { planeBytes, sumBytes } from './winogradFilterGradient.ts';
 import { PLACES, stride2GradientApplies } from './winogradStride2.ts';
 
 const name = 'conv2d.filterGradient.winograd';
-/** Bytes of a tile's channels in V and of the sums of a place: `rowOf` and `sumsOf`. */
-const rowBytes = (channels: number) => Math.ceil(channels / 16) * 64 + 64;
-const sumBytes = (channels: number) => Math.ceil(channels / 6) * 192 + 64;
 
 /** All tiles transformed first, then block by block of channels × filters, whose sums never leave a core's cache. */
 export const stride2FilterGradient: Variant<WindowPlace> = {
@@ -24,8 +22,8 @@ export const stride2FilterGradient: Variant<WindowPlace> = {
     const panels = Math.ceil(filters / 8);
     const tiles = N * Math.ceil(P / 4) * Math.ceil(Q / 4);
     const step = part(tiles, 128);
-    const [group, slice] = [4, 48];
-    const v = scratch([PLACES * (rowBytes(channels) * tiles + 64)]);
+    const [group, slice] = [8, 48];
+    const v = scratch([PLACES * planeBytes(tiles, channels)]);
     const d = scratch([9 * (tiles * panels * 32 + 64)]);
     return [
       {
@@ -60,7 +58,7 @@ export const stride2FilterGradient: Variant<WindowPlace> = {
           language: 'wasm',
           routine: 'stride2Sums',
           units: Math.ceil(panels / group) * 4 * Math.ceil(channels / slice),
-          scratch: WORK + 64 + PLACES * group * sumBytes(slice),
+          scratch: WORK + PLACES * group * sumBytes(slice),
           arguments: ({ inputs, output: to }) => [...inputs, to, channels, P, Q, filters, tiles, step, group, slice],
         },
       },
