@@ -13,6 +13,8 @@ export interface LoweredNode {
   readonly cost: Cost;
   /** Name of the variant that replaced the op's own gpu.js kernels. */
   readonly variant: string | undefined;
+  /** There are variants for this device, and none takes this node's shapes and what is fused into it. */
+  readonly refused: boolean;
   readonly segment: Segment;
 }
 export interface LoweredProgram {
@@ -76,8 +78,9 @@ export function lower(
     const fused = fusedIn(node.attributes);
     let variant: string | undefined;
     let lowered: ReturnType<typeof lowerWith> | undefined;
-    for (const each of allowed(definition.variants, variants)) {
-      if (each.device !== device || !fused.every(attribute => each.fuses?.includes(attribute))) continue;
+    const candidates = allowed(definition.variants, variants).filter(each => each.device === device);
+    for (const each of candidates) {
+      if (!fused.every(attribute => each.fuses?.includes(attribute))) continue;
       if (!each.applies(node.attributes, shapes, output.shape, terms)) continue;
       const tuned = lowerWith(each, context, name);
       if (tuned.largestOperand > largestBinding) continue;
@@ -88,7 +91,8 @@ export function lower(
     lowered ??= lowerWith(definition, context, name);
     for (const tensor of lowered.scratch) tensors.set(tensor.name, tensor);
     const cost = definition.cost(node.attributes, shapes, output.shape);
-    return { node, launches: lowered.launches, cost, variant, segment: node.segment };
+    const refused = variant === undefined && candidates.length > 0;
+    return { node, launches: lowered.launches, cost, variant, refused, segment: node.segment };
   });
   return { nodes, tensors };
 }

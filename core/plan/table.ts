@@ -61,10 +61,22 @@ export function planTable(plan: Plan): string {
   const scratch = scratchBytes > 0 ? ` and ${bytes(scratchBytes)} of scratch` : '';
   const flops = lowered.nodes.reduce((sum, { cost }) => sum + cost.flops, 0);
   const launches = lowered.nodes.reduce((sum, node) => sum + node.launches.length, 0);
+  const refused = refusals(lowered.nodes);
   return [
     ...lines,
+    ...(refused ? [`gpu.js kernels where no variant takes the shapes, or what is fused: ${refused}`] : []),
     `${lowered.nodes.length} node${lowered.nodes.length === 1 ? '' : 's'}, ${launches} launch${launches === 1 ? '' : 'es'}, ${work(flops)}, peak memory ${bytes(peak)}${scratch} in ${memory.length} buffers`,
   ].join('\n');
+}
+
+/** `conv2d of grouped, depthwise; linear of fc1, fc2, fc3 and 2 more`, or nothing. */
+function refusals(nodes: readonly LoweredNode[]): string {
+  const byPrimitive = new Map<string, string[]>();
+  for (const { node, refused } of nodes) {
+    if (refused) byPrimitive.set(node.primitive, [...(byPrimitive.get(node.primitive) ?? []), node.node]);
+  }
+  const list = (names: string[]) => names.slice(0, 3).join(', ') + (names.length > 3 ? ` and ${names.length - 3} more` : '');
+  return [...byPrimitive].map(([primitive, names]) => `${primitive} of ${list(names)}`).join('; ');
 }
 
 /** What computes a node, with what is fused into it: `conv2d/wasm-gemm+bias+relu`, `batchNorm2d+add+relu ×2`. */

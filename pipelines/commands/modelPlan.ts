@@ -1,5 +1,5 @@
 import { compile, type DeviceName, type Graph, openDevice, planRows, sgd } from '../../core/index.ts';
-import { inPrecision } from '../terminal/format.ts';
+import { bytes, inPrecision } from '../terminal/format.ts';
 import type { Output } from '../terminal/output.ts';
 
 export interface PlanOptions {
@@ -24,10 +24,17 @@ export async function showPlan(
     // any optimizer would do; this is the recipe's
     const optimizer = sgd({ lr: 0.1, momentum: 0.9 });
     output.line(`device  ${device.description}${inPrecision(precision)}`);
-    output.line(`model   ${graph.name}, images of ${graph.input.join('×')}, batch ${batch}, ${mode}`);
+    output.line(
+      `model   ${graph.name}, images of ${graph.input.join('×')}, batch ${batch}, ${mode}${exact ? ', exact' : ''}${fuse === false ? ', not fused' : ''}`,
+    );
     output.line('kernel  op/variant is hand-written for this device, op alone its gpu.js kernels (× how many), + what is fused into it\n');
     output.line(await model.table(mode, optimizer));
     const plans = await model.plans(mode, optimizer);
+    if (plans.length > 1) {
+      // weights and gradients are in the peaks of both
+      const { peak, scratch } = await model.memory();
+      output.line(`\ntogether ${bytes(peak)}, and ${bytes(scratch)} for kernels`);
+    }
     for (const row of plans.flatMap(planRows)) output.event('node', row);
     output.summary({ model: graph.name, batch, mode, device: device.description, peak_bytes: model.peakBytes });
     await model.destroy();

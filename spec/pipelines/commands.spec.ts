@@ -70,6 +70,7 @@ describe('millrace', () => {
     assert.match(stdout, /^forward +bn1\+relu +batchNorm2d\/wasm\+relu +\[4,28,28,16\]/m);
     assert.match(stdout, /^backward +layer1\.0\.conv2 +conv2d\.filterGradient\/wasm-winograd-4x4 /m);
     assert.match(stdout, /^update +23 parameters +sgd\.momentum\/wasm /m);
+    assert.match(stdout, /^together \d+\.\d+ MiB, and \S+ .iB for kernels$/m);
     const bare = await millrace(...plan, '--no-fuse', '--exact');
     assert.match(bare.stdout, /^forward +relu +relu\/wasm /m);
     assert.doesNotMatch(bare.stdout, /winograd|\+relu/);

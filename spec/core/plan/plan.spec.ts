@@ -28,6 +28,13 @@ describe('lower', () => {
   const forward = (language: 'wgsl' | 'wasm' | 'none', options = {}, from = linear) => lower(from, language, options).nodes[0]!;
 
   it("should choose the device's variant, and the definition where there is none", () => {
+    // without variants to choose from, none refuses either
+    assert.deepEqual(
+      [forward('none').refused, forward('wasm', { variants: false }).refused, forward('wasm').refused],
+      [false, false, false],
+    );
+    const grouped = opProgram('conv2d', { filters: 6, kernel: 3, groups: 3 }, [[1, 8, 8, 6]]).program;
+    assert.deepEqual([forward('wgsl', {}, grouped).variant, forward('wgsl', {}, grouped).refused], [undefined, true]);
     assert.match(forward('wgsl').variant!, /^linear\/wgsl/);
     assert.match(forward('wasm').variant!, /^linear\/wasm/);
     assert.equal(forward('none').variant, undefined);
@@ -229,6 +236,15 @@ forward  fc       linear ×2                     [2,10]        80 B   0.00      
     assert.equal(
       lines.at(-1),
       `${from.nodes.length} nodes, ${launches} launches, ${(flops / 1e6).toFixed(3)} MFLOP, peak memory ${kib(device.allocatedBytes)} in ${count} buffers`,
+    );
+    // as if no variant took its last layer
+    const refusing = {
+      ...plan,
+      lowered: { ...plan.lowered, nodes: plan.lowered.nodes.map(each => ({ ...each, refused: each.node.node === 'fc' })) },
+    };
+    assert.match(
+      planTable(refusing).split('\n').at(-2)!,
+      /^gpu\.js kernels where no variant takes the shapes, or what is fused: linear of fc; linear\.filterGradient of fc; /,
     );
     const lowered = lower(opProgram('linear', { features: 24 }, [[32, 40]]).program, 'wasm');
     const hungry = { ...plan, memory: [{ bytes: 5000, label: 'arena' }], scratchBytes: 1000 };
