@@ -271,3 +271,49 @@ function maskedProducts1(x: usize, dy: usize, y: usize, bytes: usize, t: usize):
     addPlain(loadFirst(x + c, bytes - c), a, t);
   }
 }
+
+/** As `addMaskedProducts`, of dy + other. */
+export function addMaskedSums(x: usize, dy: usize, other: usize, y: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
+  const part = <usize>(rows >> 1) * stride;
+  const pairs = bytes & ~31;
+  for (let at: usize = 0; at < part; at += stride) maskedSums2(x + at, dy + at, other + at, y + at, part, pairs, table);
+  for (let at: usize = pairs < bytes ? 0 : part << 1; at < <usize>rows * stride; at += stride) {
+    const c: usize = at < part << 1 ? pairs : 0;
+    maskedSums1(x + at + c, dy + at + c, other + at + c, y + at + c, bytes - c, table + 3 * c);
+  }
+}
+
+/** As `maskedProducts2`. */
+export function maskedSums2(x: usize, dy: usize, other: usize, y: usize, part: usize, bytes: usize, t: usize): void {
+  const zero = f32x4.splat(0);
+  for (const past = x + bytes; x < past; x += 32, dy += 32, other += 32, y += 32, t += 2 * PRODUCTS) {
+    const x1 = x + part;
+    const dy1 = dy + part;
+    const other1 = other + part;
+    const y1 = y + part;
+    const a = v128.and(f32x4.add(v128.load(dy), v128.load(other)), f32x4.gt(v128.load(y), zero));
+    const b = v128.and(f32x4.add(v128.load(dy, 16), v128.load(other, 16)), f32x4.gt(v128.load(y, 16), zero));
+    const c = v128.and(f32x4.add(v128.load(dy1), v128.load(other1)), f32x4.gt(v128.load(y1), zero));
+    const d = v128.and(f32x4.add(v128.load(dy1, 16), v128.load(other1, 16)), f32x4.gt(v128.load(y1, 16), zero));
+    v128.store(dy, a);
+    v128.store(dy, b, 16);
+    v128.store(dy1, c);
+    v128.store(dy1, d, 16);
+    const left = v128.load(t);
+    const right = v128.load(t, PRODUCTS);
+    v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(a, c)), 16);
+    v128.store(t, f32x4.add(v128.load(t, 64), f32x4.add(b, d)), 64);
+    const first = madd(a, f32x4.sub(v128.load(x), left), v128.load(t, 32));
+    v128.store(t, madd(c, f32x4.sub(v128.load(x1), left), first), 32);
+    const second = madd(b, f32x4.sub(v128.load(x, 16), right), v128.load(t, 80));
+    v128.store(t, madd(d, f32x4.sub(v128.load(x1, 16), right), second), 80);
+  }
+}
+function maskedSums1(x: usize, dy: usize, other: usize, y: usize, bytes: usize, t: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16, t += PRODUCTS) {
+    const sum = f32x4.add(loadFirst(dy + c, bytes - c), loadFirst(other + c, bytes - c));
+    const a = v128.and(sum, f32x4.gt(v128.load(y + c), f32x4.splat(0)));
+    storeFirst(dy + c, a, bytes - c);
+    addPlain(loadFirst(x + c, bytes - c), a, t);
+  }
+}

@@ -2,6 +2,7 @@
 import {
   addGatedProducts,
   addMaskedProducts,
+  addMaskedSums,
   addMoments,
   addProducts,
   beginMoments,
@@ -185,7 +186,7 @@ function addDistances(p: usize, chunks: i32, row: usize, means: usize): void {
 
 /**
  * partial[chunk] = two rows of C over the chunk's pixels: Σ dy and Σ dy · (x - mean). With a y, dy = 0 where y is not above 0, in place,
- * comes first; with a factor dy counts where the forward pass's result, (x - shift) · factor + base, is above 0. Inside a chunk x is
+ * comes first, and before that with an other dy += other; with a factor dy counts where the forward pass's result, (x - shift) · factor + base, is above 0. Inside a chunk x is
  * measured from the shift. Units, `length` and `repeat` as in `channelSums`. Scratch: six rows of a unit's channels.
  *
  * @param shift address of C floats, as the next; the mean is shift + offset
@@ -199,6 +200,7 @@ export function chunkProducts(
   x: usize,
   dy: usize,
   y: usize,
+  other: usize,
   shift: usize,
   offset: usize,
   factor: usize,
@@ -233,7 +235,10 @@ export function chunkProducts(
     const last = at + <usize>rows * stride;
     intoTable(shift + first, bytes, scratch, 0, pitch);
     clearSums(bytes, scratch, slot, pitch);
-    if (y) {
+    if (other) {
+      addMaskedSums(x + at, dy + at, other + at, y + at, rows, stride, bytes, scratch);
+      if (rest) addMaskedSums(x + last, dy + last, other + last, y + last, 1, stride, rest, scratch);
+    } else if (y) {
       addMaskedProducts(x + at, dy + at, y + at, rows, stride, bytes, scratch);
       if (rest) addMaskedProducts(x + last, dy + last, y + last, 1, stride, rest, scratch);
     } else if (factor) {

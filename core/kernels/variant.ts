@@ -32,6 +32,11 @@ export interface WasmRoutine {
   readonly units: number;
   /** Pieces that a thread takes at a time, at least; many more while there are many left. */
   readonly grain?: number;
+  /**
+   * The last pieces first: for what reads a tensor that the launch before has just written, or read, from its beginning to its end. Of one
+   * that is larger than the cache the end is still there, and by the time that the end has been reached from the beginning it is gone.
+   */
+  readonly lastFirst?: boolean;
   /** Bytes of scratch that each thread needs. Its contents are undefined at every call. */
   readonly scratch?: number;
   /** What follows `scratch`: addresses of tensors and plain numbers. */

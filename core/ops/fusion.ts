@@ -22,11 +22,16 @@ export interface Fused {
    * dy = 0 where y is not above 0, in place: what reads dy afterwards finds the gradient before the rectifier.
    */
   readonly mask?: boolean;
+  /**
+   * `batchNorm2d.gradientSums` with `mask`: dy is the sum of two gradients, of which the second is the last input; it is added to the
+   * first, in place, before that is masked.
+   */
+  readonly sum?: boolean;
   /** Index of the input whose memory the output takes. Each element is read before it is written, by the same thread. */
   readonly inPlace?: number;
 }
 export type FusedAttribute = keyof Fused;
-export const fusedAttributes: readonly FusedAttribute[] = ['relu', 'residual', 'gate', 'mask', 'inPlace'];
+export const fusedAttributes: readonly FusedAttribute[] = ['relu', 'residual', 'gate', 'mask', 'sum', 'inPlace'];
 
 /** Those among the attributes of a node. */
 export function fusedIn(attributes: unknown): readonly FusedAttribute[] {
@@ -48,6 +53,9 @@ function addRectified(this: KernelThis, y: Float32Array, residual: Float32Array)
 function maskBy(this: KernelThis, dy: Float32Array, y: Float32Array): number {
   return y[this.thread.x] > 0.0 ? dy[this.thread.x] : 0.0;
 }
+function addAndMask(this: KernelThis, dy: Float32Array, y: Float32Array, other: Float32Array): number {
+  return y[this.thread.x] > 0.0 ? dy[this.thread.x] + other[this.thread.x] : 0.0;
+}
 
 /** What a forward primitive's definition ends with: the residual and the rectifier, in place on its output. */
 export function epilogue(name: string, y: Tensor, { relu }: Fused, residual?: Tensor): Launch[] {
@@ -60,12 +68,15 @@ export function epilogue(name: string, y: Tensor, { relu }: Fused, residual?: Te
   return relu ? [{ kernel: { name: `${name}.relu`, run: rectify, threads, inout: 'y' }, inputs: [y.name], output: y.name }] : [];
 }
 
-/** What a masking primitive's definition begins with. */
-export function maskLaunch(name: string, dy: Tensor, y: Tensor): Launch {
-  const kernel = { name: `${name}.mask`, run: maskBy, threads: [elements(dy.shape)] as const, inout: 'dy' };
-  return { kernel, inputs: [dy.name, y.name], output: dy.name };
+/** What a masking primitive's definition begins with; `other` is the second gradient of a sum. */
+export function maskLaunch(name: string, dy: Tensor, y: Tensor, other?: Tensor): Launch {
+  const threads = [elements(dy.shape)] as const;
+  const inputs = [dy.name, y.name];
+  if (!other) return { kernel: { name: `${name}.mask`, run: maskBy, threads, inout: 'dy' }, inputs, output: dy.name };
+  const kernel = { name: `${name}.addMask`, run: addAndMask, threads, inout: 'dy' };
+  return { kernel, inputs: [...inputs, other.name], output: dy.name };
 }
 
 /** A masking primitive writes dy besides its output. */
-export const withMask = ({ flops, bytes }: Cost, { mask }: Fused, dy: Shape): Cost =>
-  mask ? { flops: flops + elements(dy), bytes: bytes + 4 * elements(dy) } : { flops, bytes };
+export const withMask = ({ flops, bytes }: Cost, { mask, sum }: Fused, dy: Shape): Cost =>
+  mask ? { flops: flops + (sum ? 2 : 1) * elements(dy), bytes: bytes + 4 * elements(dy) } : { flops, bytes };

@@ -9,7 +9,9 @@
  *                                       backward  2 B read, B written: the sign is known from x, which both passes read anyway
  *   batchNorm2d, add, relu              forward   2 B read, 2 B written
  *                                       backward  B read: dy is masked while the sums are taken, in place, and then feeds the
- *                                                 batch norm and the skip connection as it is
+ *                                                 batch norm and the skip connection as it is. Another B read, B written
+ *                                                 where dy is a sum, of the next block's gradient and its skip connection's:
+ *                                                 it is summed there too
  *
  * The results between have no tensor any more; a masked gradient takes the memory of the one that came in.
  */
@@ -92,18 +94,27 @@ class Fusing {
       return node.inputs.every((name, i) => i === from || this.#writtenBefore(name, at));
     });
     if (!masker) return;
-    const inputs = [...masker.inputs.map(name => (name === relu.output ? dy : name)), y];
-    this.#replace([masker], relu, {
+    const sum = masker.primitive === 'batchNorm2d.gradientSums' ? this.#sumFor(relu, dy) : undefined;
+    const target = sum?.target ?? dy;
+    const renamed = (name: string) => (name === relu.output ? target : name);
+    this.#replace(sum ? [masker, sum.add] : [masker], relu, {
       ...masker,
-      ...this.#joined([masker, relu], { mask: true }),
-      inputs,
+      ...this.#joined([masker, relu], sum ? { mask: true, sum: true } : { mask: true }),
+      inputs: [...masker.inputs.map(renamed), y, ...(sum ? [sum.other] : [])],
       output: masker.output,
-      writes: [dy],
+      writes: [target],
     });
     for (const [i, node] of this.#nodes.entries()) {
-      if (!node.inputs.includes(relu.output)) continue;
-      this.#nodes[i] = { ...node, inputs: node.inputs.map(name => (name === relu.output ? dy : name)) };
+      if (node.inputs.includes(relu.output)) this.#nodes[i] = { ...node, inputs: node.inputs.map(renamed) };
     }
+  }
+
+  /** Where `reader` alone needs dy = a + b: the addition, and which of the two gradients nobody else reads, so that it can take the sum. */
+  #sumFor(reader: ProgramNode, dy: string): { add: ProgramNode; target: string; other: string } | undefined {
+    const add = this.#madeFor(reader, dy);
+    if (add?.primitive !== 'add') return undefined;
+    const index = add.inputs.findIndex(name => this.#madeFor(add, name));
+    return index < 0 ? undefined : { add, target: add.inputs[index], other: add.inputs[1 - index] };
   }
 
   /** Where y is a batch norm's rectified result and only its backward pass reads dx, that pass finds the sign in its own input. */

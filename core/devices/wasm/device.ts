@@ -165,9 +165,10 @@ class WasmDevice implements Device {
       const { body } = launch;
       if (body.language !== 'wasm')
         throw fail('state', label, 'a body for wasm', body.language, "Lower the program for this device's language.");
-      const { routine, units, grain } = body;
+      const { routine, units, grain, lastFirst } = body;
       const values = body.arguments({ inputs: places.map(place => place.offset), output: outputOffset });
-      return { label, routine, arguments: values, claims: claims(units, this.threads, grain) };
+      const begins = claims(units, this.threads, grain);
+      return { label, routine, arguments: values, claims: lastFirst ? begins.map(begin => units - begin) : begins };
     }
     try {
       const { bytes, math, units } = this.#compiler.compile(launch.kernel, {

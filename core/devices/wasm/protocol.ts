@@ -21,7 +21,7 @@ export const action = { stop: -1, load: -2 } as const;
 export type LoadedLaunch = {
   /** Named when it fails. */
   readonly label: string;
-  /** Units at which each claim of a thread begins, and last how many units there are. */
+  /** Units between which the claims of a thread lie, one after another: from 0 to all of them, or from all of them down to 0. */
   readonly claims: readonly number[];
 } & (
   | { readonly module: WebAssembly.Module; readonly math: readonly string[] }

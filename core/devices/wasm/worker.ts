@@ -75,7 +75,7 @@ function runSegment({ launches, firsts }: Segment, base: number, command: number
       times[own] ||= began;
     }
     const piece = claim - firsts[i]!;
-    run(claims[piece]!, claims[piece + 1]!);
+    run(Math.min(claims[piece]!, claims[piece + 1]!), Math.max(claims[piece]!, claims[piece + 1]!));
     if (times) times[own + 1] = clock();
     const done = (Atomics.add(cells, cell.done, 1) + 1 - base) | 0;
     if (done < firsts[i + 1]!) continue;

@@ -86,7 +86,7 @@ const combine = (name: string, shape: Shape, eps: number, varianceAt: number): K
   return { ...kernel, integers: { ...kernel.integers, varianceAt } };
 };
 
-/** x, dy, statistics [3,C]; then weight and bias with `gate`, or y with `mask` → [2,C]: Σ dy, dweight. */
+/** x, dy, statistics [3,C]; then weight and bias with `gate`; y with `mask`, and the other gradient with `sum` → [2,C]: Σ dy, dweight. */
 registerPrimitive<{ eps: number } & Fused>({
   name: 'batchNorm2d.gradientSums',
   cost: (attributes, inputs, sums) => withMask(traffic(5 * elements(inputs[0]), inputs, sums), attributes, inputs[1]),
@@ -96,7 +96,7 @@ registerPrimitive<{ eps: number } & Fused>({
     const sums = scratch([chunksOf(pixelsOf(x.shape)).chunks, 2, C]);
     const inputs = [x.name, dy.name, statistics.name, ...(gate ? more.map(tensor => tensor.name) : [])];
     return [
-      ...(mask ? [maskLaunch(name, dy, more[0])] : []),
+      ...(mask ? [maskLaunch(name, dy, more[0], more[1])] : []),
       { kernel: twoSums(`${name}.chunks`, gate ? gatedSumsOfChunk : sumsOfChunk, x.shape, eps), inputs, output: sums.name },
       { kernel: combine(name, x.shape, eps, 2 * C), inputs: [sums.name, statistics.name], output: output.name },
     ];

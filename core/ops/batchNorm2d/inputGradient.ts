@@ -53,10 +53,10 @@ function scaleGradient(this: KernelThis, dy: Float32Array, variance: Float32Arra
   return (dy[at] * weight[this.thread.x]) / Math.sqrt(variance[this.thread.x] + this.constants.eps);
 }
 
-/** x, dy, statistics [3,C], weight, sums [2,C]; bias with `gate` → dx. `inPlace: 1` overwrites dy. */
+/** x, dy, statistics [3,C], weight, sums [2,C]; bias with `gate` → dx. `inPlace: 1` overwrites dy, 0 the x that nobody reads any more. */
 registerPrimitive<{ eps: number } & Fused>({
   name: 'batchNorm2d.inputGradient',
-  overwrites: [1],
+  overwrites: [1, 0],
   cost: (_, inputs, dx) => traffic(8 * elements(dx), inputs, dx),
   lower({ attributes: { eps, gate, inPlace }, inputs, output }) {
     const { threads, area } = pixelThreads(output.shape);
@@ -66,7 +66,7 @@ registerPrimitive<{ eps: number } & Fused>({
       threads,
       integers: { C: threads[0], area },
       floats: { eps, pixels: pixelsOf(output.shape) },
-      ...(inPlace !== undefined && { inout: 'dy' }),
+      ...(inPlace !== undefined && { inout: inPlace === 0 ? 'x' : 'dy' }),
     };
     return [{ kernel, inputs: inputs.map(tensor => tensor.name), output: output.name }];
   },

@@ -29,6 +29,7 @@ export const statisticsWasm: Variant<unknown> = {
       wasmLaunch('batchNorm2d.statistics.chunks', {
         routine: 'chunkStatistics',
         units,
+        lastFirst: true,
         scratch: rowScratch(6),
         inputs: [x],
         output: partial,
@@ -106,31 +107,32 @@ function gradientSums(name: string, own: 1 | 2): Variant<{ eps: number } & Fused
   return {
     name: `${name}/wasm`,
     device: 'wasm',
-    fuses: ['gate', 'mask'],
+    fuses: ['gate', 'mask', 'sum'],
     applies: always,
     lower({ attributes: { eps, gate, mask }, inputs: [x, dy, ...rest], output, scratch }): VariantLaunch[] {
       const statistics = rest.slice(0, own) as unknown as Statistics;
       const more = rest.slice(own);
       const { C, pixels, repeat, width, length, chunks, units } = rowsOf(x.shape);
       const partial = scratch([chunks, 2, C]);
-      // with `mask` the rectifier's output comes last
-      const y = mask ? more.slice(-1) : [];
+      // with `mask` the rectifier's output, and with `sum` the other gradient
+      const others = mask ? more : [];
       const { factors, launch } = gate ? factorsOf(x.shape, eps, statistics, scratch, ...more) : {};
-      const inputs = factors ? [x, dy, factors] : [x, dy, statistics[0], ...y];
+      const inputs = factors ? [x, dy, factors] : [x, dy, statistics[0], ...others];
       return [
         ...(launch ? [launch] : []),
         wasmLaunch(`${name}.chunks`, {
           routine: 'chunkProducts',
           units,
+          lastFirst: true,
           scratch: rowScratch(6),
           inputs,
           output: partial,
           ...(mask && { writes: [dy] }),
-          arguments([x, dy, shift, y = 0], partial) {
+          arguments([x, dy, shift, y = 0, other = 0], partial) {
             const row = 4 * (gate ? width : C);
             const offset = gate || own === 1 ? shift + row : 0;
             const [factor, base] = gate ? [shift + 2 * row, shift + 3 * row] : [0, 0];
-            return [x, dy, y, shift, offset, factor, base, partial, pixels, C, length, repeat];
+            return [x, dy, y, other, shift, offset, factor, base, partial, pixels, C, length, repeat];
           },
         }),
         wasmLaunch(name, {

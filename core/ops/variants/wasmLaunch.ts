@@ -1,7 +1,7 @@
 import type { VariantLaunch, WasmRoutine } from '../../kernels/variant.ts';
 import type { Tensor } from '../op.ts';
 
-interface Call extends Pick<WasmRoutine, 'units' | 'grain' | 'scratch'> {
+interface Call extends Pick<WasmRoutine, 'units' | 'grain' | 'lastFirst' | 'scratch'> {
   readonly routine: string;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
@@ -12,7 +12,10 @@ interface Call extends Pick<WasmRoutine, 'units' | 'grain' | 'scratch'> {
 }
 
 /** A launch of a routine of `core/assembly`; `name` is for tables and traces. */
-export function wasmLaunch(name: string, { routine, units, grain, scratch, inputs, output, writes, ...call }: Call): VariantLaunch {
+export function wasmLaunch(
+  name: string,
+  { routine, units, grain, lastFirst, scratch, inputs, output, writes, ...call }: Call,
+): VariantLaunch {
   return {
     kernel: { name },
     inputs: inputs.map(tensor => tensor.name),
@@ -23,6 +26,7 @@ export function wasmLaunch(name: string, { routine, units, grain, scratch, input
       routine,
       units,
       ...(grain && { grain }),
+      ...(lastFirst && { lastFirst }),
       ...(scratch && { scratch }),
       arguments: place => call.arguments?.(place.inputs, place.output) ?? [...place.inputs, place.output],
     },

@@ -161,6 +161,22 @@ function batchNorms(shape: Shape): Case[] {
       },
     },
     {
+      primitive: 'batchNorm2d.gradientSums',
+      fused: { mask: true, sum: true },
+      shape,
+      compared: { sums: 'sums', dy: 'sum' },
+      whole(program, input) {
+        const inputs = [...forward(input), input('y', shape), input('other', shape)];
+        program.emit('batchNorm2d.gradientSums', 'sums', [2, C], inputs, { eps, mask: true, sum: true });
+      },
+      parts(program, input) {
+        const [x, dy, statistics] = forward(input);
+        const sum = program.emit('add', 'sum', shape, [input('other', shape), dy!]);
+        program.update('relu.inputGradient', sum, [input('y', shape), sum], { inPlace: 1 });
+        program.emit('batchNorm2d.gradientSums', 'sums', [2, C], [x!, sum, statistics!], { eps });
+      },
+    },
+    {
       primitive: 'batchNorm2d.inputGradient',
       fused: { gate: true },
       shape,
@@ -183,17 +199,19 @@ function batchNorms(shape: Shape): Case[] {
       ...(gate ? [input('bias', [C])] : []),
     ];
     const attributes = { eps, ...(gate && { gate }) };
-    cases.push({
-      primitive: 'batchNorm2d.inputGradient',
-      fused: { ...(gate && { gate }), inPlace: 1 },
-      shape,
-      compared: { dy: 'dx' },
-      whole(program, input) {
-        const [x, dy, ...rest] = inputs(input);
-        program.update('batchNorm2d.inputGradient', dy, [x, dy, ...rest], { ...attributes, inPlace: 1 });
-      },
-      parts: (program, input) => program.emit('batchNorm2d.inputGradient', 'dx', shape, inputs(input), attributes),
-    });
+    for (const inPlace of [0, 1]) {
+      cases.push({
+        primitive: 'batchNorm2d.inputGradient',
+        fused: { ...(gate && { gate }), inPlace },
+        shape,
+        compared: { [inPlace === 0 ? 'x' : 'dy']: 'dx' },
+        whole(program, input) {
+          const operands = inputs(input);
+          program.update('batchNorm2d.inputGradient', operands[inPlace]!, operands, { ...attributes, inPlace });
+        },
+        parts: (program, input) => program.emit('batchNorm2d.inputGradient', 'dx', shape, inputs(input), attributes),
+      });
+    }
   }
   return cases;
 }
@@ -270,7 +288,7 @@ const titleOf = ({ primitive: name, fused, shape }: Case) => `${name} with ${Obj
 
 describe('fused attributes', () => {
   it('should be those of the type, and found among others', () => {
-    const all: Record<FusedAttribute, true> = { relu: true, residual: true, gate: true, mask: true, inPlace: true };
+    const all: Record<FusedAttribute, true> = { relu: true, residual: true, gate: true, mask: true, sum: true, inPlace: true };
     assert.deepEqual([...fusedAttributes].sort(), Object.keys(all).sort());
     assert.deepEqual(fusedIn({ stride: 2, relu: true, residual: false, inPlace: 0 }), ['relu', 'inPlace']);
     assert.deepEqual(fusedIn(undefined), []);

@@ -45,17 +45,19 @@ export const statisticsWgsl: Variant<unknown> = {
   },
 };
 
-/** x, dy, statistics [3,C]; then weight and bias with `gate`, or y with `mask` → [2,C]: Σ dy, dweight. */
+/** x, dy, statistics [3,C]; then weight and bias with `gate`; y with `mask`, and the other gradient with `sum` → [2,C]: Σ dy, dweight. */
 export const gradientSumsWgsl: Variant<{ eps: number } & Fused> = {
   name: 'batchNorm2d.gradientSums/wgsl-columns',
   device: 'webgpu',
-  fuses: ['gate', 'mask'],
+  fuses: ['gate', 'mask', 'sum'],
   applies: (_, inputs, __, { limits }) => reducible(inputs[0]!, inputs.length + 1, 2, limits),
-  lower({ attributes: { eps, gate = false, mask = false }, inputs: [x, dy, statistics, ...more], output, terms: { limits }, scratch }) {
+  lower({ attributes, inputs: [x, dy, statistics, ...more], output, terms: { limits }, scratch }) {
+    const { eps, gate = false, mask = false, sum = false } = attributes;
     const { T, columns } = columnsOf(x!.shape, limits);
     const deviation = `sqrt(statistics[c + ${2 * columns}] + ${eps})`;
     const positive = gate ? `centred * factor + bias[c] > ${T}()` : `y[at] > ${T}()`;
-    const gradient = gate || mask ? `select(${T}(), dy[at], ${positive})` : 'dy[at]';
+    const given = sum ? 'dy[at] + other[at]' : 'dy[at]';
+    const gradient = gate || mask ? `select(${T}(), ${given}, ${positive})` : given;
     const reduction: Reduction = {
       ...sums(
         [
@@ -73,7 +75,7 @@ export const gradientSumsWgsl: Variant<{ eps: number } & Fused> = {
       ],
       rows: ['total', `products / ${deviation}`],
     };
-    const names = gate ? ['weight', 'bias'] : mask ? ['y'] : [];
+    const names = gate ? ['weight', 'bias'] : mask ? ['y', ...(sum ? ['other'] : [])] : [];
     const inputs = [
       { name: 'x', tensor: x! },
       { name: 'dy', tensor: dy!, writes: mask },

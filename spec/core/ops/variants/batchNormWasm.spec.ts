@@ -83,6 +83,8 @@ describe('sums per channel and batch norm on wasm', () => {
       await agreement.check({ ...sums, attributes: { eps }, inputs }, 2e-6);
       await agreement.check({ ...sums, attributes: { eps, gate: true }, inputs: [...inputs, weight, bias] }, 2e-6);
       await agreement.check({ ...sums, attributes: { eps, mask: true }, inputs: [...inputs, y] }, 2e-6, 'input 1');
+      const both = { attributes: { eps, mask: true, sum: true }, inputs: [...inputs, y, values(shape, 9)] };
+      await agreement.check({ ...sums, ...both }, 2e-6, 'input 1');
       const given = values([2, C], 8, shape[0]);
       const gradient = { primitive: 'batchNorm2d.inputGradient', output: shape };
       await agreement.check({ ...gradient, attributes: { eps }, inputs: [...inputs, weight, given] }, 1e-6);
