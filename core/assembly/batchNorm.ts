@@ -1,16 +1,30 @@
 /**
  * What batch norm does to every element, along rows of channels (see `rows.ts`), with coefficients that a launch before has
- * computed once per channel, as rows of the same length.
+ * computed once per channel. They stand in a table, side by side for every four channels, so that one pointer follows them; rows of
+ * them, which lie a power of two apart as those of the tensors do, would drive each other out of the first-level cache.
+ *
+ * Two rows share one look at the table. They are half of the rows apart, so that both are read as long streams.
  */
-import { gated } from './batchNormRows';
-import { repeatRow } from './rows';
+import { FACTORS, gated } from './batchNormRows';
 import { madd, storeFirst } from './vector';
 
 /** Channels of one unit of work of the coefficients. */
 const FEW: i32 = 64;
+/** Bytes of a table's entry for four channels: shift, factor, slope, level, base. */
+const GRADIENT: usize = 80;
+
+/** The table's entries of the first `channels` floats over and over, `repeat` times. */
+function repeatEntries(table: usize, pitch: usize, repeat: i32, channels: i32): void {
+  const C = <usize>channels;
+  for (let i = C; i < C * <usize>repeat; i++) {
+    const from = table + ((i - C) >> 2) * pitch + (((i - C) & 3) << 2);
+    const to = table + (i >> 2) * pitch + ((i & 3) << 2);
+    for (let slot: usize = 0; slot < pitch; slot += 16) store<f32>(to + slot, load<f32>(from + slot));
+  }
+}
 
 /**
- * factors = four rows of repeat · C: shift, offset, factor = weight / √(variance + eps), base = bias - offset · factor, so that
+ * factors = a table of repeat · C floats: shift, factor = weight / √(variance + eps), base = bias - offset · factor, so that
  * y = (x - shift) · factor + base. Units are blocks of 64 channels.
  *
  * @param offset address, 0 for none; likewise weight (1) and bias (0)
@@ -29,25 +43,22 @@ export function batchNormFactors(
   repeat: i32,
   eps: f32,
 ): void {
-  const row = (<usize>(C * repeat)) << 2;
   const past = (<usize>min(end * FEW, C)) << 2;
   for (let at = (<usize>(start * FEW)) << 2; at < past; at += 16) {
-    const bytes = past - at;
     const deviation = f32x4.sqrt(f32x4.add(v128.load(variance + at), f32x4.splat(eps)));
     const factor = f32x4.div(weight ? v128.load(weight + at) : f32x4.splat(1), deviation);
     const o = offset ? v128.load(offset + at) : f32x4.splat(0);
     const b = bias ? v128.load(bias + at) : f32x4.splat(0);
-    const to = factors + at;
-    storeFirst(to, v128.load(shift + at), bytes);
-    storeFirst(to + row, o, bytes);
-    storeFirst(to + row * 2, factor, bytes);
-    storeFirst(to + row * 3, f32x4.sub(b, f32x4.mul(o, factor)), bytes);
+    const to = factors + (at >> 4) * FACTORS;
+    v128.store(to, v128.load(shift + at));
+    v128.store(to, factor, 16);
+    v128.store(to, f32x4.sub(b, f32x4.mul(o, factor)), 32);
   }
-  if (repeat > 1) for (let i: usize = 0; i < 4; i++) repeatRow(factors + i * row, repeat, C);
+  if (repeat > 1) repeatEntries(factors, FACTORS, repeat, C);
 }
 
 /**
- * factors = five rows of repeat · C: shift, factor, slope, level, base, so that with d = x - shift
+ * factors = a table of repeat · C floats: shift, factor, slope, level, base, so that with d = x - shift
  *   dx = dy · factor + d · slope + level,   and the forward pass's result was d · factor + base.
  * slope = -factor · dweight / (n · √(variance + eps)), level = -factor · dbias / n - offset · slope; sums is dbias, dweight.
  * Units are blocks of 64 channels.
@@ -69,11 +80,9 @@ export function batchNormGradientFactors(
   pixels: f32,
 ): void {
   const length = (<usize>C) << 2;
-  const row = length * <usize>repeat;
   const past = (<usize>min(end * FEW, C)) << 2;
   const n = f32x4.splat(pixels);
   for (let at = (<usize>(start * FEW)) << 2; at < past; at += 16) {
-    const bytes = past - at;
     const offset = v128.load(statistics + length + at);
     const deviation = f32x4.sqrt(f32x4.add(v128.load(statistics + length * 2 + at), f32x4.splat(eps)));
     const factor = f32x4.div(v128.load(weight + at), deviation);
@@ -82,14 +91,14 @@ export function batchNormGradientFactors(
     const slope = f32x4.neg(f32x4.mul(factor, f32x4.div(dweight, deviation)));
     const level = f32x4.neg(f32x4.add(f32x4.mul(factor, dbias), f32x4.mul(offset, slope)));
     const b = bias ? v128.load(bias + at) : f32x4.splat(0);
-    const to = factors + at;
-    storeFirst(to, v128.load(statistics + at), bytes);
-    storeFirst(to + row, factor, bytes);
-    storeFirst(to + row * 2, slope, bytes);
-    storeFirst(to + row * 3, level, bytes);
-    storeFirst(to + row * 4, f32x4.sub(b, f32x4.mul(offset, factor)), bytes);
+    const to = factors + (at >> 4) * GRADIENT;
+    v128.store(to, v128.load(statistics + at));
+    v128.store(to, factor, 16);
+    v128.store(to, slope, 32);
+    v128.store(to, level, 48);
+    v128.store(to, f32x4.sub(b, f32x4.mul(offset, factor)), 64);
   }
-  if (repeat > 1) for (let i: usize = 0; i < 5; i++) repeatRow(factors + i * row, repeat, C);
+  if (repeat > 1) repeatEntries(factors, GRADIENT, repeat, C);
 }
 
 /**
@@ -97,7 +106,6 @@ export function batchNormGradientFactors(
  *
  * @param residual address, 0 for none
  * @param low 0 for a rectifier, -∞ for none
- * @param cached whether x lies in a cache
  */
 export function batchNorm(
   start: i32,
@@ -112,80 +120,61 @@ export function batchNorm(
   repeat: i32,
   some: i32,
   low: f32,
-  cached: i32,
 ): void {
   const pixel = (<usize>C) << 2;
   const row = pixel * <usize>repeat;
   const past = <usize>min(end * some, pixels) * pixel;
   let at = <usize>(start * some) * pixel;
-  if (cached && !residual && !(row & 15)) for (; at + (row << 2) <= past; at += row << 2) normalise4(x + at, y + at, row, factors, low);
-  for (; at < past; at += row) {
-    const bytes = min(row, past - at);
-    if (residual) normaliseAndAdd(x + at, residual + at, y + at, bytes, factors, row, low);
-    else normalise(x + at, y + at, bytes, factors, row, low);
+  if (residual) {
+    for (; at < past; at += row) {
+      const bytes = min(row, past - at);
+      const whole = bytes & ~15;
+      normaliseAndAdd(x + at, residual + at, y + at, whole, factors, low);
+      normalise1(x + at + whole, residual + at + whole, y + at + whole, bytes - whole, factors + 3 * whole, low);
+    }
+    return;
   }
+  const part = half(past - at, row);
+  for (const end = at + part; at < end; at += row) normalise2(x + at, y + at, part, row, factors, low);
+  at += part;
+  for (; at < past; at += row) normalise1(x + at, 0, y + at, min(row, past - at), factors, low);
 }
 
-/** (x - shift) · factor + base of the vector at c of a row; `f` is its shift. */
-function normal(x: v128, f: usize, row: usize): v128 {
-  return madd(f32x4.sub(x, v128.load(f)), v128.load(f + row * 2), v128.load(f + row * 3));
+/** Bytes of half of the whole rows in so many; 0 for rows that are no whole vectors. */
+function half(bytes: usize, row: usize): usize {
+  return row & 15 ? 0 : ((bytes / row) >> 1) * row;
 }
 
-/** Four rows of whole vectors side by side: coefficients are loaded once for all. From memory, four streams would be slower than one. */
-export function normalise4(x: usize, y: usize, row: usize, factors: usize, low: f32): void {
+/** Of two rows, `part` bytes apart. `bytes` is a multiple of 16. */
+export function normalise2(x: usize, y: usize, part: usize, bytes: usize, t: usize, low: f32): void {
   const least = f32x4.splat(low);
-  const factor = factors + row * 2;
-  const base = factor + row;
-  const row2 = row << 1;
-  const row3 = row2 + row;
-  for (let c: usize = 0; c < row; c += 16) {
-    const s = v128.load(factors + c);
-    const f = v128.load(factor + c);
-    const b = v128.load(base + c);
-    const p = x + c;
-    const to = y + c;
-    v128.store(to, f32x4.pmax(madd(f32x4.sub(v128.load(p), s), f, b), least));
-    v128.store(to + row, f32x4.pmax(madd(f32x4.sub(v128.load(p + row), s), f, b), least));
-    v128.store(to + row2, f32x4.pmax(madd(f32x4.sub(v128.load(p + row2), s), f, b), least));
-    v128.store(to + row3, f32x4.pmax(madd(f32x4.sub(v128.load(p + row3), s), f, b), least));
+  for (const past = x + bytes; x < past; x += 16, y += 16, t += FACTORS) {
+    const shift = v128.load(t);
+    const factor = v128.load(t, 16);
+    const base = v128.load(t, 32);
+    const left = madd(f32x4.sub(v128.load(x), shift), factor, base);
+    const right = madd(f32x4.sub(v128.load(x + part), shift), factor, base);
+    v128.store(y, f32x4.pmax(left, least));
+    v128.store(y + part, f32x4.pmax(right, least));
   }
 }
 
-function normalise(x: usize, y: usize, bytes: usize, factors: usize, row: usize, low: f32): void {
+/** Of one row. `bytes` is a multiple of 16. */
+export function normaliseAndAdd(x: usize, residual: usize, y: usize, bytes: usize, t: usize, low: f32): void {
   const least = f32x4.splat(low);
-  const factor = factors + row * 2;
-  const base = factor + row;
-  let c: usize = 0;
-  for (; c + 32 <= bytes; c += 32) {
-    const s = factors + c;
-    const f = factor + c;
-    const b = base + c;
-    const left = madd(f32x4.sub(v128.load(x + c), v128.load(s)), v128.load(f), v128.load(b));
-    const right = madd(f32x4.sub(v128.load(x + c, 16), v128.load(s, 16)), v128.load(f, 16), v128.load(b, 16));
-    v128.store(y + c, f32x4.pmax(left, least));
-    v128.store(y + c, f32x4.pmax(right, least), 16);
+  for (const past = x + bytes; x < past; x += 16, residual += 16, y += 16, t += FACTORS) {
+    const normal = madd(f32x4.sub(v128.load(x), v128.load(t)), v128.load(t, 16), v128.load(t, 32));
+    v128.store(y, f32x4.pmax(f32x4.add(normal, v128.load(residual)), least));
   }
-  for (; c < bytes; c += 16) storeFirst(y + c, f32x4.pmax(normal(v128.load(x + c), factors + c, row), least), bytes - c);
 }
 
-function normaliseAndAdd(x: usize, residual: usize, y: usize, bytes: usize, factors: usize, row: usize, low: f32): void {
+/** Of one row, whose last vector may be part of one. */
+function normalise1(x: usize, residual: usize, y: usize, bytes: usize, t: usize, low: f32): void {
   const least = f32x4.splat(low);
-  const factor = factors + row * 2;
-  const base = factor + row;
-  let c: usize = 0;
-  for (; c + 32 <= bytes; c += 32) {
-    const s = factors + c;
-    const f = factor + c;
-    const b = base + c;
-    const left = madd(f32x4.sub(v128.load(x + c), v128.load(s)), v128.load(f), v128.load(b));
-    const right = madd(f32x4.sub(v128.load(x + c, 16), v128.load(s, 16)), v128.load(f, 16), v128.load(b, 16));
-    const r = residual + c;
-    v128.store(y + c, f32x4.pmax(f32x4.add(left, v128.load(r)), least));
-    v128.store(y + c, f32x4.pmax(f32x4.add(right, v128.load(r, 16)), least), 16);
-  }
-  for (; c < bytes; c += 16) {
-    const sum = f32x4.add(normal(v128.load(x + c), factors + c, row), v128.load(residual + c));
-    storeFirst(y + c, f32x4.pmax(sum, least), bytes - c);
+  for (let c: usize = 0; c < bytes; c += 16, t += FACTORS) {
+    let v = madd(f32x4.sub(v128.load(x + c), v128.load(t)), v128.load(t, 16), v128.load(t, 32));
+    if (residual) v = f32x4.add(v, v128.load(residual + c));
+    storeFirst(y + c, f32x4.pmax(v, least), bytes - c);
   }
 }
 
@@ -208,104 +197,54 @@ export function batchNormGradient(
   const row = pixel * <usize>repeat;
   const past = <usize>min(end * some, pixels) * pixel;
   let at = <usize>(start * some) * pixel;
-  const whole = !(row & 15);
-  // half of the rows apart, so that both are read as long streams
-  const part = whole ? (((past - at) / row) >> 1) * row : 0;
+  const part = half(past - at, row);
   for (const end = at + part; at < end; at += row) {
-    if (gate) gradientThroughGate2(x + at, dy + at, dx + at, row, part, factors);
-    else gradient2(x + at, dy + at, dx + at, row, part, factors);
+    if (gate) gradientThroughGate2(x + at, dy + at, dx + at, part, row, factors);
+    else gradient2(x + at, dy + at, dx + at, part, row, factors);
   }
   at += part;
-  for (; at < past; at += row) {
-    const bytes = min(row, past - at);
-    if (gate) gradientThroughGate(x + at, dy + at, dx + at, bytes, factors, row);
-    else gradient(x + at, dy + at, dx + at, bytes, factors, row);
-  }
+  for (; at < past; at += row) gradient1(x + at, dy + at, dx + at, min(row, past - at), factors, gate);
 }
 
-/** Two rows of whole vectors, `part` bytes apart: coefficients are loaded once for both. */
-export function gradient2(x: usize, dy: usize, dx: usize, row: usize, part: usize, factors: usize): void {
-  const slope = factors + row * 2;
-  const level = slope + row;
-  for (let c: usize = 0; c < row; c += 16) {
-    const shift = v128.load(factors + c);
-    const factor = v128.load(factors + row + c);
-    const s = v128.load(slope + c);
-    const l = v128.load(level + c);
-    const p = x + c;
-    const q = dy + c;
-    const to = dx + c;
-    const left = madd(v128.load(q), factor, madd(f32x4.sub(v128.load(p), shift), s, l));
-    const right = madd(v128.load(q + part), factor, madd(f32x4.sub(v128.load(p + part), shift), s, l));
-    v128.store(to, left);
-    v128.store(to + part, right);
+/** Of two rows, `part` bytes apart. `bytes` is a multiple of 16. */
+export function gradient2(x: usize, dy: usize, dx: usize, part: usize, bytes: usize, t: usize): void {
+  for (const past = x + bytes; x < past; x += 16, dy += 16, dx += 16, t += GRADIENT) {
+    const shift = v128.load(t);
+    const factor = v128.load(t, 16);
+    const slope = v128.load(t, 32);
+    const level = v128.load(t, 48);
+    const left = madd(v128.load(dy), factor, madd(f32x4.sub(v128.load(x), shift), slope, level));
+    const right = madd(v128.load(dy + part), factor, madd(f32x4.sub(v128.load(x + part), shift), slope, level));
+    v128.store(dx, left);
+    v128.store(dx + part, right);
   }
 }
 
 /** As `gradient2`, of dy where the forward pass's result is above 0. */
-export function gradientThroughGate2(x: usize, dy: usize, dx: usize, row: usize, part: usize, factors: usize): void {
-  const slope = factors + row * 2;
-  const level = slope + row;
-  const base = level + row;
-  for (let c: usize = 0; c < row; c += 16) {
-    const shift = v128.load(factors + c);
-    const factor = v128.load(factors + row + c);
-    const s = v128.load(slope + c);
-    const l = v128.load(level + c);
-    const b = v128.load(base + c);
-    const p = x + c;
-    const q = dy + c;
-    const to = dx + c;
-    const u = f32x4.sub(v128.load(p), shift);
-    const v = f32x4.sub(v128.load(p + part), shift);
-    const left = madd(gated(v128.load(q), u, factor, b), factor, madd(u, s, l));
-    const right = madd(gated(v128.load(q + part), v, factor, b), factor, madd(v, s, l));
-    v128.store(to, left);
-    v128.store(to + part, right);
+export function gradientThroughGate2(x: usize, dy: usize, dx: usize, part: usize, bytes: usize, t: usize): void {
+  for (const past = x + bytes; x < past; x += 16, dy += 16, dx += 16, t += GRADIENT) {
+    const shift = v128.load(t);
+    const factor = v128.load(t, 16);
+    const slope = v128.load(t, 32);
+    const level = v128.load(t, 48);
+    const base = v128.load(t, 64);
+    const u = f32x4.sub(v128.load(x), shift);
+    const v = f32x4.sub(v128.load(x + part), shift);
+    const left = madd(gated(v128.load(dy), u, factor, base), factor, madd(u, slope, level));
+    const right = madd(gated(v128.load(dy + part), v, factor, base), factor, madd(v, slope, level));
+    v128.store(dx, left);
+    v128.store(dx + part, right);
   }
 }
 
-function gradient(x: usize, dy: usize, dx: usize, bytes: usize, factors: usize, row: usize): void {
-  const slope = factors + row * 2;
-  const level = slope + row;
-  let c: usize = 0;
-  for (; c + 32 <= bytes; c += 32) {
-    const s = factors + c;
-    const f = s + row;
-    const left = madd(f32x4.sub(v128.load(x + c), v128.load(s)), v128.load(slope + c), v128.load(level + c));
-    const right = madd(f32x4.sub(v128.load(x + c, 16), v128.load(s, 16)), v128.load(slope + c, 16), v128.load(level + c, 16));
-    v128.store(dx + c, madd(v128.load(dy + c), v128.load(f), left));
-    v128.store(dx + c, madd(v128.load(dy + c, 16), v128.load(f, 16), right), 16);
-  }
-  for (; c < bytes; c += 16) {
-    const distance = f32x4.sub(v128.load(x + c), v128.load(factors + c));
-    const v = madd(distance, v128.load(slope + c), v128.load(level + c));
-    storeFirst(dx + c, madd(v128.load(dy + c), v128.load(factors + row + c), v), bytes - c);
-  }
-}
-
-function gradientThroughGate(x: usize, dy: usize, dx: usize, bytes: usize, factors: usize, row: usize): void {
-  const slope = factors + row * 2;
-  const level = slope + row;
-  const base = level + row;
-  let c: usize = 0;
-  for (; c + 32 <= bytes; c += 32) {
-    const s = factors + c;
-    const f = s + row;
-    const left = f32x4.sub(v128.load(x + c), v128.load(s));
-    const right = f32x4.sub(v128.load(x + c, 16), v128.load(s, 16));
-    const factor = v128.load(f);
-    const other = v128.load(f, 16);
-    const a = gated(v128.load(dy + c), left, factor, v128.load(base + c));
-    const b = gated(v128.load(dy + c, 16), right, other, v128.load(base + c, 16));
-    v128.store(dx + c, madd(a, factor, madd(left, v128.load(slope + c), v128.load(level + c))));
-    v128.store(dx + c, madd(b, other, madd(right, v128.load(slope + c, 16), v128.load(level + c, 16))), 16);
-  }
-  for (; c < bytes; c += 16) {
-    const distance = f32x4.sub(v128.load(x + c), v128.load(factors + c));
-    const factor = v128.load(factors + row + c);
-    const g = gated(v128.load(dy + c), distance, factor, v128.load(base + c));
-    storeFirst(dx + c, madd(g, factor, madd(distance, v128.load(slope + c), v128.load(level + c))), bytes - c);
+/** Of one row, whose last vector may be part of one. */
+function gradient1(x: usize, dy: usize, dx: usize, bytes: usize, t: usize, gate: i32): void {
+  for (let c: usize = 0; c < bytes; c += 16, t += GRADIENT) {
+    const distance = f32x4.sub(v128.load(x + c), v128.load(t));
+    const factor = v128.load(t, 16);
+    let g = v128.load(dy + c);
+    if (gate) g = gated(g, distance, factor, v128.load(t, 64));
+    storeFirst(dx + c, madd(g, factor, madd(distance, v128.load(t, 32), v128.load(t, 48))), bytes - c);
   }
 }
 
@@ -324,12 +263,12 @@ export function scaleChannels(
 ): void {
   const pixel = (<usize>C) << 2;
   const row = pixel * <usize>repeat;
-  const factor = factors + row * 2;
   const past = <usize>min(end * some, pixels) * pixel;
   for (let at = <usize>(start * some) * pixel; at < past; at += row) {
     const bytes = min(row, past - at);
-    for (let c: usize = 0; c < bytes; c += 16) {
-      storeFirst(dx + at + c, f32x4.mul(v128.load(dy + at + c), v128.load(factor + c)), bytes - c);
+    let t = factors + 16;
+    for (let c: usize = 0; c < bytes; c += 16, t += FACTORS) {
+      storeFirst(dx + at + c, f32x4.mul(v128.load(dy + at + c), v128.load(t)), bytes - c);
     }
   }
 }

@@ -2,14 +2,16 @@
  * The loops of batch norm's sums over rows of channels. What they need of a channel stands in one table, side by side for every four
  * channels, so that one pointer follows it; tables stay in the first-level cache.
  *
- * A store a vector is as much as a core here does in a cycle, so several rows share one look at the table. They are no neighbours but
- * a part of the rows apart: each part is then read as one long stream. A core's prefetcher follows several of those at full speed,
+ * A store a vector is as much as a core here does in a cycle, so several rows of x share one look at the table. They are no neighbours
+ * but a part of the rows apart: each part is then read as one long stream. A core's prefetcher follows several of those at full speed,
  * and at half that and less as many short ones.
  */
 import { loadFirst } from './rows';
 import { madd, storeFirst } from './vector';
 
-/** Bytes of a table's entry for four channels: near, Σ, Σ of squares. */
+/** Bytes of a table's entry for four channels: shift, factor, base. */
+export const FACTORS: usize = 48;
+/** Likewise: near, Σ, Σ of squares. */
 export const MOMENTS: usize = 48;
 /** Likewise: shift, Σ dy, Σ dy · distance. */
 export const PRODUCTS: usize = 48;
@@ -20,6 +22,14 @@ export const GATED: usize = 80;
 export function intoTable(row: usize, bytes: usize, table: usize, slot: usize, pitch: usize): void {
   let to = table + (slot << 4);
   for (let c: usize = 0; c < bytes; c += 16, to += pitch) v128.store(to, v128.load(row + c));
+}
+/** The first three entries of `GATED` = those of `batchNormFactors`. */
+export function copyFactors(factors: usize, bytes: usize, table: usize): void {
+  for (let c: usize = 0; c < bytes; c += 16, factors += FACTORS, table += GATED) {
+    v128.store(table, v128.load(factors));
+    v128.store(table, v128.load(factors, 16), 16);
+    v128.store(table, v128.load(factors, 32), 32);
+  }
 }
 /** Entries `slot` and the next = 0. */
 export function clearSums(bytes: usize, table: usize, slot: usize, pitch: usize): void {
@@ -147,35 +157,25 @@ export function gated(dy: v128, distance: v128, factor: v128, base: v128): v128 
   return v128.and(dy, f32x4.gt(madd(distance, factor, base), f32x4.splat(0)));
 }
 
-/** Σ dy, Σ dy · (x - shift) over rows, as `addMoments`; a single row may end inside a vector. */
+/**
+ * Σ dy, Σ dy · (x - shift) over rows, as `addMoments`; a single row may end inside a vector. Two rows a sweep: of four, with one of dy
+ * each, all lie in one set of the first-level cache where rows are a power of two long, and drive each other out.
+ */
 export function addProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
-  const part = <usize>(rows >> 2) * stride;
-  for (let at: usize = 0; at < part; at += stride) products4(x + at, dy + at, part, bytes, table);
-  for (let at = part << 2; at < <usize>rows * stride; at += stride) products1(x + at, dy + at, bytes, table);
+  const part = <usize>(rows >> 1) * stride;
+  for (let at: usize = 0; at < part; at += stride) products2(x + at, dy + at, part, bytes, table);
+  for (let at = part << 1; at < <usize>rows * stride; at += stride) products1(x + at, dy + at, bytes, table);
 }
 
-/** Of four rows, `part` bytes apart. */
-export function products4(x: usize, dy: usize, part: usize, bytes: usize, t: usize): void {
-  for (let i: usize = 0; i < bytes; i += 16, t += PRODUCTS) {
+/** Of two rows, `part` bytes apart. */
+export function products2(x: usize, dy: usize, part: usize, bytes: usize, t: usize): void {
+  for (const past = x + bytes; x < past; x += 16, dy += 16, t += PRODUCTS) {
     const shift = v128.load(t);
-    let p = x + i;
-    let q = dy + i;
-    const d0 = f32x4.sub(v128.load(p), shift);
-    const a = v128.load(q);
-    p += part;
-    q += part;
-    const d1 = f32x4.sub(v128.load(p), shift);
-    const b = v128.load(q);
-    p += part;
-    q += part;
-    const d2 = f32x4.sub(v128.load(p), shift);
-    const c = v128.load(q);
-    p += part;
-    q += part;
-    const d3 = f32x4.sub(v128.load(p), shift);
-    const d = v128.load(q);
-    v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(f32x4.add(a, b), f32x4.add(c, d))), 16);
-    v128.store(t, madd(d, d3, madd(c, d2, madd(b, d1, madd(a, d0, v128.load(t, 32))))), 32);
+    const a = v128.load(dy);
+    const b = v128.load(dy + part);
+    const first = madd(a, f32x4.sub(v128.load(x), shift), v128.load(t, 32));
+    v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(a, b)), 16);
+    v128.store(t, madd(b, f32x4.sub(v128.load(x + part), shift), first), 32);
   }
 }
 function products1(x: usize, dy: usize, bytes: usize, t: usize): void {
@@ -187,7 +187,7 @@ function addPlain(x: v128, dy: v128, t: usize): void {
   v128.store(t, madd(dy, f32x4.sub(x, v128.load(t)), v128.load(t, 32)), 32);
 }
 
-/** As `addProducts`, of dy where the forward pass's result is above 0. */
+/** As `addProducts`, of dy where the forward pass's result is above 0. Four rows a sweep, since it takes longer to compute than to read. */
 export function addGatedProducts(x: usize, dy: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
   const part = <usize>(rows >> 2) * stride;
   for (let at: usize = 0; at < part; at += stride) gatedProducts4(x + at, dy + at, part, bytes, table);
@@ -228,92 +228,51 @@ function gatedProducts1(x: usize, dy: usize, bytes: usize, t: usize): void {
   }
 }
 
-/** As `addProducts`, after dy = 0 where y is not above 0, in place. */
+/** As `addProducts`, after dy = 0 where y is not above 0, in place. Row by row: three or four long streams are enough. */
 export function addMaskedProducts(x: usize, dy: usize, y: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
-  const part = <usize>(rows >> 1) * stride;
-  const pairs = bytes & ~31;
-  for (let at: usize = 0; at < part; at += stride) maskedProducts2(x + at, dy + at, y + at, part, pairs, table);
-  for (let at: usize = pairs < bytes ? 0 : part << 1; at < <usize>rows * stride; at += stride) {
-    const c: usize = at < part << 1 ? pairs : 0;
-    maskedProducts1(x + at + c, dy + at + c, y + at + c, bytes - c, table + 3 * c);
+  const whole = bytes & ~15;
+  const past = <usize>rows * stride;
+  for (let at: usize = 0; at < past; at += stride) maskedProducts(x + at, dy + at, y + at, whole, table);
+  if (whole === bytes) return;
+  const t = table + 3 * whole;
+  for (let at = whole; at < past; at += stride) {
+    const a = v128.and(loadFirst(dy + at, bytes - whole), f32x4.gt(v128.load(y + at), f32x4.splat(0)));
+    storeFirst(dy + at, a, bytes - whole);
+    addPlain(loadFirst(x + at, bytes - whole), a, t);
   }
 }
 
-/** Of two rows, `part` bytes apart. `bytes` is a multiple of 32. */
-export function maskedProducts2(x: usize, dy: usize, y: usize, part: usize, bytes: usize, t: usize): void {
+/** Of one row. `bytes` is a multiple of 16. */
+export function maskedProducts(x: usize, dy: usize, y: usize, bytes: usize, t: usize): void {
   const zero = f32x4.splat(0);
-  for (const past = x + bytes; x < past; x += 32, dy += 32, y += 32, t += 2 * PRODUCTS) {
-    const x1 = x + part;
-    const dy1 = dy + part;
-    const y1 = y + part;
+  for (const past = x + bytes; x < past; x += 16, dy += 16, y += 16, t += PRODUCTS) {
     const a = v128.and(v128.load(dy), f32x4.gt(v128.load(y), zero));
-    const b = v128.and(v128.load(dy, 16), f32x4.gt(v128.load(y, 16), zero));
-    const c = v128.and(v128.load(dy1), f32x4.gt(v128.load(y1), zero));
-    const d = v128.and(v128.load(dy1, 16), f32x4.gt(v128.load(y1, 16), zero));
     v128.store(dy, a);
-    v128.store(dy, b, 16);
-    v128.store(dy1, c);
-    v128.store(dy1, d, 16);
-    const left = v128.load(t);
-    const right = v128.load(t, PRODUCTS);
-    v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(a, c)), 16);
-    v128.store(t, f32x4.add(v128.load(t, 64), f32x4.add(b, d)), 64);
-    const first = madd(a, f32x4.sub(v128.load(x), left), v128.load(t, 32));
-    v128.store(t, madd(c, f32x4.sub(v128.load(x1), left), first), 32);
-    const second = madd(b, f32x4.sub(v128.load(x, 16), right), v128.load(t, 80));
-    v128.store(t, madd(d, f32x4.sub(v128.load(x1, 16), right), second), 80);
-  }
-}
-function maskedProducts1(x: usize, dy: usize, y: usize, bytes: usize, t: usize): void {
-  for (let c: usize = 0; c < bytes; c += 16, t += PRODUCTS) {
-    const a = v128.and(loadFirst(dy + c, bytes - c), f32x4.gt(v128.load(y + c), f32x4.splat(0)));
-    storeFirst(dy + c, a, bytes - c);
-    addPlain(loadFirst(x + c, bytes - c), a, t);
+    addPlain(v128.load(x), a, t);
   }
 }
 
 /** As `addMaskedProducts`, of dy + other. */
 export function addMaskedSums(x: usize, dy: usize, other: usize, y: usize, rows: i32, stride: usize, bytes: usize, table: usize): void {
-  const part = <usize>(rows >> 1) * stride;
-  const pairs = bytes & ~31;
-  for (let at: usize = 0; at < part; at += stride) maskedSums2(x + at, dy + at, other + at, y + at, part, pairs, table);
-  for (let at: usize = pairs < bytes ? 0 : part << 1; at < <usize>rows * stride; at += stride) {
-    const c: usize = at < part << 1 ? pairs : 0;
-    maskedSums1(x + at + c, dy + at + c, other + at + c, y + at + c, bytes - c, table + 3 * c);
+  const whole = bytes & ~15;
+  const past = <usize>rows * stride;
+  for (let at: usize = 0; at < past; at += stride) maskedSums(x + at, dy + at, other + at, y + at, whole, table);
+  if (whole === bytes) return;
+  const t = table + 3 * whole;
+  for (let at = whole; at < past; at += stride) {
+    const sum = f32x4.add(loadFirst(dy + at, bytes - whole), loadFirst(other + at, bytes - whole));
+    const a = v128.and(sum, f32x4.gt(v128.load(y + at), f32x4.splat(0)));
+    storeFirst(dy + at, a, bytes - whole);
+    addPlain(loadFirst(x + at, bytes - whole), a, t);
   }
 }
 
-/** As `maskedProducts2`. */
-export function maskedSums2(x: usize, dy: usize, other: usize, y: usize, part: usize, bytes: usize, t: usize): void {
+/** Of one row. `bytes` is a multiple of 16. */
+export function maskedSums(x: usize, dy: usize, other: usize, y: usize, bytes: usize, t: usize): void {
   const zero = f32x4.splat(0);
-  for (const past = x + bytes; x < past; x += 32, dy += 32, other += 32, y += 32, t += 2 * PRODUCTS) {
-    const x1 = x + part;
-    const dy1 = dy + part;
-    const other1 = other + part;
-    const y1 = y + part;
+  for (const past = x + bytes; x < past; x += 16, dy += 16, other += 16, y += 16, t += PRODUCTS) {
     const a = v128.and(f32x4.add(v128.load(dy), v128.load(other)), f32x4.gt(v128.load(y), zero));
-    const b = v128.and(f32x4.add(v128.load(dy, 16), v128.load(other, 16)), f32x4.gt(v128.load(y, 16), zero));
-    const c = v128.and(f32x4.add(v128.load(dy1), v128.load(other1)), f32x4.gt(v128.load(y1), zero));
-    const d = v128.and(f32x4.add(v128.load(dy1, 16), v128.load(other1, 16)), f32x4.gt(v128.load(y1, 16), zero));
     v128.store(dy, a);
-    v128.store(dy, b, 16);
-    v128.store(dy1, c);
-    v128.store(dy1, d, 16);
-    const left = v128.load(t);
-    const right = v128.load(t, PRODUCTS);
-    v128.store(t, f32x4.add(v128.load(t, 16), f32x4.add(a, c)), 16);
-    v128.store(t, f32x4.add(v128.load(t, 64), f32x4.add(b, d)), 64);
-    const first = madd(a, f32x4.sub(v128.load(x), left), v128.load(t, 32));
-    v128.store(t, madd(c, f32x4.sub(v128.load(x1), left), first), 32);
-    const second = madd(b, f32x4.sub(v128.load(x, 16), right), v128.load(t, 80));
-    v128.store(t, madd(d, f32x4.sub(v128.load(x1, 16), right), second), 80);
-  }
-}
-function maskedSums1(x: usize, dy: usize, other: usize, y: usize, bytes: usize, t: usize): void {
-  for (let c: usize = 0; c < bytes; c += 16, t += PRODUCTS) {
-    const sum = f32x4.add(loadFirst(dy + c, bytes - c), loadFirst(other + c, bytes - c));
-    const a = v128.and(sum, f32x4.gt(v128.load(y + c), f32x4.splat(0)));
-    storeFirst(dy + c, a, bytes - c);
-    addPlain(loadFirst(x + c, bytes - c), a, t);
+    addPlain(v128.load(x), a, t);
   }
 }

@@ -7,7 +7,9 @@ import {
   addProducts,
   beginMoments,
   clearSums,
+  copyFactors,
   endMoments,
+  FACTORS,
   foldSums,
   GATED,
   intoTable,
@@ -186,12 +188,12 @@ function addDistances(p: usize, chunks: i32, row: usize, means: usize): void {
 
 /**
  * partial[chunk] = two rows of C over the chunk's pixels: Σ dy and Σ dy · (x - mean). With a y, dy = 0 where y is not above 0, in place,
- * comes first, and before that with an other dy += other; with a factor dy counts where the forward pass's result, (x - shift) · factor + base, is above 0. Inside a chunk x is
+ * comes first, and before that with an other dy += other; with factors dy counts where the forward pass's result, (x - shift) · factor + base, is above 0. Inside a chunk x is
  * measured from the shift. Units, `length` and `repeat` as in `channelSums`. Scratch: six rows of a unit's channels.
  *
  * @param shift address of C floats, as the next; the mean is shift + offset
  * @param offset 0 for none
- * @param factor address of repeat · C floats, as the next, and then the shift too; 0 for none
+ * @param factors table of `batchNormFactors`, 0 for none
  */
 export function chunkProducts(
   start: i32,
@@ -203,8 +205,7 @@ export function chunkProducts(
   other: usize,
   shift: usize,
   offset: usize,
-  factor: usize,
-  base: usize,
+  factors: usize,
   partial: usize,
   pixels: i32,
   C: i32,
@@ -214,9 +215,9 @@ export function chunkProducts(
   const blocks = (C + BLOCK - 1) / BLOCK;
   const pixel = (<usize>C) << 2;
   const stride = pixel * <usize>repeat;
-  const pitch = factor ? GATED : PRODUCTS;
-  const slot: usize = factor ? 3 : 1;
-  if (repeat > 1 && !factor) {
+  const pitch = factors ? GATED : PRODUCTS;
+  const slot: usize = factors ? 3 : 1;
+  if (repeat > 1 && !factors) {
     const row = scratch + 5 * ROW;
     memory.copy(row, shift, pixel);
     repeatRow(row, repeat, C);
@@ -233,7 +234,8 @@ export function chunkProducts(
     const first = (<usize>channel) << 2;
     const at = <usize>(chunk * length) * pixel + first;
     const last = at + <usize>rows * stride;
-    intoTable(shift + first, bytes, scratch, 0, pitch);
+    if (factors) copyFactors(factors + (first >> 4) * FACTORS, bytes, scratch);
+    else intoTable(shift + first, bytes, scratch, 0, pitch);
     clearSums(bytes, scratch, slot, pitch);
     if (other) {
       addMaskedSums(x + at, dy + at, other + at, y + at, rows, stride, bytes, scratch);
@@ -241,9 +243,7 @@ export function chunkProducts(
     } else if (y) {
       addMaskedProducts(x + at, dy + at, y + at, rows, stride, bytes, scratch);
       if (rest) addMaskedProducts(x + last, dy + last, y + last, 1, stride, rest, scratch);
-    } else if (factor) {
-      intoTable(factor + first, bytes, scratch, 1, pitch);
-      intoTable(base + first, bytes, scratch, 2, pitch);
+    } else if (factors) {
       addGatedProducts(x + at, dy + at, rows, stride, bytes, scratch);
       if (rest) addGatedProducts(x + last, dy + last, 1, stride, rest, scratch);
     } else {

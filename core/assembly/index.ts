@@ -20,11 +20,12 @@ export {
   gradient2,
   gradientThroughGate2,
   moveRunning,
-  normalise4,
+  normalise2,
+  normaliseAndAdd,
   scaleChannels,
 } from './batchNorm';
 // exported so that they stay functions of their own: inlined into their only callers, their loops would spill registers
-export { gatedProducts4, maskedProducts2, moments4, products4 } from './batchNormRows';
+export { gatedProducts4, maskedProducts, maskedSums, moments4, products2 } from './batchNormRows';
 export { chunkProducts, chunkStatistics, combineProducts, combineStatistics } from './batchNormSums';
 // exported so that it stays a function of its own, with registers to itself
 export { block4 } from './block';

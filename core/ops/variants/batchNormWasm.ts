@@ -9,9 +9,6 @@ import type { Tensor } from '../op.ts';
 import { rowScratch, rowsOf } from './channelSumsWasm.ts';
 import { wasmLaunch } from './wasmLaunch.ts';
 
-/** Bytes of an image batch that the last-level cache is likely to hold beside its result. */
-const CACHED = 2 ** 23;
-
 /** Units of 16 channels that a thread takes at once: about a microsecond of work, where a claim costs a tenth of one. */
 const FEW = 4;
 
@@ -51,10 +48,13 @@ export const statisticsWasm: Variant<unknown> = {
 /** A batch's statistics [shift, offset, variance], or the running mean and variance. */
 type Statistics = readonly [statistics: Tensor] | readonly [mean: Tensor, variance: Tensor];
 
-/** Rows of shift, offset, factor and base: see `batchNormFactors`. */
+/** Tables of the coefficients of `width` channels, so many of each: see `batchNormFactors`. */
+const tableOf = (width: number, each: number): Shape => [Math.ceil(width / 4), each, 4];
+
+/** Shift, factor and base. */
 function factorsOf(x: Shape, eps: number, statistics: Statistics, scratch: Scratch, weight?: Tensor, bias?: Tensor) {
   const { C, repeat, width } = rowsOf(x);
-  const factors = scratch([4, width]);
+  const factors = scratch(tableOf(width, 3));
   const row = 4 * C;
   const own = statistics.length;
   const launch = wasmLaunch('batchNorm2d.factors', {
@@ -82,7 +82,6 @@ function forward(name: string, own: 1 | 2): Variant<{ eps: number } & Fused> {
       const statistics = rest.slice(0, own) as unknown as Statistics;
       const [weight, bias, residual] = rest.slice(own);
       const { C, pixels, repeat, some } = rowsOf(x.shape);
-      const cached = 4 * C * pixels <= CACHED ? 1 : 0;
       const { factors, launch } = factorsOf(x.shape, eps, statistics, scratch, weight, bias);
       return [
         launch,
@@ -93,7 +92,7 @@ function forward(name: string, own: 1 | 2): Variant<{ eps: number } & Fused> {
           output,
           arguments: ([x, factors, residual = 0], y) => {
             const low = relu ? 0 : Number.NEGATIVE_INFINITY;
-            return [x, residual, factors, y, pixels, C, repeat, some, low, cached];
+            return [x, residual, factors, y, pixels, C, repeat, some, low];
           },
         }),
       ];
@@ -112,12 +111,12 @@ function gradientSums(name: string, own: 1 | 2): Variant<{ eps: number } & Fused
     lower({ attributes: { eps, gate, mask }, inputs: [x, dy, ...rest], output, scratch }): VariantLaunch[] {
       const statistics = rest.slice(0, own) as unknown as Statistics;
       const more = rest.slice(own);
-      const { C, pixels, repeat, width, length, chunks, units } = rowsOf(x.shape);
+      const { C, pixels, repeat, length, chunks, units } = rowsOf(x.shape);
       const partial = scratch([chunks, 2, C]);
       // with `mask` the rectifier's output, and with `sum` the other gradient
       const others = mask ? more : [];
       const { factors, launch } = gate ? factorsOf(x.shape, eps, statistics, scratch, ...more) : {};
-      const inputs = factors ? [x, dy, factors] : [x, dy, statistics[0], ...others];
+      const inputs = factors ? [x, dy, statistics[0], factors] : [x, dy, statistics[0], ...others];
       return [
         ...(launch ? [launch] : []),
         wasmLaunch(`${name}.chunks`, {
@@ -128,11 +127,9 @@ function gradientSums(name: string, own: 1 | 2): Variant<{ eps: number } & Fused
           inputs,
           output: partial,
           ...(mask && { writes: [dy] }),
-          arguments([x, dy, shift, y = 0, other = 0], partial) {
-            const row = 4 * (gate ? width : C);
-            const offset = gate || own === 1 ? shift + row : 0;
-            const [factor, base] = gate ? [shift + 2 * row, shift + 3 * row] : [0, 0];
-            return [x, dy, y, other, shift, offset, factor, base, partial, pixels, C, length, repeat];
+          arguments([x, dy, shift, ...more], partial) {
+            const [y, other, factors] = gate ? [0, 0, more[0]] : [...more, 0, 0];
+            return [x, dy, y, other, shift, own === 1 ? shift + 4 * C : 0, gate ? factors : 0, partial, pixels, C, length, repeat];
           },
         }),
         wasmLaunch(name, {
@@ -159,7 +156,7 @@ export const inputGradientWasm: Variant<{ eps: number } & Fused> = {
   lower({ attributes: { eps, gate }, inputs: [x, dy, statistics, weight, sums, bias], output, scratch }) {
     const name = 'batchNorm2d.inputGradient';
     const { C, pixels, repeat, width, some } = rowsOf(x.shape);
-    const factors = scratch([5, width]);
+    const factors = scratch(tableOf(width, 5));
     return [
       wasmLaunch('batchNorm2d.gradientFactors', {
         routine: 'batchNormGradientFactors',
