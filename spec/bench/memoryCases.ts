@@ -76,6 +76,12 @@ const batchNorm = (shape: Shape): MemoryCase[] => {
       inputs: [x, x, statistics, x],
       work: inputWork(9, '3 loads, shift, sum, multiply-add; comparison, mask, store'),
     },
+    {
+      ...sums,
+      attributes: { eps, mask: true, sum: true },
+      inputs: [x, x, statistics, x, x],
+      work: inputWork(11, '4 loads, shift, sum, multiply-add; sum of both, comparison, mask, store'),
+    },
     { ...gradient, attributes: { eps }, inputs: back, work: work(5, '2 loads, 2 multiply-adds, store') },
     {
       ...gradient,

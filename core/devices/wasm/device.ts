@@ -167,8 +167,7 @@ class WasmDevice implements Device {
         throw fail('state', label, 'a body for wasm', body.language, "Lower the program for this device's language.");
       const { routine, units, grain, lastFirst } = body;
       const values = body.arguments({ inputs: places.map(place => place.offset), output: outputOffset });
-      const begins = claims(units, this.threads, grain);
-      return { label, routine, arguments: values, claims: lastFirst ? begins.map(begin => units - begin) : begins };
+      return { label, routine, arguments: values, claims: claims(units, this.threads, grain, lastFirst) };
     }
     try {
       const { bytes, math, units } = this.#compiler.compile(launch.kernel, {
@@ -306,15 +305,15 @@ class WasmDevice implements Device {
 
 /**
  * How threads share the units of a launch: they take many at a time while there are many left, and fewer and fewer towards
- * the end, so that they finish together. A claim costs about a microsecond.
+ * the end, so that they finish together. A claim costs about a microsecond. One thread takes all at once, unless the last ones come first.
  */
-function claims(units: number, threads: number, grain = 1): number[] {
+function claims(units: number, threads: number, grain = 1, lastFirst = false): number[] {
   const least = Math.max(grain, Math.ceil(units / (threads * 64)));
   const begins = [0];
   for (let begin = 0; begin < units; ) {
-    const share = threads === 1 ? units : Math.ceil((units - begin) / (threads * 4));
+    const share = threads === 1 && !lastFirst ? units : Math.ceil((units - begin) / (threads * 4));
     begin = Math.min(units, begin + Math.max(least, share));
     begins.push(begin);
   }
-  return begins;
+  return lastFirst ? begins.map(begin => units - begin) : begins;
 }

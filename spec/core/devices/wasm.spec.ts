@@ -104,6 +104,47 @@ describe('openWasm', () => {
     await device.destroy();
   });
 
+  it('should begin with the last units where a routine asks for that, and do each once', async () => {
+    const unit = 4096;
+    for (const [threads, lastFirst] of [
+      [1, true],
+      [1, false],
+      [3, true],
+    ] as const) {
+      const device = await openWasm({ threads });
+      const y = device.allocate(5 * 4 * unit, 'y');
+      device.write(
+        y,
+        Float32Array.from({ length: 5 * unit }, (_, i) => Math.floor(i / unit)),
+      );
+      // each unit takes what the one before it holds then
+      const launch = {
+        kernel: { name: 'shift' },
+        inputs: [],
+        output: 'y',
+        body: {
+          language: 'wasm',
+          routine: 'copy',
+          units: 4,
+          lastFirst,
+          arguments: ({ output }: { output: number }) => [output, output + 4 * unit, 4 * unit],
+        },
+      } as const;
+      const moved = await device.compile([{ label: 'shift', launch, inputs: [], output: { buffer: y, length: 5 * unit, dtype: 'f32' } }]);
+      await device.run(moved);
+      const read = await device.read(y, 5 * 4 * unit);
+      await device.destroy();
+      const got = [0, 1, 2, 3, 4].map(i => read[i * unit + unit - 1]);
+      if (threads === 1) assert.deepEqual(got, lastFirst ? [0, 0, 1, 2, 3] : [0, 0, 0, 0, 0]);
+      // at the same time, their order is left open
+      else
+        assert.ok(
+          got.every((value, i) => value! <= Math.max(0, i - 1)),
+          `${got}`,
+        );
+    }
+  });
+
   it('should say so when the threads cannot share memory', async () => {
     const original = globalThis.SharedArrayBuffer;
     Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');

@@ -3,6 +3,7 @@
  * case is a function of its op, seed and number, so that one which fails can be run alone.
  */
 import { crossEntropy } from '../../../core/losses/index.ts';
+import type { Tensor } from '../../../core/ops/op.ts';
 import { adam, adamw, sgd } from '../../../core/optimizers/index.ts';
 import { ProgramBuilder } from '../../../core/program/builder.ts';
 import { fillHyper, hyperLength, hyperName, hyperTensor } from '../../../core/program/hyper.ts';
@@ -229,13 +230,48 @@ function ofOptimizer(name: string, draw: Draw, seed: number): RaggedCase {
   return { label: `${name} ${JSON.stringify({ weightDecay })} of [${shape}]`, program, values, compared: ['p', ...state] };
 }
 
+/**
+ * A batch norm with what the fusion pass makes of a residual block. Not with a gate: whether a value that rounds to 0 passes it is left to
+ * the order of sums.
+ */
+function ofFusedNorm(draw: Draw, seed: number): RaggedCase {
+  const [N, ...rest] = image(draw, 40, 600);
+  const shape = [N + 1, ...rest];
+  const C = shape.at(-1)!;
+  const fused = draw.one({}, { mask: true }, { mask: true, sum: true });
+  const forward = draw.one({ residual: true }, { residual: true, relu: true });
+  const inPlace = draw.from(0, 2);
+  const builder = new ProgramBuilder();
+  const values: Record<string, ArrayLike<number>> = {};
+  const input = (name: string, of: Shape) => {
+    values[name] = Float32Array.from(noise(elements(of), seed + Object.keys(values).length));
+    return builder.declare(name, 'input', of);
+  };
+  const [x, dy, y, other] = ['x', 'dy', 'y', 'other'].map(name => input(name, shape)) as [Tensor, Tensor, Tensor, Tensor];
+  const statistics = input('statistics', [3, C]);
+  values.statistics = Float32Array.from(values.statistics!, (value, i) => (i < 2 * C ? value : 0.3 + value ** 2));
+  const [weight, bias] = [input('weight', [C]), input('bias', [C])];
+  const eps = 1e-5;
+  builder.emit('batchNorm2d', 'forward', shape, [x, statistics, weight, bias, other], { eps, ...forward });
+  const more = [...('mask' in fused ? [y] : []), ...('sum' in fused ? [other] : [])];
+  const sums = builder.emit('batchNorm2d.gradientSums', 'sums', [2, C], [x, dy, statistics, ...more], { eps, ...fused });
+  const operands = [x, dy, statistics, weight, sums];
+  const written = [x, dy][inPlace];
+  if (written) builder.update('batchNorm2d.inputGradient', written, operands, { eps, inPlace });
+  else builder.emit('batchNorm2d.inputGradient', 'dx', shape, operands, { eps });
+  const label = `fused batch norm ${JSON.stringify({ ...forward, ...fused, inPlace })} of [${shape}]`;
+  return { label, program: builder.build(), values, compared: ['forward', 'sums', 'dy', written ? written.name : 'dx'] };
+}
+
 const optimizers = ['sgd', 'adam', 'adamw'];
-/** Everything that has kernels: the ops, the loss, the optimizers. */
-export const raggedNames: readonly string[] = [...Object.keys(drawn), 'crossEntropy', ...optimizers];
+const fusedNorm = 'batchNorm2d, fused';
+/** Everything that has kernels: the ops, the loss, the optimizers; and what fusion makes of some. */
+export const raggedNames: readonly string[] = [...Object.keys(drawn), 'crossEntropy', ...optimizers, fusedNorm];
 
 export function raggedCase(name: string, seed: number, number: number): RaggedCase {
   const own = (seed * 1_000_003 + number * 7_919 + raggedNames.indexOf(name) * 104_729) >>> 0;
   const draw = new Draw(own);
   if (name === 'crossEntropy') return ofLoss(draw, own);
+  if (name === fusedNorm) return ofFusedNorm(draw, own);
   return optimizers.includes(name) ? ofOptimizer(name, draw, own) : ofOp(name, draw, own);
 }

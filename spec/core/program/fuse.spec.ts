@@ -182,6 +182,18 @@ describe('fuse', () => {
       assert.ok(!names.some(row => row.startsWith('a.bn2+add')));
     });
 
+    it('should sum two gradients in the memory of one that nobody else needs', () => {
+      const sums = (names: readonly string[]) =>
+        fuse(program, [...keep, ...names]).nodes.find(({ node, attributes }) => node === 'a.bn2+relu2' && attributes.mask)!;
+      const [, , , , first] = sums([]).inputs;
+      const [second] = sums([]).writes!;
+      assert.deepEqual([first, second].sort(), ['b.conv1:dx', 'b.conv2:dx']);
+      assert.deepEqual(sums([second!]).writes, [first]);
+      assert.equal(sums([second!]).inputs[4], second);
+      const both = sums([first!, second!]);
+      assert.deepEqual([both.attributes.sum, both.inputs.length], [undefined, 4]);
+    });
+
     it('should not fuse a rectifier with a layer that another layer reads', () => {
       const g = graph('shared', [4, 4, 2]);
       const x = g.batchNorm2d('bn', g.input);

@@ -56,6 +56,8 @@ export const gradientSumsWgsl: Variant<{ eps: number } & Fused> = {
     const { T, columns } = columnsOf(x!.shape, limits);
     const deviation = `sqrt(statistics[c + ${2 * columns}] + ${eps})`;
     const positive = gate ? `centred * factor + bias[c] > ${T}()` : `y[at] > ${T}()`;
+    // threads past the last column go over it once more: what they store must not be added to again
+    const store = `if (column < ${columns}) { dy[at] = gradient; }`;
     const given = sum ? 'dy[at] + other[at]' : 'dy[at]';
     const gradient = gate || mask ? `select(${T}(), ${given}, ${positive})` : given;
     const reduction: Reduction = {
@@ -64,7 +66,7 @@ export const gradientSumsWgsl: Variant<{ eps: number } & Fused> = {
           { name: 'total', term: 'gradient' },
           { name: 'products', term: 'gradient * centred' },
         ],
-        ['let centred = x[at] - shift - offset;', `let gradient = ${gradient};`, ...(mask ? ['dy[at] = gradient;'] : [])],
+        ['let centred = x[at] - shift - offset;', `let gradient = ${gradient};`, ...(mask ? [store] : [])],
       ),
       begin: [
         'let shift = statistics[c];',

@@ -71,7 +71,8 @@ describe('memory-bound primitives in WGSL', () => {
           [{ eps: 1e-5 }, []],
           [{ eps: 1e-3, gate: true }, [[C], [C]]],
           [{ eps: 1e-5, mask: true }, [x]],
-        ][i % 3] as [Record<string, unknown>, Shape[]];
+          [{ eps: 1e-5, mask: true, sum: true }, [x, x]],
+        ][i % 4] as [Record<string, unknown>, Shape[]];
         return { primitive, variant, attributes, inputs: [x, x, statistics(C), ...more], output: [2, C] };
       }),
     );
@@ -104,7 +105,7 @@ describe('memory-bound primitives in WGSL', () => {
     const inputs = [x, x, statistics(20), [20], [2, 20]];
     const [primitive, variant] = ['batchNorm2d.inputGradient', 'batchNorm2d.inputGradient/wgsl-fours'];
     return agree(
-      [{}, { inPlace: 1 }, { gate: true }, { gate: true, inPlace: 1 }].map(fused => ({
+      [{}, { inPlace: 1 }, { inPlace: 0 }, { gate: true }, { gate: true, inPlace: 1 }, { gate: true, inPlace: 0 }].map(fused => ({
         primitive,
         variant,
         attributes: { eps: 1e-5, ...fused },
