@@ -49,14 +49,15 @@ export { linear, linearSum } from './linear';
 export { linearFilterGradient, linearInputGradient } from './linearGradients';
 // the last two as above
 export { gradientFive, normThree, responseNorm, responseNormGradient, responseScale } from './localResponseNorm';
-export { maxPool } from './maxPool';
+// maximaSharing as above
+export { maximaSharing, maxPool } from './maxPool';
 export { maxPoolGradient, maxPoolGradient3 } from './maxPoolGradient';
 // winner9 as above
 export { maxPoolIndices, winner9 } from './maxPoolIndices';
 // adamVectors as above
 export { adam, adamVectors, sgd, sgdMomentum } from './optimizers';
 export { panelsOfColumns, panelsOfRows } from './panels';
-export { copyChannels, padChannels, padChannelsGradient, transpose } from './rearrange';
+export { copyChannels, joinChannels, padChannels, padChannelsGradient, transpose } from './rearrange';
 export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
 // as above
 export { addMaskedRows2, addRows4 } from './rows';

@@ -42,11 +42,54 @@ export function copyChannels(
   store<i32>(scratch, bits);
 }
 
-/** y[n,p,q,k] = x[n, p · stride, q · stride, k] for k < C, else 0. Units are rows n · P + p. */
-export function padChannels(
+/**
+ * y[pixel] = the channels of up to four inputs one behind another, from channel `to` of rows of Y: what is written is one stream then,
+ * if nothing else belongs into the rows. Units are `some` pixels. Inputs that are absent have 0 channels.
+ */
+export function joinChannels(
   start: i32,
   end: i32,
   _scratch: usize,
+  x0: usize,
+  x1: usize,
+  x2: usize,
+  x3: usize,
+  y: usize,
+  pixels: i32,
+  C0: i32,
+  C1: i32,
+  C2: i32,
+  C3: i32,
+  Y: i32,
+  some: i32,
+): void {
+  const bytes0 = (<usize>C0) << 2;
+  const bytes1 = (<usize>C1) << 2;
+  const bytes2 = (<usize>C2) << 2;
+  const bytes3 = (<usize>C3) << 2;
+  const target = (<usize>Y) << 2;
+  const first = <usize>(start * some);
+  const past = <usize>min(end * some, pixels);
+  for (let pixel = first; pixel < past; pixel++) {
+    let to = y + pixel * target;
+    copyRun(x0 + pixel * bytes0, to, bytes0);
+    to += bytes0;
+    copyRun(x1 + pixel * bytes1, to, bytes1);
+    if (!bytes2) continue;
+    to += bytes1;
+    copyRun(x2 + pixel * bytes2, to, bytes2);
+    copyRun(x3 + pixel * bytes3, to + bytes2, bytes3);
+  }
+}
+
+/**
+ * y[n,p,q,k] = x[n, p · stride, q · stride, k] for k < C, else 0. Units are rows n · P + p. What is copied of a row is first read and
+ * nothing else, so that a core has as many lines under way as it can. Scratch: 4 bytes.
+ */
+export function padChannels(
+  start: i32,
+  end: i32,
+  scratch: usize,
   x: usize,
   y: usize,
   H: i32,
@@ -59,22 +102,29 @@ export function padChannels(
 ): void {
   const small = (<usize>C) << 2;
   const large = (<usize>K) << 2;
+  const step = small * <usize>stride;
   let to = y + <usize>(start * Q) * large;
+  let bits: i32 = 0;
   for (let row = start; row < end; row++) {
     const n = row / P;
     let from = x + <usize>((n * H + (row - n * P) * stride) * W) * small;
-    for (let q = 0; q < Q; q++, to += large, from += small * <usize>stride) {
+    for (let at = from, past = from + step * <usize>Q; at < past; at += step) bits |= touch(at, small);
+    for (let q = 0; q < Q; q++, to += large, from += step) {
       copyRun(from, to, small);
       clearRun(to + small, large - small);
     }
   }
+  store<i32>(scratch, bits);
 }
 
-/** dx[n,h,w,c] = dy of the pixel that was copied, 0 for the skipped ones. Units are rows n · H + h. */
+/**
+ * dx[n,h,w,c] = dy of the pixel that was copied, 0 for the skipped ones. Units are rows n · H + h. The channels that x does not have
+ * are read, too, if they are no more than those that it has: see `copyChannels`. Scratch: 4 bytes.
+ */
 export function padChannelsGradient(
   start: i32,
   end: i32,
-  _scratch: usize,
+  scratch: usize,
   dy: usize,
   dx: usize,
   H: i32,
@@ -87,7 +137,9 @@ export function padChannelsGradient(
 ): void {
   const small = (<usize>C) << 2;
   const large = (<usize>K) << 2;
+  const passed = large - small <= small ? large - small : <usize>0;
   let to = dx + <usize>(start * W) * small;
+  let bits: i32 = 0;
   for (let row = start; row < end; row++) {
     const n = row / H;
     const h = row - n * H;
@@ -100,12 +152,14 @@ export function padChannelsGradient(
     let from = dy + <usize>((n * P + p) * Q) * large;
     for (let w = 0; w < W; w += stride, from += large) {
       copyRun(from, to, small);
+      bits |= touch(from + small, passed);
       // the skipped pixels up to the next one that was copied
       const skipped = small * <usize>(min(stride, W - w) - 1);
       clearRun(to + small, skipped);
       to += small + skipped;
     }
   }
+  store<i32>(scratch, bits);
 }
 
 /** Bytes of a matrix that stay in the second-level cache beside others. */

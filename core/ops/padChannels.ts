@@ -9,8 +9,8 @@
 import { z } from 'zod';
 import { fail } from '../errors.ts';
 import type { Kernel, KernelThis } from '../kernels/kernel.ts';
-import { type Shape, text, windowOutput } from '../shape.ts';
-import { count, image, traffic } from './attributes.ts';
+import { elements, type Shape, text, windowOutput } from '../shape.ts';
+import { count, image } from './attributes.ts';
 import { registerOp, registerPrimitive } from './registry.ts';
 import { padGradientWasm, padWasm } from './variants/rearrangeWasm.ts';
 
@@ -69,9 +69,15 @@ function unpad(this: KernelThis, dy: Float32Array): number {
   return value;
 }
 
+/** Of the image only what is copied is read, of the wider one only the channels that the image has. */
+const traffic = (whole: Shape, image: Shape, wide: Shape) => ({
+  flops: 0,
+  bytes: 4 * (elements(whole) + (elements(wide) / wide[3]) * image[3]),
+});
+
 registerPrimitive<{ stride: number }>({
   name: 'padChannels',
-  cost: (_, inputs, y) => traffic(0, inputs, y),
+  cost: (_, [x], y) => traffic(y, x, y),
   lower({ attributes: { stride }, inputs: [x], output }) {
     const [N, P, Q, K] = output.shape;
     const [, H, W, C] = x.shape;
@@ -82,7 +88,7 @@ registerPrimitive<{ stride: number }>({
 });
 registerPrimitive<{ stride: number }>({
   name: 'padChannels.inputGradient',
-  cost: (_, inputs, dx) => traffic(0, inputs, dx),
+  cost: (_, [dy], dx) => traffic(dx, dx, dy),
   lower({ attributes: { stride }, inputs: [dy], output }) {
     const [N, H, W, C] = output.shape;
     const [, P, Q, K] = dy.shape;

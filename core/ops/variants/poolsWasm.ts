@@ -53,7 +53,12 @@ interface Window {
 }
 const sliding = ({ kernel, stride, padding }: Window) => [kernel, stride, padding];
 
-export const maxPoolWasm = pooling({ name: 'maxPool2d', routine: 'maxPool', numbers: sliding });
+export const maxPoolWasm = pooling({
+  name: 'maxPool2d',
+  routine: 'maxPool',
+  scratch: ([, , , C]) => 16 + 16 * Math.ceil(C / 4),
+  numbers: sliding,
+});
 export const maxPoolIndicesWasm = pooling({
   name: 'maxPool2d.indices',
   routine: 'maxPoolIndices',

@@ -23,17 +23,32 @@ function copyChannels(name: string, x: Tensor, y: Tensor, channels: number, { fr
   });
 }
 
-/** A launch for each input. */
+/** Inputs that one launch joins: for two, what is written is one long stream; alone, pieces of rows, which take twice as long. */
+const TOGETHER = 4;
+
+/** A launch for every four inputs. */
 export const concatWasm: Variant<unknown> = {
   name: 'concat/wasm',
   device: 'wasm',
   applies: always,
   lower({ inputs, output }) {
-    let to = 0;
-    return inputs.map(input => {
-      const channels = channelsOf(input.shape);
-      to += channels;
-      return copyChannels('concat', input, output, channels, { to: to - channels });
+    const pixels = pixelsOf(output.shape);
+    const Y = channelsOf(output.shape);
+    const some = Math.max(1, Math.floor(BLOCK / Y));
+    let next = 0;
+    return Array.from({ length: Math.ceil(inputs.length / TOGETHER) }, (_, i) => {
+      const joined = inputs.slice(i * TOGETHER, (i + 1) * TOGETHER);
+      const channels = joined.map(input => channelsOf(input.shape));
+      const to = next;
+      next += channels.reduce((sum, each) => sum + each, 0);
+      const filled = (values: readonly number[]) => [...values, ...Array<number>(TOGETHER - values.length).fill(0)];
+      return wasmLaunch('concat', {
+        routine: 'joinChannels',
+        units: Math.ceil(pixels / some),
+        inputs: joined,
+        output,
+        arguments: (inputs, y) => [...filled(inputs), y + 4 * to, pixels, ...filled(channels), Y, some],
+      });
     });
   },
 };
@@ -56,6 +71,7 @@ function pad(name: string, routine: string, gradient: boolean): Variant<{ stride
       return [
         wasmLaunch(name, {
           routine,
+          scratch: 16,
           units: output.shape[0] * output.shape[1],
           inputs,
           output,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { op } from '../../../core/ops/index.ts';
+import { op, primitive } from '../../../core/ops/index.ts';
 import { uniforms } from '../../../core/random.ts';
 import { elements, type Shape } from '../../../core/shape.ts';
 import { opProgram } from './opProgram.ts';
@@ -45,6 +45,15 @@ describe('padChannels', () => {
       assert.equal(dx.filter(value => value !== 0).length, N * P * Q * C);
     });
   }
+
+  it('should cost what is copied and the result, not what is skipped', () => {
+    const [x, y]: Shape[] = [
+      [1, 4, 6, 3],
+      [1, 2, 3, 5],
+    ];
+    assert.deepEqual(primitive('padChannels').cost({ stride: 2 }, [x], y), { flops: 0, bytes: 4 * (18 + 30) });
+    assert.deepEqual(primitive('padChannels.inputGradient').cost({ stride: 2 }, [y], x), { flops: 0, bytes: 4 * (18 + 72) });
+  });
 
   it('should refuse to drop channels', () => {
     assert.throws(() => op('padChannels').shape({ stride: 1, channels: 2 }, [[1, 4, 4, 3]], 'padChannels "p"'), {

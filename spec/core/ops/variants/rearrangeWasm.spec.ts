@@ -54,6 +54,7 @@ describe('variants on wasm that move or scale numbers', () => {
       [1, 2],
       [64, 64],
       [3, 5, 10, 1],
+      [4, 1, 8, 2, 16],
       [96, 7],
     ]) {
       const at: Shape = [2, pick(1, 9), pick(1, 9)];
