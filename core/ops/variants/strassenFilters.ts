@@ -14,7 +14,7 @@ const ROWS = 256;
 const PANELS = 32;
 /** Pairs of pixels gathered at a time, at most, and bytes that their operands may take: they come from L2, beside the sums' tiles. */
 const CHUNK = 64;
-const OPERANDS = 640 * 1024;
+const OPERANDS = 480 * 1024;
 /** Units that keep many threads busy to the end, if there are pixels enough; and in any case. */
 const UNITS = 16;
 const FEWEST = 8;
