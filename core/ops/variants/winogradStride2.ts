@@ -39,7 +39,8 @@ function throughPanels(all: Operands, scratch: (shape: Shape) => Tensor): Varian
   const { x, weight, bias, y, padding, relu } = all;
   const { height, width, channels, P, Q, filters, panels, tiles } = sizes(all);
   const block = blockOf(tiles);
-  const [group, chunk] = [8, 32];
+  // longer chunks add to the sums more seldom: 11.5 ms instead of 12.5 at 8 × 28 × 28, 256 → 256
+  const [group, chunk] = [8, 64];
   const v = scratch([(PLACES * planeBytes(tiles, 4 * channels)) / 4]);
   return [
     {
@@ -78,7 +79,7 @@ export const blockOf = (tiles: number, most = 72): number => 6 * Math.ceil(tiles
 function throughTiles(all: Operands, scratch: (shape: Shape) => Tensor): VariantLaunch[] {
   const { x, weight, bias, y, padding, relu } = all;
   const { height, width, channels, P, Q, filters, panels, tiles } = sizes(all);
-  const [block, group, chunk] = [12, 4, 16];
+  const [block, group, chunk] = [12, 8, 16];
   const u = scratch([panels, PLACES, 4 * channels + 2, 8]);
   return [
     {

@@ -34,7 +34,7 @@ function throughPanels(all: Operands, scratch: Scratch): VariantLaunch[] {
   const { height, width, channels, P, Q, filters, panels, tiles } = sizes(all);
   // a kind has at most 25 places: room for more tiles
   const block = blockOf(tiles, 132);
-  const [group, chunk] = [4, 64];
+  const [group, chunk] = [8, 64];
   const v = scratch([(KINDS * PLACES * planeBytes(tiles, filters)) / 4]);
   return [
     {
@@ -71,7 +71,7 @@ function throughPanels(all: Operands, scratch: Scratch): VariantLaunch[] {
 function throughTiles(all: Operands, scratch: Scratch): VariantLaunch[] {
   const { dy, weight, dx, padding } = all;
   const { height, width, channels, P, Q, filters, panels, tiles } = sizes(all);
-  const [block, group, chunk] = [24, 4, 32];
+  const [block, group, chunk] = [24, 8, 32];
   const u = scratch([KINDS, panels, PLACES, filters + 2, 8]);
   return [
     {
