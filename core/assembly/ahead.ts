@@ -27,6 +27,11 @@ export function listAhead(ahead: usize, from: usize, bytes: usize): void {
   store<u32>(ahead, load<u32>(ahead, 16) + <u32>((bytes + LINE - 1) / LINE), 16);
 }
 
+/** How many lines are listed, at least 1. */
+export function linesAhead(ahead: usize): i32 {
+  return max(1, load<i32>(ahead, 16));
+}
+
 /** Begins with the first segment; returns how many lines to read at each of `calls` calls. */
 export function beginAhead(ahead: usize, calls: i32): i32 {
   const first = ahead + SEGMENTS;

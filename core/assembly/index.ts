@@ -63,8 +63,9 @@ export { resampleColumns, resampleRows1, resampleRows3 } from './resample';
 export { addMaskedRows2, addRows4 } from './rows';
 export { crossEntropyGradient, judge, rowLargest, rowSum, softmax, softmaxGradient } from './softmax';
 // rowsProduct is exported for the same reason as tileProduct below
-export { multiplySeven, packSeven, rowsProduct } from './strassen';
+export { multiplySeven, rowsProduct } from './strassen';
 export { multiplySevenFilters } from './strassenFilters';
+export { packSeven } from './strassenPack';
 export { toFloat } from './toFloat';
 export { adjustBefore, adjustMeans, toFloatEdited } from './toFloatEdited';
 // the first three as above

@@ -11,10 +11,9 @@
  * and added in L1; those of B are added when it is packed; those of C are put together before they leave the cache. So one level
  * costs no sweep over memory.
  */
-import { AHEAD, beginAhead, listAhead, listNothing, readAhead } from './ahead';
+import { AHEAD, beginAhead, linesAhead, listAhead, listNothing, readAhead } from './ahead';
 import { COLUMNS, ROWS } from './block';
 import { finishRows } from './convolve';
-import { quad } from './convPack';
 import { align } from './taps';
 import { madd } from './vector';
 
@@ -23,12 +22,14 @@ const PIXELS: i32 = 2 * ROWS;
 /** Bytes of a row of a left operand, 512 floats and some to keep rows out of one another's place in the cache; of an operand. */
 const PITCH: usize = 2112;
 const LEFT: usize = 6 * PITCH + 64;
+/** Lines that are read ahead at a time, at least. */
+const LINES: i32 = 2;
 /** Bytes of 6 × 8 sums. */
 const TILE: usize = 192;
 
 /**
  * y[n, h · up, w · up, o] = bias[o] + Σ_c x[n, h · down, w · down, c] · weight[c, o], the other pixels of y 0. Units are (range of
- * pairs of panels, span of 12 pixels).
+ * pairs of panels, 12 pixels).
  *
  * @param C a multiple of 8
  * @param packed by `packSeven`
@@ -36,7 +37,6 @@ const TILE: usize = 192;
  * @param height, width of the grid (h, w)
  * @param chunk channels that a call of `rowsProduct` sums up at most, a multiple of 8, at most 1024; as in the packing
  * @param pairs of panels of one unit, at most: a panel of each half of the filters
- * @param spans of 12 pixels of one unit, at most
  * @param finish 1: add the bias; 2: relu
  *
  * Scratch: see `multiplyScratch` in `core/ops/variants/strassen.ts`.
@@ -62,7 +62,6 @@ export function multiplySeven(
   up: i32,
   chunk: i32,
   pairs: i32,
-  spans: i32,
   finish: i32,
 ): void {
   const pixels = N * height * width;
@@ -89,127 +88,118 @@ export function multiplySeven(
     const range = unit % ranges;
     const firstPair = range * pairs;
     const count = min(pairs, allPairs - firstPair);
-    const firstPixel = (unit / ranges) * spans * PIXELS;
-    const pastPixel = min(pixels, firstPixel + spans * PIXELS);
-    let w = firstPixel % width;
-    let h = (firstPixel / width) % height;
-    let n = firstPixel / (width * height);
-    for (let pixel = firstPixel; pixel < pastPixel; pixel += PIXELS) {
-      const valid = min(PIXELS, pastPixel - pixel);
-      for (let i = 0; i < valid; i++) {
-        const from = ((n * H + h * down) * W + w * down) * C;
-        const to = ((n * P + h * up) * Q + w * up) * O;
-        store<u32>(xRows + ((<usize>i) << 2), <u32>(x + ((<usize>from) << 2)));
-        store<u32>(yRows + ((<usize>i) << 2), <u32>(y + ((<usize>to) << 2)));
-        if (up > 1) clearBeside(y, n, h * up, w * up, up, P, Q, O, firstPair, count);
-        if (++w === width) {
-          w = 0;
-          if (++h === height) {
-            h = 0;
-            n++;
-          }
+    const pixel = (unit / ranges) * PIXELS;
+    const valid = min(PIXELS, pixels - pixel);
+    let w = pixel % width;
+    let h = (pixel / width) % height;
+    let n = pixel / (width * height);
+    for (let i = 0; i < valid; i++) {
+      const from = ((n * H + h * down) * W + w * down) * C;
+      const to = ((n * P + h * up) * Q + w * up) * O;
+      store<u32>(xRows + ((<usize>i) << 2), <u32>(x + ((<usize>from) << 2)));
+      store<u32>(yRows + ((<usize>i) << 2), <u32>(y + ((<usize>to) << 2)));
+      if (up > 1) clearBeside(y, n, h * up, w * up, up, P, Q, O, firstPair, count);
+      if (++w === width) {
+        w = 0;
+        if (++h === height) {
+          h = 0;
+          n++;
         }
       }
-      for (let i = valid; i < PIXELS; i++) {
-        store<u32>(xRows + ((<usize>i) << 2), <u32>zeros);
-        store<u32>(yRows + ((<usize>i) << 2), <u32>nowhere);
+    }
+    for (let i = valid; i < PIXELS; i++) {
+      store<u32>(xRows + ((<usize>i) << 2), <u32>zeros);
+      store<u32>(yRows + ((<usize>i) << 2), <u32>nowhere);
+    }
+    let gathered = left;
+    for (let c = 0; c < C; c += chunk) {
+      gatherSeven(xRows, (<usize>c) << 2, (<usize>min(chunk, C - c)) << 1, gathered);
+      gathered += 7 * LEFT;
+    }
+    // the next pixels, unless they lie in pieces: most likely this thread's
+    listNothing(ahead);
+    const next = pixel + PIXELS;
+    if (down === 1 && range === ranges - 1 && next < pixels) {
+      listAhead(ahead, x + ((<usize>(next * C)) << 2), (<usize>(min(PIXELS, pixels - next) * C)) << 2);
+    }
+    const calls = 7 * count;
+    const every = max(1, min(calls, (calls * LINES) / linesAhead(ahead)));
+    const lines = beginAhead(ahead, calls / every);
+    let wait = every;
+    for (let i = 0; i < 7; i++) {
+      const operand = left + <usize>i * LEFT;
+      let panel = packed + <usize>(i * allPairs + firstPair) * panelBytes;
+      // what the product goes on with, and where its sums go to: the first pair's, and how many bytes further on the next one's
+      let former = tiles;
+      let formerStep: usize = 0;
+      if (i > 0 && i !== 4) {
+        former += TILE + (i < 3 ? P1 : i === 6 ? V : U);
+        formerStep = TILES;
       }
-      let gathered = left;
-      for (let c = 0; c < C; c += chunk) {
-        gatherSeven(xRows, (<usize>c) << 2, (<usize>min(chunk, C - c)) << 1, gathered);
-        gathered += 7 * LEFT;
+      let rows = tileRows;
+      let offset = tiles + TILE + (i === 0 ? P1 : i === 2 ? U : i === 3 ? V : P5);
+      let step = TILES;
+      if (i === 1 || i >= 5) {
+        rows = i === 6 ? yRows + 4 * ROWS : yRows;
+        offset = ((<usize>firstPair) << 5) + (i === 5 ? halfFilters : 0);
+        step = 32;
       }
-      // the next pixels, unless they lie in pieces: most likely this thread's, of the next unit too
-      listNothing(ahead);
-      const next = pixel + PIXELS;
-      if (down === 1 && next < (range === ranges - 1 ? pixels : pastPixel)) {
-        listAhead(ahead, x + ((<usize>(next * C)) << 2), (<usize>(min(PIXELS, pixels - next) * C)) << 2);
-      }
-      const lines = beginAhead(ahead, 7 * count);
-      for (let i = 0; i < 7; i++) {
-        const operand = left + <usize>i * LEFT;
-        let panel = packed + <usize>(i * allPairs + firstPair) * panelBytes;
-        let tile = tiles + TILE;
-        let column = (<usize>firstPair) << 5;
-        for (let pair = 0; pair < count; pair++) {
-          oneOfSeven(i, C, chunk, operand, panel, tiles, tile, tileRows, yRows, column, halfFilters);
+      let tile = tiles + TILE;
+      for (let pair = 0; pair < count; pair++) {
+        if (chunk >= C) rowsProduct(C / 2, operand, panel, former, rows, offset);
+        else sumChunks(C, chunk, operand, panel, former, tile + P5, tileRows, rows, offset);
+        if (i === 4) addFifth(tile, yRows + 4 * ROWS, ((<usize>(firstPair + pair)) << 5) + halfFilters);
+        if (--wait === 0) {
           readAhead(ahead, lines);
-          panel += panelBytes;
-          tile += TILES;
-          column += 32;
+          wait = every;
         }
+        panel += panelBytes;
+        former += formerStep;
+        offset += step;
+        tile += TILES;
       }
-      if (finish !== 0) {
-        const from = firstPair * COLUMNS;
-        const past = from + count * COLUMNS;
-        finishRows(yRows, valid, bias, from, past, finish);
-        finishRows(yRows, valid, bias, from + O / 2, past + O / 2, finish);
-      }
+    }
+    if (finish !== 0) {
+      const from = firstPair * COLUMNS;
+      const past = from + count * COLUMNS;
+      finishRows(yRows, valid, bias, from, past, finish);
+      finishRows(yRows, valid, bias, from + O / 2, past + O / 2, finish);
     }
   }
 }
 
-/** Which of a pair's tiles holds what: the second takes U + P5 when nobody wants U any longer. */
+/**
+ * Each of the seven products goes on with the sums of one before wherever the formula adds it:
+ *
+ *   P1   C11 = P1 + P2   U = P1 + P6   V = U + P7   P5   C22 = V + P5   C12 = (U + P5) + P3   C21 = V − P4
+ *
+ * Which of a pair's tiles holds what: the second takes U + P5 when nobody wants U any longer.
+ */
 const P1: usize = 0;
 const U: usize = TILE;
 const V: usize = 2 * TILE;
 const P5: usize = 3 * TILE;
 const TILES: usize = 4 * TILE;
 
-/**
- * One of the seven products of 12 pixels and a pair of panels, into its tiles or into y from byte `column` of both halves of the filters on.
- * Each goes on with the sums of one before wherever the formula adds it:
- *
- *   P1   C11 = P1 + P2   U = P1 + P6   V = U + P7   P5   C22 = V + P5   C12 = (U + P5) + P3   C21 = V − P4
- *
- * @param nothing a tile of zeros
- * @param tileRows offsets of a tile's rows
- */
-function oneOfSeven(
-  i: i32,
+/** `rowsProduct` of C channels, chunk by chunk; between them the sums lie in `tile`. */
+function sumChunks(
   C: i32,
   chunk: i32,
   left: usize,
   right: usize,
-  nothing: usize,
+  former: usize,
   tile: usize,
   tileRows: usize,
-  yRows: usize,
-  column: usize,
-  halfFilters: usize,
+  rows: usize,
+  offset: usize,
 ): void {
-  let former = nothing;
-  let rows = tileRows;
-  let offset = tile;
-  if (i === 0) offset += P1;
-  else if (i === 1) {
-    former = tile + P1;
-    rows = yRows;
-    offset = column;
-  } else if (i === 2) {
-    former = tile + P1;
-    offset += U;
-  } else if (i === 3) {
-    former = tile + U;
-    offset += V;
-  } else if (i === 4) offset += P5;
-  else if (i === 5) {
-    addFifth(tile, yRows + 4 * ROWS, column + halfFilters);
-    former = tile + U;
-    rows = yRows;
-    offset = column + halfFilters;
-  } else {
-    former = tile + V;
-    rows = yRows + 4 * ROWS;
-    offset = column;
-  }
-  for (let c = chunk; c < C; c += chunk) {
-    rowsProduct(chunk / 2, left, right, former, tileRows, tile + P5);
-    former = tile + P5;
+  for (; C > chunk; C -= chunk) {
+    rowsProduct(chunk / 2, left, right, former, tileRows, tile);
+    former = tile;
     left += 7 * LEFT;
     right += (<usize>chunk) << 4;
   }
-  rowsProduct((((C - 1) % chunk) + 1) / 2, left, right, former, rows, offset);
+  rowsProduct(C / 2, left, right, former, rows, offset);
 }
 
 /** C22 = V + P5, into six rows of y; U + P5, in place of U. */
@@ -238,7 +228,7 @@ function clearBeside(y: usize, n: i32, h: i32, w: i32, up: i32, P: i32, Q: i32, 
 }
 
 /**
- * The seven left operands of twelve pixels, as six rows `PITCH` bytes apart each, in the order in which `oneOfSeven` wants them.
+ * The seven left operands of twelve pixels, as six rows `PITCH` bytes apart each, in the order in which `multiplySeven` wants them.
  *
  * @param rows addresses of the pixels; from byte `offset` on lie a chunk's channels, whose second half begins `half` bytes further on
  */
@@ -330,83 +320,4 @@ export function rowsProduct(depth: i32, left: usize, right: usize, former: usize
   const y5 = <usize>load<u32>(rows, 20) + offset;
   v128.store(y5, l5);
   v128.store(y5, r5, 16);
-}
-
-/**
- * The right operands of the seven products, [7][pairs of panels][chunks of k][k of half a chunk][8]: those of weight[k][column],
- * or of weight[column][k] if `turned`, in the order in which `oneOfSeven` wants them and T4 with its sign changed. Units are
- * (chunk, pair).
- * Scratch: 512 bytes.
- *
- * @param depth, columns how many k and columns: multiples of 16
- */
-export function packSeven(
-  start: i32,
-  end: i32,
-  scratch: usize,
-  weight: usize,
-  packed: usize,
-  depth: i32,
-  columns: i32,
-  chunk: i32,
-  turned: i32,
-): void {
-  const pairs = columns / (2 * COLUMNS);
-  const k1 = turned ? <usize>4 : (<usize>columns) << 2;
-  const column1 = turned ? (<usize>depth) << 2 : <usize>4;
-  const right = <usize>(columns / 2) * column1;
-  for (let unit = start; unit < end; unit++) {
-    const pair = unit % pairs;
-    const begin = (unit / pairs) * chunk;
-    const half = min(chunk, depth - begin) / 2;
-    const panel = (<usize>depth) << 4;
-    const product = panel * pairs;
-    const second = <usize>half * k1;
-    let to = packed + <usize>pair * panel + ((<usize>begin) << 4);
-    let top = weight + <usize>begin * k1 + <usize>(pair * COLUMNS) * column1;
-    for (let k = 0; k < half; k += 4) {
-      fourRows(top, k1, column1, turned, scratch);
-      fourRows(top + right, k1, column1, turned, scratch + 128);
-      fourRows(top + second, k1, column1, turned, scratch + 256);
-      fourRows(top + second + right, k1, column1, turned, scratch + 384);
-      for (let from = scratch; from < scratch + 128; from += 16) {
-        const b11 = v128.load(from);
-        const b12 = v128.load(from, 128);
-        const b21 = v128.load(from, 256);
-        const b22 = v128.load(from, 384);
-        const t1 = f32x4.sub(b12, b11);
-        const t2 = f32x4.sub(b22, t1);
-        let at = to;
-        v128.store(at, b11);
-        at += product;
-        v128.store(at, b21);
-        at += product;
-        v128.store(at, t2);
-        at += product;
-        v128.store(at, f32x4.sub(b22, b12));
-        at += product;
-        v128.store(at, t1);
-        at += product;
-        v128.store(at, b22);
-        at += product;
-        v128.store(at, f32x4.sub(b21, t2));
-        to += 16;
-      }
-      top += 4 * k1;
-    }
-  }
-}
-
-/** Four k of eight columns, as [4][8]. */
-function fourRows(from: usize, k1: usize, column1: usize, turned: i32, to: usize): void {
-  if (turned) {
-    quad(from, column1, to);
-    quad(from + 4 * column1, column1, to + 16);
-    return;
-  }
-  for (const past = to + 128; to < past; to += 32) {
-    v128.store(to, v128.load(from));
-    v128.store(to, v128.load(from, 16), 16);
-    from += k1;
-  }
 }
