@@ -68,7 +68,6 @@ export function multiplySeven(
   const allPairs = O / (2 * COLUMNS);
   const ranges = (allPairs + pairs - 1) / pairs;
   const halfFilters = (<usize>O) << 1;
-  const panelBytes = (<usize>C) << 4;
 
   // scratch: addresses of 12 pixels of x and of y; offsets of a tile's rows; what to read ahead; tiles, the first one of zeros;
   // a pixel of zeros, one that nobody reads; seven left operands of each chunk
@@ -122,41 +121,42 @@ export function multiplySeven(
     if (down === 1 && range === ranges - 1 && next < pixels) {
       listAhead(ahead, x + ((<usize>(next * C)) << 2), (<usize>(min(PIXELS, pixels - next) * C)) << 2);
     }
-    const calls = 7 * count;
+    const calls = 7 * count * ((C + chunk - 1) / chunk);
     const every = max(1, min(calls, (calls * LINES) / linesAhead(ahead)));
     const lines = beginAhead(ahead, calls / every);
     let wait = every;
     for (let i = 0; i < 7; i++) {
-      const operand = left + <usize>i * LEFT;
-      let panel = packed + <usize>(i * allPairs + firstPair) * panelBytes;
-      // what the product goes on with, and where its sums go to: the first pair's, and how many bytes further on the next one's
-      let former = tiles;
-      let formerStep: usize = 0;
-      if (i > 0 && i !== 4) {
-        former += TILE + (i < 3 ? P1 : i === 6 ? V : U);
-        formerStep = TILES;
-      }
-      let rows = tileRows;
-      let offset = tiles + TILE + (i === 0 ? P1 : i === 2 ? U : i === 3 ? V : P5);
-      let step = TILES;
-      if (i === 1 || i >= 5) {
-        rows = i === 6 ? yRows + 4 * ROWS : yRows;
-        offset = ((<usize>firstPair) << 5) + (i === 5 ? halfFilters : 0);
-        step = 32;
-      }
-      let tile = tiles + TILE;
-      for (let pair = 0; pair < count; pair++) {
-        if (chunk >= C) rowsProduct(C / 2, operand, panel, former, rows, offset);
-        else sumChunks(C, chunk, operand, panel, former, tile + P5, tileRows, rows, offset);
-        if (i === 4) addFifth(tile, yRows + 4 * ROWS, ((<usize>(firstPair + pair)) << 5) + halfFilters);
-        if (--wait === 0) {
-          readAhead(ahead, lines);
-          wait = every;
+      for (let c = 0; c < C; c += chunk) {
+        const half = min(chunk, C - c) / 2;
+        const operand = left + <usize>((c / chunk) * 7 + i) * LEFT;
+        let panel = packed + ((<usize>c * <usize>(7 * allPairs)) << 4) + ((<usize>((i * allPairs + firstPair) * half)) << 5);
+        // what the product goes on with, and where its sums go to: the first pair's, and how many bytes further on the next one's
+        let former = tiles;
+        let formerStep: usize = 0;
+        if (c > 0 || (i > 0 && i !== 4)) {
+          former += TILE + (c > 0 ? P5 : i < 3 ? P1 : i === 6 ? V : U);
+          formerStep = TILES;
         }
-        panel += panelBytes;
-        former += formerStep;
-        offset += step;
-        tile += TILES;
+        const last = c + chunk >= C;
+        let rows = tileRows;
+        let offset = tiles + TILE + (!last ? P5 : i === 0 ? P1 : i === 2 ? U : i === 3 ? V : P5);
+        let step = TILES;
+        if (last && (i === 1 || i >= 5)) {
+          rows = i === 6 ? yRows + 4 * ROWS : yRows;
+          offset = ((<usize>firstPair) << 5) + (i === 5 ? halfFilters : 0);
+          step = 32;
+        }
+        for (let pair = 0; pair < count; pair++) {
+          rowsProduct(half, operand, panel, former, rows, offset);
+          if (last && i === 4) addFifth(offset - P5, yRows + 4 * ROWS, ((<usize>(firstPair + pair)) << 5) + halfFilters);
+          if (--wait === 0) {
+            readAhead(ahead, lines);
+            wait = every;
+          }
+          panel += (<usize>half) << 5;
+          former += formerStep;
+          offset += step;
+        }
       }
     }
     if (finish !== 0) {
@@ -173,34 +173,14 @@ export function multiplySeven(
  *
  *   P1   C11 = P1 + P2   U = P1 + P6   V = U + P7   P5   C22 = V + P5   C12 = (U + P5) + P3   C21 = V − P4
  *
- * Which of a pair's tiles holds what: the second takes U + P5 when nobody wants U any longer.
+ * Which of a pair's tiles holds what: the second takes U + P5 when nobody wants U any longer, the last the sums of all chunks so far
+ * but for the last chunk's.
  */
 const P1: usize = 0;
 const U: usize = TILE;
 const V: usize = 2 * TILE;
 const P5: usize = 3 * TILE;
 const TILES: usize = 4 * TILE;
-
-/** `rowsProduct` of C channels, chunk by chunk; between them the sums lie in `tile`. */
-function sumChunks(
-  C: i32,
-  chunk: i32,
-  left: usize,
-  right: usize,
-  former: usize,
-  tile: usize,
-  tileRows: usize,
-  rows: usize,
-  offset: usize,
-): void {
-  for (; C > chunk; C -= chunk) {
-    rowsProduct(chunk / 2, left, right, former, tileRows, tile);
-    former = tile;
-    left += 7 * LEFT;
-    right += (<usize>chunk) << 4;
-  }
-  rowsProduct(C / 2, left, right, former, rows, offset);
-}
 
 /** C22 = V + P5, into six rows of y; U + P5, in place of U. */
 function addFifth(tile: usize, rows: usize, offset: usize): void {

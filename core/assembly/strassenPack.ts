@@ -9,7 +9,7 @@ const TURN: i32 = 4;
 const QUARTER: usize = 128;
 
 /**
- * The right operands of the seven products, [7][pairs of panels][chunks of k][k of half a chunk][8]: those of weight[k][column],
+ * The right operands of the seven products, [chunks of k][7][pairs of panels][k of half a chunk][8]: those of weight[k][column],
  * or of weight[column][k] if `turned`, in the order in which `multiplySeven` wants them and T4 with its sign changed. Units are
  * (chunk, `together` pairs). Scratch: 512 bytes.
  *
@@ -33,20 +33,21 @@ export function packSeven(
   const k1 = turned ? <usize>4 : (<usize>columns) << 2;
   const column1 = turned ? (<usize>depth) << 2 : <usize>4;
   const right = <usize>(columns / 2) * column1;
-  const panel = (<usize>depth) << 4;
-  const product = panel * pairs;
   for (let unit = start; unit < end; unit++) {
     const first = (unit % units) * together;
     const past = min(pairs, first + together);
     const begin = (unit / units) * chunk;
     const half = min(chunk, depth - begin) / 2;
     const second = <usize>half * k1;
+    const panel = (<usize>half) << 5;
+    const product = panel * pairs;
+    const target = packed + ((<usize>begin * <usize>(7 * pairs)) << 4);
     const run = turned ? TURN : RUN;
     for (let k = 0; k < half; k += run) {
       const size = min(run, half - k);
       for (let pair = first; pair < past; pair++) {
         const from = weight + <usize>(begin + k) * k1 + <usize>(pair * COLUMNS) * column1;
-        const to = packed + <usize>pair * panel + ((<usize>begin) << 4) + ((<usize>k) << 5);
+        const to = target + <usize>pair * panel + ((<usize>k) << 5);
         if (turned) {
           turnEight(from, column1, scratch);
           turnEight(from + right, column1, scratch + QUARTER);

@@ -2,7 +2,7 @@
  * 1 × 1 convolutions and their input's gradient by Strassen's method on wasm (`core/assembly/strassen.ts`): 7 products of halves
  * where the definition has 8, which is what a product that runs at the limit of the processor's multiply-adds can gain from.
  *
- * The gain is some per cent of a layer's time, most with many channels; `npx tsx spec/bench/convs.ts 1x1` with and without `--exact` shows it.
+ * Gathering and packing cost some of that; `npx tsx spec/bench/convs.ts 1x1` with and without `--exact` shows what is left.
  *
  * Rounding: within 1e-4 of the result's RMS against float64 (spec), so a run that asks for exact results goes without.
  */
