@@ -50,7 +50,6 @@ async function build(args: readonly string[], output: Output, streams: Streams, 
   const program = new Command('millrace')
     .description('Reactive dataflow for GPU training pipelines: RxJS stages, worker threads and gpu.js kernels.')
     .version(versions.millrace)
-    .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError(true);
   const command = (parent: Command, name: string, description: string): Command =>
     prepareCommand(parent.command(name).description(description), streams);

@@ -18,5 +18,7 @@ export async function limitsOf(device: Device, { peakGflops, peakBandwidth }: Li
   const how = stated ? 'as stated' : `measured: ${found!.how}`;
   const limits = { flopsPerSecond, bytesPerSecond, how };
   output.line(`limits  ${limitsLine(limits)}`);
+  output.line('        "of limit" is the least time that they allow, of the time taken; it is above 100 % where Winograd\'s or');
+  output.line("        Strassen's method needs fewer products than are counted, or a cache holds what is counted as moved");
   return limits;
 }
