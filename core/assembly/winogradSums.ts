@@ -23,9 +23,10 @@ export function leapOf(tiles: i32, slice: i32): usize {
 export function sliceAt(channel: i32, slice: i32, leap: usize): usize {
   return slice === 48 ? <usize>(channel / 48) * leap : (<usize>channel) << 2;
 }
-/** Bytes of a place of V. */
+/** Bytes of a place of V: not a multiple of 4096 either, as 63 tiles in rows of 128 bytes and twice 64 would be. */
 export function planeOf(tiles: i32, channels: i32, slice: i32): usize {
-  return <usize>((channels + slice - 1) / slice) * leapOf(tiles, slice) + 64;
+  const slices = (channels + slice - 1) / slice;
+  return <usize>slices * leapOf(tiles, slice) + (slices > 1 ? 64 : 0);
 }
 /** Bytes of the sums of a place [channels][8], in whole sixes, and 64 more for the same reason. */
 export function sumsOf(channels: i32): usize {

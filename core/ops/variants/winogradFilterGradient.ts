@@ -23,7 +23,7 @@ function sizes({ x, dy, dweight }: Operands) {
   return { height, width, channels, P, Q, filters, panels: Math.ceil(filters / 8), taps: kernel ** 2, size, tiles };
 }
 /** Bytes of a plane of V, with all channels in a row or in slices, of a plane of D and of the sums of a place: see `winogradSums.ts`. */
-const rowsBytes = (tiles: number, channels: number) => tiles * (Math.ceil(channels / 16) * 64 + 64) + 128;
+const rowsBytes = (tiles: number, channels: number) => tiles * (Math.ceil(channels / 16) * 64 + 64) + 64;
 export function planeBytes(tiles: number, channels: number): number {
   return channels > 64 ? Math.ceil(channels / 48) * (tiles * 192 + 64) + 64 : rowsBytes(tiles, channels);
 }
