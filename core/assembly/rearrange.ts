@@ -13,14 +13,26 @@ function clearRun(y: usize, bytes: usize): void {
   for (; c < bytes; c += 16) storeFirst(y + c, f32x4.splat(0), bytes - c);
 }
 
+/** 64 bytes. */
+function copyLine(x: usize, y: usize): void {
+  const v0 = v128.load(x);
+  const v1 = v128.load(x, 16);
+  const v2 = v128.load(x, 32);
+  const v3 = v128.load(x, 48);
+  v128.store(y, v0);
+  v128.store(y, v1, 16);
+  v128.store(y, v2, 32);
+  v128.store(y, v3, 48);
+}
+
 /**
- * y[pixel, 0 .. channels) = x[pixel, 0 .. channels) of rows of X and Y channels. Units are `some` pixels. What lies between runs of x is
- * read, too, if it is no longer than they are: one stream, which costs less than finding each run. Scratch: 4 bytes.
+ * y[pixel, 0 .. channels) = x[pixel, 0 .. channels) of rows of X and Y channels. Units are `some` pixels. Lines of x are read crosswise
+ * where a run has four: one after another they look like a stream, of which a core then fetches what lies between the runs, too.
  */
 export function copyChannels(
   start: i32,
   end: i32,
-  scratch: usize,
+  _scratch: usize,
   x: usize,
   y: usize,
   pixels: i32,
@@ -30,16 +42,18 @@ export function copyChannels(
   some: i32,
 ): void {
   const bytes = (<usize>channels) << 2;
-  const gap = (<usize>(X - channels)) << 2;
-  const passed: usize = gap > bytes ? <usize>0 : gap;
-  let bits: i32 = 0;
+  const crosswise = X > channels ? bytes & ~255 : 0;
   for (let pixel = start * some, past = min(end * some, pixels); pixel < past; pixel++) {
     const from = x + ((<usize>(pixel * X)) << 2);
-    copyRun(from, y + ((<usize>(pixel * Y)) << 2), bytes);
-    // behind the last pixel there may be nothing
-    if (pixel + 1 < past) bits |= touch(from + bytes, passed);
+    const to = y + ((<usize>(pixel * Y)) << 2);
+    for (let c: usize = 0; c < crosswise; c += 256) {
+      copyLine(from + c + 128, to + c + 128);
+      copyLine(from + c, to + c);
+      copyLine(from + c + 192, to + c + 192);
+      copyLine(from + c + 64, to + c + 64);
+    }
+    copyRun(from + crosswise, to + crosswise, bytes - crosswise);
   }
-  store<i32>(scratch, bits);
 }
 
 /**
@@ -119,7 +133,7 @@ export function padChannels(
 
 /**
  * dx[n,h,w,c] = dy of the pixel that was copied, 0 for the skipped ones. Units are rows n · H + h. The channels that x does not have
- * are read, too, if they are no more than those that it has: see `copyChannels`. Scratch: 4 bytes.
+ * are read, too, if they are no more than those that it has: one stream, which costs less than finding each run. Scratch: 4 bytes.
  */
 export function padChannelsGradient(
   start: i32,

@@ -263,8 +263,7 @@ export class CompiledModel {
     this.#update ??= {
       optimizer,
       plan: this.#plan('train').then(async () => {
-        const planned = planUpdate(this.#memory, optimizer, { device: this.device, ...this.#lowering });
-        const made = await planned.catch(async error => {
+        const made = await planUpdate(this.#memory, optimizer, { device: this.device, ...this.#lowering }).catch(async error => {
           throw await explainShortage(error, this.graph, this.#options, this.#lowering, optimizer.state);
         });
         if (this.#optimizerState) this.#writeOptimizerState(made, this.#optimizerState);
@@ -354,11 +353,9 @@ export class CompiledModel {
   async optimizerState(): Promise<Map<string, TensorData>> {
     this.#check();
     if (!this.#update) return new Map(this.#optimizerState);
-    const { tensors } = await this.#update.plan;
-    const step = Float32Array.of(this.updates);
-    const state = await readWeights(this.device, tensors, this.#bufferOf);
+    const state = await readWeights(this.device, (await this.#update.plan).tensors, this.#bufferOf);
     if (this.lossScale) state.set('lossScale', { shape: [3], data: this.lossScale.state });
-    return state.set('step', { shape: [1], data: step });
+    return state.set('step', { shape: [1], data: Float32Array.of(this.updates) });
   }
 
   /** Takes effect with the first update: call it before. */

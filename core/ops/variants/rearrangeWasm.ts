@@ -15,7 +15,6 @@ function copyChannels(name: string, x: Tensor, y: Tensor, channels: number, { fr
   const some = Math.max(1, Math.floor(BLOCK / channels));
   return wasmLaunch(name, {
     routine: 'copyChannels',
-    scratch: 16,
     units: Math.ceil(pixels / some),
     inputs: [x],
     output: y,
