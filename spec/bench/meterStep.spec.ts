@@ -9,7 +9,7 @@ describe('metering', () => {
     const flags = ['--expose-gc', '--max-semi-space-size=128', '--import', 'tsx'];
     const { stdout } = await promisify(execFile)(process.execPath, [...flags, bench, '--allocations']);
     const [, made, kept] = stdout.match(/^(\d+) bytes a sample are allocated through all stages, (-?[\d.]+) stay/)!;
-    // nine stages: one object in each would be far more
-    assert.ok(Number(made) < 100 && Math.abs(Number(kept)) < 1, stdout);
+    // nine stages: one object in each would be far more; less may stay than was there before, code that is no longer used for one
+    assert.ok(Number(made) < 100 && Number(kept) < 1, stdout);
   });
 });

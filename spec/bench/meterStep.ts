@@ -64,8 +64,10 @@ const MOST_BYTES = 100;
 const meters = new MeterSet();
 samples(meters, ITEMS / 4);
 if (globalThis.gc) {
-  const rounds = Array.from({ length: 5 }, () => allocated(meters, globalThis.gc!)).sort((a, b) => a.made - b.made);
-  const { made, kept } = rounds[2];
+  const rounds = Array.from({ length: 5 }, () => allocated(meters, globalThis.gc!));
+  // each its own median: in single rounds something else comes or goes, code that is compiled or dropped for one
+  const median = (of: 'made' | 'kept') => rounds.map(round => round[of]).sort((a, b) => a - b)[2];
+  const [made, kept] = [median('made'), median('kept')];
   console.log(`${made.toFixed(0)} bytes a sample are allocated through all stages, ${kept.toFixed(2)} stay`);
   if (made > MOST_BYTES || kept > 1) process.exitCode = 1;
 }
