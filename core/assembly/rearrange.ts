@@ -1,5 +1,5 @@
 /** Routines that move numbers: joining and cutting channels, skipping pixels, swapping dimensions. */
-import { copyRun } from './elementwise';
+import { copyLine, copyRun } from './elementwise';
 import { storeFirst, touch } from './vector';
 
 function clearRun(y: usize, bytes: usize): void {
@@ -11,18 +11,6 @@ function clearRun(y: usize, bytes: usize): void {
     v128.store(y + c, f32x4.splat(0), 48);
   }
   for (; c < bytes; c += 16) storeFirst(y + c, f32x4.splat(0), bytes - c);
-}
-
-/** 64 bytes. */
-function copyLine(x: usize, y: usize): void {
-  const v0 = v128.load(x);
-  const v1 = v128.load(x, 16);
-  const v2 = v128.load(x, 32);
-  const v3 = v128.load(x, 48);
-  v128.store(y, v0);
-  v128.store(y, v1, 16);
-  v128.store(y, v2, 32);
-  v128.store(y, v3, 48);
 }
 
 /**

@@ -81,12 +81,12 @@ function refusals(nodes: readonly LoweredNode[]): string {
 
 /** What computes a node, with what is fused into it: `conv2d/wasm-gemm+bias+relu`, `batchNorm2d+add+relu ×2`. */
 function kernelOf({ node, variant, launches }: Pick<LoweredNode, 'node' | 'variant' | 'launches'>): string {
-  const { relu, residual, gate, mask, inPlace } = node.attributes as Fused;
+  const { relu, residual, gate, mask, sum, inPlace } = node.attributes as Fused;
   const product = node.primitive === 'conv2d' || node.primitive === 'linear';
   const parts = [
     variant ?? node.primitive,
     ...(relu && product && node.inputs.length === 3 ? ['bias'] : []),
-    ...(residual ? ['add'] : []),
+    ...(residual || sum ? ['add'] : []),
     ...(relu ? ['relu'] : []),
     ...(gate || mask ? ['relu.inputGradient'] : []),
   ];

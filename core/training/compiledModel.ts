@@ -12,7 +12,7 @@ import { DeviceMeter, type Part } from '../profile/deviceMeter.ts';
 import { type Account, charge } from '../profile/mainThread.ts';
 import { fillHyper, type HyperValues, hyperLength, hyperName, hyperSlot } from '../program/hyper.ts';
 import { initialize } from '../program/initialize.ts';
-import { elements, same, text } from '../shape.ts';
+import { elements } from '../shape.ts';
 import { BatchInput } from './batchInput.ts';
 import type { CompileOptions, LossResult, Mode } from './compileOptions.ts';
 import { firstNotFinite } from './diagnose.ts';
@@ -24,8 +24,8 @@ import { ModelPlans } from './modelPlans.ts';
 import { checkMixed } from './precision.ts';
 import type { StepSegment } from './profile.ts';
 import { explainShortage } from './shortage.ts';
-import { type TensorData, torchShape } from './torchLayout.ts';
-import { planUpdate, type UpdatePlan } from './updatePlan.ts';
+import type { TensorData } from './torchLayout.ts';
+import { checkOptimizerState, planUpdate, type UpdatePlan } from './updatePlan.ts';
 import type { Watcher } from './watcher.ts';
 import { checkWeights, readWeights, writeWeights } from './weights.ts';
 
@@ -64,6 +64,8 @@ export class CompiledModel {
   #gradientCheck: Promise<GradientCheck> | undefined;
   #result: Promise<Float32Array> | undefined;
   #destroyed = false;
+  /** Those of a forward pass in training are there, and no backward pass has used them. */
+  #activations = false;
 
   constructor(
     readonly graph: Graph,
@@ -198,6 +200,7 @@ export class CompiledModel {
   async forward(mode: Mode): Promise<void> {
     const plan = await this.#ownPlan(mode);
     this.#writeHyper(plan, { lr: 0, step: this.updates });
+    if (mode === 'train') this.#activations = true;
     await this.#run(mode === 'train' ? 'forward' : 'evaluation forward', plan.segment('forward'));
   }
 
@@ -222,8 +225,16 @@ export class CompiledModel {
     if (mode === 'train') await this.#run('loss', plan.segment('backward'));
   }
 
+  /** The gradients of all parameters, from the logits' gradient. Once for each forward pass: it overwrites the activations that it reads. */
   async backward(): Promise<void> {
-    await this.#run('backward', (await this.#plan('train')).segment('backward'));
+    const segment = (await this.#plan('train')).segment('backward');
+    this.#check();
+    if (!this.#activations) {
+      const fix = "Run forward('train') and loss(…, 'train') before each backward().";
+      throw fail('state', `backward of model "${this.graph.name}"`, 'activations of a forward pass in training', 'none, or used ones', fix);
+    }
+    this.#activations = false;
+    await this.#run('backward', segment);
   }
 
   /**
@@ -369,18 +380,7 @@ export class CompiledModel {
   }
 
   #writeOptimizerState({ tensors }: UpdatePlan, state: ReadonlyMap<string, TensorData>): void {
-    for (const { name, shape, layout } of tensors) {
-      const tensor = state.get(name);
-      if (!tensor || !same(tensor.shape, torchShape(shape, layout))) {
-        throw fail(
-          'data',
-          `optimizer state "${name}"`,
-          `shape ${text(torchShape(shape, layout))}`,
-          tensor ? text(tensor.shape) : 'nothing',
-          'Resume with the optimizer and model that the state was saved with.',
-        );
-      }
-    }
+    checkOptimizerState(tensors, state);
     writeWeights(this.device, tensors, state, this.#bufferOf);
   }
 

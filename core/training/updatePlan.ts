@@ -1,11 +1,13 @@
 import type { DeviceBuffer } from '../devices/device.ts';
+import { fail } from '../errors.ts';
 import type { Layout } from '../ops/op.ts';
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import { type Plan, type PlanOptions, planFor } from '../plan/plan.ts';
 import { ProgramBuilder } from '../program/builder.ts';
 import { hyperLength, hyperName } from '../program/hyper.ts';
-import type { Shape } from '../shape.ts';
+import { type Shape, same, text } from '../shape.ts';
 import type { ModelMemory } from './modelMemory.ts';
+import { type TensorData, torchShape } from './torchLayout.ts';
 
 export interface UpdatePlan {
   readonly plan: Plan;
@@ -38,4 +40,14 @@ export async function planUpdate(memory: ModelMemory, optimizer: Optimizer, opti
     members.flatMap(({ name, shape, layout }) => optimizer.state.map(state => ({ name: `${name}:${state}`, shape, layout }))),
   );
   return { plan: await planFor(builder.build(), { ...options, placed }), tensors };
+}
+
+/** That each of the optimizer's `tensors` is among what was saved, in its shape. */
+export function checkOptimizerState(tensors: UpdatePlan['tensors'], state: ReadonlyMap<string, TensorData>): void {
+  for (const { name, shape, layout } of tensors) {
+    const [expected, got] = [torchShape(shape, layout), state.get(name)?.shape];
+    if (got && same(got, expected)) continue;
+    const fix = 'Resume with the optimizer and model that the state was saved with.';
+    throw fail('data', `optimizer state "${name}"`, `shape ${text(expected)}`, got ? text(got) : 'nothing', fix);
+  }
 }

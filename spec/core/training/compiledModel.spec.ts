@@ -305,6 +305,17 @@ describe('compile', () => {
       assert.deepEqual(await pass(batch), plainly);
     }));
 
+  it('should refuse a backward pass whose activations are not there, or were overwritten by one', () =>
+    withModel({}, async model => {
+      const message =
+        /^MillraceError: backward of model "tiny": expected activations of a forward pass in training, got none, or used ones\. Run forward\('train'\) and loss\(…, 'train'\) before each backward\(\)\.$/;
+      const optimizer = momentum();
+      await assert.rejects(model.backward(), message);
+      await trainStep(model, batch, loss, optimizer, 0.1);
+      await assert.rejects(model.backward(), message);
+      await trainStep(model, batch, loss, optimizer, 0.1);
+    }));
+
   it('should refuse to be used once destroyed, and be destroyed twice', async () => {
     const model = compile(tiny(), { device: wasm, batch: 8 });
     const optimizer = momentum();
